@@ -1,0 +1,1 @@
+"""Nipype interfaces: files to arrays, one call, files again."""

@@ -1,0 +1,153 @@
+"""What a method is: its parameters, bounds and help are read off its signature and docstring."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from bidsqsm.qsm.bounds import Between, OneOf
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A tunable keyword of a method, as its signature and docstring give it."""
+
+    name: str
+    type: type
+    default: Any
+    bounds: Between | OneOf | None
+    help: str
+
+    def parse(self, text: str) -> Any:
+        """Turn command-line text into a value, or say what was expected."""
+        if self.type is bool:
+            if text.lower() not in ('yes', 'no'):
+                raise ValueError(f'{self.name}: expected yes or no, got {text!r}')
+            return text.lower() == 'yes'
+        try:
+            value = self.type(text)
+        except ValueError:
+            raise ValueError(
+                f'{self.name}: expected {self.type.__name__}, got {text!r}'
+            ) from None
+        if self.bounds and value not in self.bounds:
+            raise ValueError(f'{self.name}: expected a value {self.bounds}, got {text}')
+        return value
+
+
+@dataclass(frozen=True)
+class Method:
+    """An algorithm under its command-line name, with the works to cite for it."""
+
+    name: str
+    function: Callable[..., Any]
+    cite: tuple[str, ...]
+
+    @property
+    def doc(self) -> str:
+        """The docstring, unindented."""
+        return inspect.getdoc(self.function) or ''
+
+    @property
+    def title(self) -> str:
+        """First line of the docstring, without its full stop."""
+        return self.doc.split('\n', 1)[0].rstrip('.')
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """Keyword-only arguments of the function, in order; arrays (weights) are not parameters."""
+        hints = get_type_hints(self.function, include_extras=True)
+        found = {}
+        for name, arg in inspect.signature(self.function).parameters.items():
+            hint = hints[name]
+            if arg.kind is not arg.KEYWORD_ONLY or _is_array(hint):
+                continue
+            notes = getattr(hint, '__metadata__', ())
+            bounds = next((n for n in notes if isinstance(n, Between | OneOf)), None)
+            text = re.search(rf'^{name}\n((?:    .*\n)+)', self.doc, re.MULTILINE)
+            found[name] = Parameter(
+                name,
+                getattr(hint, '__origin__', hint),
+                arg.default,
+                bounds,
+                ' '.join(text[1].split()) if text else '',
+            )
+        return found
+
+    def takes(self, keyword: str) -> bool:
+        """Whether the function has this keyword, e.g. ``weight_map``."""
+        return keyword in inspect.signature(self.function).parameters
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage of the pipeline and the methods that can fill it."""
+
+    name: str
+    takes: str
+    gives: str
+    default: str
+    methods: tuple[Method, ...]
+
+    def __getitem__(self, name: str) -> Method:
+        for method in self.methods:
+            if method.name == name:
+                return method
+        known = ', '.join(m.name for m in self.methods)
+        raise ValueError(f'no {self.name} method {name!r}; there are: {known}')
+
+    def choose(self, text: str) -> Choice:
+        """Read a choice such as ``tkd`` or ``tkd:threshold=0.1,rescale=no``."""
+        name, _, rest = text.partition(':')
+        method = self[name]
+        values = {}
+        for item in filter(None, rest.split(',')):
+            key, _, value = item.partition('=')
+            if key not in method.parameters:
+                known = ', '.join(method.parameters) or 'none'
+                raise ValueError(f'{name} has no parameter {key!r}; it has: {known}')
+            values[key] = method.parameters[key].parse(value)
+        return Choice(self.name, method, values)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A method with the values its parameters were given."""
+
+    step: str
+    method: Method
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, *args: Any, **arrays: Any) -> Any:
+        return self.method.function(*args, **arrays, **self.values)
+
+    def __str__(self) -> str:
+        pairs = [f'{k}={as_text(v)}' for k, v in self.values.items()]
+        return ':'.join(filter(None, [self.method.name, ','.join(pairs)]))
+
+    def settings(self) -> dict[str, Any]:
+        """Every parameter with the value it takes in this run."""
+        return {n: self.values.get(n, p.default) for n, p in self.method.parameters.items()}
+
+    def sentence(self) -> str:
+        """The methods-section phrase: title, citations, every parameter."""
+        cites = '; '.join(f'@{key}' for key in self.method.cite)
+        given = ', '.join(f'{k} = {as_text(v)}' for k, v in self.settings().items())
+        return self.method.title + (f' [{cites}]' if cites else '') + (f' ({given})' if given else '')
+
+
+def as_text(value: Any) -> str:
+    """Write a value as the command line takes it."""
+    return {True: 'yes', False: 'no'}[value] if isinstance(value, bool) else f'{value}'
+
+
+def _is_array(hint: Any) -> bool:
+    if get_origin(hint) in (Union, types.UnionType):
+        return any(_is_array(h) for h in get_args(hint))
+    return get_origin(hint) is np.ndarray or hint is np.ndarray

@@ -1,0 +1,1 @@
+"""Numerics of phase, field and susceptibility: arrays in, arrays out."""

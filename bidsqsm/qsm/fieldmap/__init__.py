@@ -1,0 +1,1 @@
+"""The field in ppm from the phase of one or more echoes."""

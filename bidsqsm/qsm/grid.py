@@ -1,0 +1,91 @@
+"""The voxel grid on which fields and susceptibilities live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+Volume = npt.NDArray[np.floating]
+Mask = npt.NDArray[np.bool_]
+Triple = tuple[float, float, float]
+Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Shape, voxel size and field direction: all that the physics needs to know.
+
+    Parameters
+    ----------
+    shape
+        Number of voxels along each axis.
+    voxel_size
+        Distance between voxel centres along each axis, in mm.
+    b0_direction
+        Unit vector of the main field, in *voxel* axes.
+
+    """
+
+    shape: tuple[int, int, int]
+    voxel_size: Triple
+    b0_direction: Triple = (0.0, 0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if not np.isclose(np.linalg.norm(self.b0_direction), 1, atol=1e-4):
+            raise ValueError(f'b0_direction must be a unit vector, got {self.b0_direction}')
+
+    @classmethod
+    def from_affine(cls, shape: tuple[int, ...], affine: Volume) -> Grid:
+        """Read a grid off a NIfTI affine, taking B0 along world z (the bore).
+
+        ``b0_direction`` is the third row of the affine with its columns normalised.
+        """
+        size = np.linalg.norm(affine[:3, :3], axis=0)
+        x, y, z = (affine[2, :3] / size).tolist()
+        nx, ny, nz = shape[:3]
+        return cls((nx, ny, nz), (float(size[0]), float(size[1]), float(size[2])), (x, y, z))
+
+    def frequencies(self) -> list[Volume]:
+        """Spatial frequencies in cycles/mm, as three broadcastable float32 arrays (rfft layout)."""
+        axes = [np.fft.fftfreq, np.fft.fftfreq, np.fft.rfftfreq]
+        k = [f(n, d) for f, n, d in zip(axes, self.shape, self.voxel_size, strict=True)]
+        return list(np.meshgrid(*(q.astype(np.float32) for q in k), indexing='ij', sparse=True))
+
+    def padded(self, margin: float) -> Grid:
+        """The smallest even, 2-3-5-7-smooth grid with at least this margin (mm) beyond the shape."""
+        wanted = (int(np.ceil(n + margin / d)) for n, d in zip(self.shape, self.voxel_size, strict=True))
+        nx, ny, nz = (_smooth_even(n) for n in wanted)
+        return replace(self, shape=(nx, ny, nz))
+
+
+def bounding_box(mask: Mask) -> Box:
+    """Slices of the smallest box that holds the mask (the whole array where it is empty)."""
+    slices = []
+    for axis in range(3):
+        line = mask.any(axis=tuple(a for a in range(3) if a != axis))
+        hit = np.flatnonzero(line)
+        slices.append(slice(int(hit[0]), int(hit[-1]) + 1) if hit.size else slice(0, line.size))
+    return slices[0], slices[1], slices[2]
+
+
+def _smooth_even(n: int) -> int:
+    # the real axis of pocketfft likes 2, 3, 5, 7
+    n = 2 * ((n + 1) // 2)
+    while True:
+        rest = n
+        for prime in (2, 3, 5, 7):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return n
+        n += 2
+
+
+def rfft_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Shape of the half spectrum that :func:`scipy.fft.rfftn` makes of a real volume."""
+    return shape[0], shape[1], shape[2] // 2 + 1
+
+
+__all__ = ['Box', 'Grid', 'Mask', 'Triple', 'Volume', 'bounding_box', 'rfft_shape']

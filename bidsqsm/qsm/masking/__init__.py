@@ -1,0 +1,1 @@
+"""Brain and QSM masks from the images themselves."""

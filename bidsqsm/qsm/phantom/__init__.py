@@ -1,0 +1,1 @@
+"""A numerical head: susceptibility, relaxation and the complex signal they make."""

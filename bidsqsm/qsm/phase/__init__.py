@@ -1,0 +1,1 @@
+"""From stored phase to radians that grow with the field."""

@@ -1,0 +1,1 @@
+"""What zero susceptibility means."""
