@@ -33,9 +33,7 @@ class Parameter:
         try:
             value = self.type(text)
         except ValueError:
-            raise ValueError(
-                f'{self.name}: expected {self.type.__name__}, got {text!r}'
-            ) from None
+            raise ValueError(f'{self.name}: expected {self.type.__name__}, got {text!r}') from None
         if self.bounds and value not in self.bounds:
             raise ValueError(f'{self.name}: expected a value {self.bounds}, got {text}')
         return value
@@ -139,7 +137,9 @@ class Choice:
         """The methods-section phrase: title, citations, every parameter."""
         cites = '; '.join(f'@{key}' for key in self.method.cite)
         given = ', '.join(f'{k} = {as_text(v)}' for k, v in self.settings().items())
-        return self.method.title + (f' [{cites}]' if cites else '') + (f' ({given})' if given else '')
+        return (
+            self.method.title + (f' [{cites}]' if cites else '') + (f' ({given})' if given else '')
+        )
 
 
 def as_text(value: Any) -> str:

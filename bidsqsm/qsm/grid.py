@@ -55,7 +55,9 @@ class Grid:
 
     def padded(self, margin: float) -> Grid:
         """The smallest even, 2-3-5-7-smooth grid with at least this margin (mm) beyond the shape."""
-        wanted = (int(np.ceil(n + margin / d)) for n, d in zip(self.shape, self.voxel_size, strict=True))
+        wanted = (
+            int(np.ceil(n + margin / d)) for n, d in zip(self.shape, self.voxel_size, strict=True)
+        )
         nx, ny, nz = (_smooth_even(n) for n in wanted)
         return replace(self, shape=(nx, ny, nz))
 

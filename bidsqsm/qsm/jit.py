@@ -13,7 +13,9 @@ P = ParamSpec('P')
 R = TypeVar('R')
 
 
-def kernel(*, parallel: bool = True, fastmath: bool = True) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def kernel(
+    *, parallel: bool = True, fastmath: bool = True
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Compile a voxel loop at its first call.
 
     The compiled code is cached in ``NUMBA_CACHE_DIR`` or beside the source; where neither can be

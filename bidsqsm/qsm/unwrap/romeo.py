@@ -1,0 +1,82 @@
+"""Path-following phase unwrapping along a tree of the most reliable edges."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+
+from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.grid import Mask, Volume, bounding_box
+from bidsqsm.qsm.unwrap.grow import grow
+from bidsqsm.qsm.unwrap.reliability import reliability
+from bidsqsm.qsm.unwrap.result import Unwrapped
+from bidsqsm.qsm.unwrap.temporal import follow_echoes, settle_components
+
+LOGGER = logging.getLogger(__name__)
+
+
+def romeo(
+    phase: Volume,
+    magnitude: Volume,
+    mask: Mask,
+    echo_times: Sequence[float],
+    *,
+    template: Annotated[int, Between(0, 100)] = 1,
+) -> Unwrapped:
+    r"""Path-following unwrapping, spatially exact on one echo and in time on the others.
+
+    The template echo is unwrapped voxel by voxel along the spanning tree of the most reliable
+    edges between neighbours [dymerska2021]_. The reliability of an edge is the product of
+    :math:`0.1 + 0.9 w` over its phase coherence :math:`1 - |\Delta\phi| / \pi`, the agreement of
+    its phase gradient with that of a second echo, the linearity of the phase along it, and its
+    magnitude. Each connected component of the mask is unwrapped, and its free multiple of
+    :math:`2\pi` chosen by the agreement between echoes. The other echoes follow from the field
+    that the echoes before them give.
+
+    Parameters
+    ----------
+    phase : (n_echoes, nx, ny, nz) float32 array
+        Wrapped phase in rad, free of a receive offset where there are several echoes.
+    magnitude : (n_echoes, nx, ny, nz) float32 array
+        Magnitude, any unit.
+    mask : (nx, ny, nz) bool array
+        Voxels to unwrap; others are zero in the result.
+    echo_times
+        Echo times in s, ascending.
+    template
+        Number of the echo to unwrap in space, counted from 1; the last one if there are fewer.
+
+    Returns
+    -------
+    unwrapped
+        Unwrapped phase (rad) of every echo, and the quality (0 to 1) of each voxel.
+
+    References
+    ----------
+    .. [dymerska2021] Dymerska et al., Magn Reson Med 85:2294-2308 (2021). doi:10.1002/mrm.28563
+
+    """
+    box = bounding_box(mask)
+    inner = np.ascontiguousarray(mask[box])
+    cropped = np.ascontiguousarray(phase[(slice(None), *box)])
+    weight = np.ascontiguousarray(magnitude[(slice(None), *box)])
+    first = min(template, len(echo_times)) - 1
+    edges, quality = reliability(cropped, weight, inner, echo_times, first)
+    doubt = (255 * (1 - quality[inner])).astype(np.uint8)
+    seeds = np.flatnonzero(inner)[np.argsort(doubt, kind='stable')]
+    unwrapped = np.where(inner, cropped, np.float32(0))
+    component = np.zeros(inner.shape, np.int32)
+    count = grow(unwrapped[first].reshape(-1), edges.reshape(3, -1), seeds, component)
+    times = np.asarray(echo_times, np.float32)
+    settle_components(unwrapped, weight, component, count, times, first)
+    follow_echoes(unwrapped, weight, inner, times, first)
+    LOGGER.info('romeo: unwrapped %d voxels in %d components', seeds.size, count)
+
+    whole = np.zeros(phase.shape, np.float32)
+    whole[(slice(None), *box)] = unwrapped
+    whole_quality = np.zeros(mask.shape, np.float32)
+    whole_quality[box] = quality
+    return Unwrapped(whole, whole_quality)

@@ -1,0 +1,89 @@
+"""Unwrapping along the echo train."""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.jit import kernel
+
+TWO_PI = np.float32(2 * np.pi)
+CANDIDATES = range(-4, 5)
+
+
+@kernel()
+def follow_echoes(
+    phase: Volume, magnitude: Volume, mask: Mask, echo_times: Volume, first: int
+) -> None:
+    """Bring every other echo within pi of what the echoes done so far predict, in place.
+
+    The prediction is the line through the origin fitted with weights magnitude^2, from the
+    template echo ``first`` outwards: later echoes in order, then the earlier ones.
+    """
+    n_echoes, nx, ny, nz = phase.shape
+    for i in nb.prange(nx):
+        for j in range(ny):
+            for k in range(nz):
+                if not mask[i, j, k]:
+                    continue
+                squares = magnitude[first, i, j, k] ** 2 * echo_times[first]
+                above = squares * phase[first, i, j, k]
+                below = squares * echo_times[first]
+                for step in range(1, n_echoes):
+                    n = first + step if first + step < n_echoes else n_echoes - 1 - step
+                    rate = phase[first, i, j, k] / echo_times[first]
+                    if below > 0:
+                        rate = above / below
+                    turns = np.rint((phase[n, i, j, k] - rate * echo_times[n]) / TWO_PI)
+                    phase[n, i, j, k] -= TWO_PI * turns
+                    squares = magnitude[n, i, j, k] ** 2 * echo_times[n]
+                    above += squares * phase[n, i, j, k]
+                    below += squares * echo_times[n]
+
+
+def settle_components(
+    phase: Volume,
+    magnitude: Volume,
+    component: Volume,
+    count: int,
+    echo_times: Volume,
+    first: int,
+) -> None:
+    """Choose each component's free multiple of 2 pi in the template echo, in place.
+
+    The multiple taken is the one for which the other echoes, predicted from the template, agree
+    best with their wrapped phase; among equals the one whose median is nearest to zero. A
+    component too small to vote stays as it is.
+    """
+    sizes = np.bincount(component.reshape(-1), minlength=count + 1)
+    template = phase[first]
+    for label in np.argsort(-sizes[1:], kind='stable') + 1:
+        if sizes[label] < _LEAST:
+            break
+        inside = component == label
+        middle = np.rint(np.median(template[inside]) / TWO_PI)
+        costs = [
+            _mismatch(phase, magnitude, inside, echo_times, first, turns - middle)
+            for turns in CANDIDATES
+        ]
+        best = min(zip(np.round(costs, 3), (abs(t) for t in CANDIDATES), CANDIDATES, strict=True))
+        template[inside] += TWO_PI * np.float32(best[2] - middle)
+
+
+_LEAST = 50  # voxels: fewer cannot tell one multiple from another
+
+
+def _mismatch(
+    phase: Volume, magnitude: Volume, inside: Mask, echo_times: Volume, first: int, turns: float
+) -> float:
+    # magnitude-weighted 1 - cos of prediction against wrapped phase, over the other echoes
+    base = phase[first][inside] + TWO_PI * np.float32(turns)
+    above = below = 0.0
+    for n, time in enumerate(echo_times):
+        if n != first:
+            weight = magnitude[n][inside] ** 2
+            off = base * (time / echo_times[first]) - phase[n][inside]
+            above += float(np.sum(weight * (1 - np.cos(off)), dtype=np.float64))
+            below += float(np.sum(weight, dtype=np.float64))
+    return above / below if below else 0.0
