@@ -1,0 +1,57 @@
+"""Morphology in mm, whatever the voxel size."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from bidsqsm.qsm.grid import Mask, Triple, Volume, bounding_box
+
+
+def distance_inside(mask: Mask, voxel_size: Triple) -> Volume:
+    """Distance in mm of each voxel of the mask to the nearest voxel off it; the image border is no edge."""
+    if mask.all():
+        return np.full(mask.shape, np.inf, np.float32)
+    distance: Volume = ndimage.distance_transform_edt(mask, sampling=voxel_size)
+    return distance.astype(np.float32)
+
+
+def erode(mask: Mask, radius: float, voxel_size: Triple) -> Mask:
+    """Voxels farther than ``radius`` mm from anything off the mask."""
+    result: Mask = distance_inside(mask, voxel_size) > radius
+    return result
+
+
+def dilate(mask: Mask, radius: float, voxel_size: Triple) -> Mask:
+    """Voxels within ``radius`` mm of the mask."""
+    result: Mask = distance_inside(~mask, voxel_size) <= radius
+    return result
+
+
+def close(mask: Mask, radius: float, voxel_size: Triple) -> Mask:
+    """Fill gaps narrower than twice ``radius`` mm."""
+    return ~dilate(~dilate(mask, radius, voxel_size), radius, voxel_size) | mask
+
+
+def open_(mask: Mask, radius: float, voxel_size: Triple) -> Mask:
+    """Remove parts narrower than twice ``radius`` mm."""
+    return dilate(erode(mask, radius, voxel_size), radius, voxel_size) & mask
+
+
+def largest_component(mask: Mask) -> Mask:
+    """The largest face-connected part of a mask (the mask itself where it is empty)."""
+    labels, count = ndimage.label(mask)
+    if count < 2:
+        return mask.copy()
+    sizes = np.bincount(labels.reshape(-1))
+    sizes[0] = 0
+    result: Mask = labels == sizes.argmax()
+    return result
+
+
+def fill_holes(mask: Mask) -> Mask:
+    """Fill cavities that do not reach the outside, within the mask's bounding box."""
+    filled = mask.copy()
+    box = bounding_box(mask)
+    filled[box] = ndimage.binary_fill_holes(mask[box])
+    return filled
