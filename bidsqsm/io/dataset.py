@@ -1,0 +1,84 @@
+"""The files at the root of a derivative dataset; the same bytes from every job that writes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from bidsqsm import __version__
+from bidsqsm.io.atomic import write_text
+from bidsqsm.io.products import PRODUCTS
+from bidsqsm.io.sidecars import as_json
+
+BIDS_VERSION = '1.10.0'
+CODE_URL = 'https://pypi.org/project/bidsqsm/'
+
+#: Reports, logs and products that the schema does not know yet. A pattern with a trailing
+#: slash (``figures/``) does not silence a folder, a bare name does.
+IGNORED = ('*.html', 'logs', 'log', 'figures', '*_xfm.*', '*_swi.*', '*_minIP.*')
+
+_MEANINGS = {
+    'total': 'Field from all sources, background included',
+    'local': 'Field from sources inside the mask, background removed',
+    'noise': 'Standard deviation of the total field',
+    'rss': 'Root of the sum of squares over echoes',
+    'rmse': 'Error of the fit',
+    'unwrapped': 'Phase without wraps, receive offset removed',
+    'residual': 'Part of the signal that the field fit leaves unexplained',
+    'quality': 'Quality of the phase, 0 to 1',
+    'brain': 'Brain',
+    'qsm': 'Voxels that have a susceptibility',
+    'reference': 'Region whose mean susceptibility is zero by definition',
+}
+
+_README = """\
+# bidsqsm derivatives
+
+Quantitative susceptibility maps and what they were made from, one folder per subject.
+Open `sub-<label>.html` for a visual report of a subject, `logs/CITATION.md` for a methods
+section that can be pasted into a paper, and the JSON beside an image for its unit, its sources
+and every parameter of the processing.
+"""
+
+
+def write_dataset_files(output_dir: Path, links: Mapping[str, Path]) -> None:
+    """Make ``output_dir`` a BIDS derivative dataset; ``links`` names the datasets it came from."""
+    labels = sorted({product.desc for product in PRODUCTS.values() if product.desc})
+    rows = [f'desc-{label}\t{_MEANINGS[label]}' for label in labels]
+    contents = {
+        'dataset_description.json': as_json(_description(output_dir, links)),
+        'descriptions.tsv': '\n'.join(['desc_id\tdescription', *rows]) + '\n',
+        '.bidsignore': '\n'.join(IGNORED) + '\n',
+        'README.md': _README,
+    }
+    for name, content in contents.items():
+        path = output_dir / name
+        # an equal file is left alone, so that parallel jobs do not even rename over each other
+        if not path.is_file() or path.read_bytes() != content.encode():
+            write_text(path, content)
+
+
+def _description(output_dir: Path, links: Mapping[str, Path]) -> dict[str, object]:
+    made_by: dict[str, object] = {'Name': 'bidsqsm', 'Version': __version__, 'CodeURL': CODE_URL}
+    image = os.environ.get('BIDSQSM_CONTAINER', '')
+    if image:
+        made_by['Container'] = {'Type': image.partition('://')[0], 'URI': image}
+    addresses = {name: _address(path, output_dir) for name, path in links.items()}
+    return {
+        'Name': 'bidsqsm: quantitative susceptibility maps',
+        'BIDSVersion': BIDS_VERSION,
+        'DatasetType': 'derivative',
+        'License': 'As the source dataset',
+        'GeneratedBy': [made_by],
+        'DatasetLinks': addresses,
+        'SourceDatasets': [{'URL': address} for address in addresses.values()],
+    }
+
+
+def _address(path: Path, output_dir: Path) -> str:
+    # relative where the output lies inside its source and moves with it, absolute elsewhere
+    source, output = Path(os.path.abspath(path)), Path(os.path.abspath(output_dir))
+    if output.is_relative_to(source):
+        return os.path.relpath(source, output)
+    return source.as_uri()

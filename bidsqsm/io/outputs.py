@@ -1,0 +1,147 @@
+"""A run's derivative images and their sidecars, all of them or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nibabel as nb
+import numpy as np
+
+from bidsqsm.io.atomic import staged, write_image
+from bidsqsm.io.bibliography import printed_references
+from bidsqsm.io.dataset import write_dataset_files
+from bidsqsm.io.products import PRODUCTS, Product, image_path
+from bidsqsm.io.sidecars import Facts, as_json, dataset_root, sidecar
+
+if TYPE_CHECKING:
+    from bidsqsm.io.inputs import GreRun
+    from bidsqsm.methods import Choice
+
+
+def write_run(
+    output_dir: Path,
+    run: GreRun,
+    products: Mapping[str, Path],
+    facts: Facts,
+    choices: Mapping[str, Choice],
+    links: Mapping[str, Path] | None = None,
+) -> list[Path]:
+    """Write every derivative of a run, or none of them.
+
+    Parameters
+    ----------
+    output_dir
+        Root of the derivative dataset; its description is made on the way.
+    run
+        The run, for its name, its grid and its metadata.
+    products
+        NIfTI files by their key in :data:`bidsqsm.io.products.PRODUCTS`. Fields and their noise
+        are in ppm of B0 and become Hz; ``unwrapped`` has echoes along its fourth axis.
+    facts
+        What each step decided; see :func:`bidsqsm.io.sidecars.decided`.
+    choices
+        Method of every step, with its parameters.
+    links
+        Datasets by the name they have in ``DatasetLinks``; ``raw`` is found if it is not given.
+
+    Returns
+    -------
+    paths
+        The images, in the order of the table of products.
+
+    """
+    output_dir = Path(output_dir)
+    links = {'raw': dataset_root(run), **(links or {})}
+    wanted = _with_field_magnitude(products)
+    references = printed_references()
+    statistics = reference_statistics(products)
+    template = nb.load(next(iter([*run.magnitude, *run.real])))
+    written: list[Path] = []
+    with staged(output_dir, run.name) as room:
+        for key, path in wanted.items():
+            content = sidecar(key, run, facts, choices, links, references, statistics)
+            for echo, image in _volumes(PRODUCTS[key], nb.load(path)):
+                name = image_path(run.entities, PRODUCTS[key], echo)
+                values, affine, header = _as_written(PRODUCTS[key], image, template, run)
+                write_image(room / name, values, affine, header)
+                if echo is not None:
+                    content['EchoTime'] = run.echo_times[echo - 1]
+                beside = room / f'{name}'.replace('.nii.gz', '.json')
+                beside.write_text(as_json(content), encoding='utf-8')
+                written.append(output_dir / name)
+        write_dataset_files(output_dir, links)
+    return written
+
+
+def reference_statistics(products: Mapping[str, Path]) -> dict[str, float]:
+    """Spread of chi (ppm) in its reference region, and its mean over the brain.
+
+    The consensus asks for both wherever the region is not the whole brain.
+    """
+    regions = {'ReferenceStandardDeviation': 'reference_mask', 'WholeBrainMean': 'qsm_mask'}
+    if 'chi' not in products:
+        return {}
+    chi = nb.load(products['chi']).get_fdata(dtype=np.float32)
+    found = {}
+    for name, key in regions.items():
+        if key in products:
+            inside = chi[np.asanyarray(nb.load(products[key]).dataobj) > 0]
+            measure = np.std if key == 'reference_mask' else np.mean
+            if inside.size:
+                found[name] = round(float(measure(inside, dtype=np.float64)), 6)
+    return found
+
+
+def _with_field_magnitude(products: Mapping[str, Path]) -> dict[str, Path]:
+    # BIDS wants the magnitude a field map belongs to in the same folder
+    given = dict(products)
+    if 'magnitude_rss' in given:
+        given['fmap_magnitude'] = given['magnitude_rss']
+    unknown = [key for key in given if key not in PRODUCTS]
+    if unknown:
+        raise ValueError(f'no product {unknown[0]!r}; there are: {", ".join(PRODUCTS)}')
+    return {key: given[key] for key in PRODUCTS if key in given}
+
+
+def _volumes(
+    product: Product, image: nb.Nifti1Image
+) -> Iterator[tuple[int | None, nb.Nifti1Image]]:
+    if not product.per_echo:
+        yield None, image
+    elif image.ndim == 3:
+        yield 1, image
+    else:
+        for echo in range(image.shape[3]):
+            yield echo + 1, image.slicer[..., echo]
+
+
+def _as_written(
+    product: Product, image: nb.Nifti1Image, template: nb.Nifti1Image, run: GreRun
+) -> tuple[np.ndarray, np.ndarray, nb.Nifti1Header]:
+    if product.mask_type:
+        values = (np.asanyarray(image.dataobj) > 0).astype(np.uint8)
+    else:
+        values = image.get_fdata(dtype=np.float32)
+    if product.in_hz:
+        values = values * np.float32(run.imaging_frequency)
+    return values, *_geometry(image, template, product.dtype)
+
+
+def _geometry(
+    image: nb.Nifti1Image, template: nb.Nifti1Image, dtype: str
+) -> tuple[np.ndarray, nb.Nifti1Header]:
+    """Affine and header, with the input's own qform and sform where the grid is the input's."""
+    same = image.shape == template.shape[:3] and np.allclose(
+        image.affine, template.affine, atol=1e-4
+    )
+    origin = template if same else image
+    header = nb.Nifti1Header()
+    header.set_data_shape(image.shape)
+    header.set_data_dtype(dtype)
+    header.set_zooms(origin.header.get_zooms()[:3])
+    header.set_qform(*origin.header.get_qform(coded=True))
+    header.set_sform(*origin.header.get_sform(coded=True))
+    header.set_xyzt_units('mm', 'sec')
+    return origin.affine, header

@@ -1,0 +1,225 @@
+"""The table of products: where each lies, what it is called, its unit and what it is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+ENTITY_ORDER = (
+    *('sub', 'ses', 'sample', 'task', 'tracksys', 'acq', 'nuc', 'voi', 'ce', 'trc', 'stain'),
+    *('rec', 'dir', 'run', 'mod', 'echo', 'flip', 'inv', 'mt', 'part', 'proc', 'hemi', 'space'),
+    *('split', 'recording', 'chunk', 'seg', 'scale', 'atlas', 'res', 'den', 'label', 'desc'),
+)
+
+FIELD_STEPS = ('coil', 'phase', 'unwrap', 'field')
+LOCAL_STEPS = (*FIELD_STEPS, 'mask', 'background')
+CHI_STEPS = (*LOCAL_STEPS, 'dipole', 'reference')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """One kind of derivative image.
+
+    Parameters
+    ----------
+    folder, suffix, desc, part
+        Parts of the BIDS name; an empty ``desc`` or ``part`` is left out.
+    units
+        Unit of the values as they are written (``None`` for masks).
+    steps
+        Steps of the catalogue that the product depends on, in order.
+    stripped
+        Whether the tissue outside the brain was removed.
+    in_hz
+        The values arrive in ppm of B0 and are written in Hz.
+    per_echo
+        One 3-D file per echo is written from an image with echoes along the fourth axis.
+
+    """
+
+    folder: str
+    suffix: str
+    units: str | None
+    description: str
+    steps: tuple[str, ...]
+    desc: str = ''
+    part: str = ''
+    stripped: bool = True
+    in_hz: bool = False
+    per_echo: bool = False
+    mask_type: str = ''
+
+    @property
+    def dtype(self) -> str:
+        """Type of the stored values."""
+        return 'uint8' if self.mask_type else 'float32'
+
+
+PRODUCTS: Mapping[str, Product] = {
+    'chi': Product(
+        folder='anat',
+        suffix='Chimap',
+        units='ppm',
+        steps=CHI_STEPS,
+        description='Magnetic susceptibility relative to the reference region, zero outside the '
+        'mask.',
+    ),
+    'r2star': Product(
+        folder='anat',
+        suffix='R2starmap',
+        units='1/s',
+        steps=('relaxometry',),
+        description='Effective transverse relaxation rate R2*.',
+    ),
+    't2star': Product(
+        folder='anat',
+        suffix='T2starmap',
+        units='s',
+        steps=('relaxometry',),
+        description='Effective transverse relaxation time T2*.',
+    ),
+    's0': Product(
+        folder='anat',
+        suffix='S0map',
+        units='arbitrary',
+        steps=('relaxometry',),
+        description='Signal extrapolated to an echo time of zero.',
+    ),
+    'r2star_error': Product(
+        folder='anat',
+        suffix='R2starmap',
+        desc='rmse',
+        units='1/s',
+        steps=('relaxometry',),
+        description='Error of the fit of R2*.',
+    ),
+    'total_field': Product(
+        folder='fmap',
+        suffix='fieldmap',
+        desc='total',
+        units='Hz',
+        in_hz=True,
+        steps=FIELD_STEPS,
+        description='Frequency shift from all sources, positive where the field is stronger.',
+    ),
+    'local_field': Product(
+        folder='fmap',
+        suffix='fieldmap',
+        desc='local',
+        units='Hz',
+        in_hz=True,
+        steps=LOCAL_STEPS,
+        description='Frequency shift from sources inside the mask, zero outside it.',
+    ),
+    'noise': Product(
+        folder='fmap',
+        suffix='fieldmap',
+        desc='noise',
+        units='Hz',
+        in_hz=True,
+        steps=FIELD_STEPS,
+        description='Standard deviation of the total field, from the fit over echoes.',
+    ),
+    'fmap_magnitude': Product(
+        folder='fmap',
+        suffix='magnitude',
+        units='arbitrary',
+        stripped=False,
+        steps=('coil',),
+        description='Root of the sum of squares of the magnitude over echoes, for the field maps '
+        'beside it.',
+    ),
+    'magnitude_rss': Product(
+        folder='anat',
+        suffix='T2starw',
+        part='mag',
+        desc='rss',
+        units='arbitrary',
+        stripped=False,
+        steps=('coil',),
+        description='Root of the sum of squares of the magnitude over echoes.',
+    ),
+    'unwrapped': Product(
+        folder='anat',
+        suffix='MEGRE',
+        part='phase',
+        desc='unwrapped',
+        units='rad',
+        per_echo=True,
+        stripped=False,
+        steps=('coil', 'phase', 'unwrap'),
+        description='Unwrapped phase, receive offset removed; grows where the field is stronger.',
+    ),
+    'residual': Product(
+        folder='anat',
+        suffix='T2starw',
+        desc='residual',
+        units='1',
+        stripped=False,
+        steps=FIELD_STEPS,
+        description='Part of the complex signal that the field fit leaves unexplained, relative '
+        'to the signal.',
+    ),
+    'quality': Product(
+        folder='anat',
+        suffix='probseg',
+        desc='quality',
+        units='1',
+        stripped=False,
+        steps=('coil', 'phase', 'unwrap'),
+        description='Quality of the phase, 0 (noise) to 1 (smooth in space and over echoes).',
+    ),
+    'brain_mask': Product(
+        folder='anat',
+        suffix='mask',
+        desc='brain',
+        units=None,
+        mask_type='Brain',
+        steps=('mask',),
+        description='Brain, as found from magnitude and phase quality or as given.',
+    ),
+    'qsm_mask': Product(
+        folder='anat',
+        suffix='mask',
+        desc='qsm',
+        units=None,
+        mask_type='ROI',
+        steps=('mask', 'background'),
+        description='Voxels that have a susceptibility: the brain less unreliable edges.',
+    ),
+    'reference_mask': Product(
+        folder='anat',
+        suffix='mask',
+        desc='reference',
+        units=None,
+        mask_type='ROI',
+        steps=('reference',),
+        description='Region whose mean susceptibility is zero by definition.',
+    ),
+}
+
+
+def file_name(entities: Mapping[str, str], product: Product, echo: int | None = None) -> str:
+    """Name of a product without its extension, entities in the order that BIDS wants."""
+    extra = {'echo': echo and f'{echo}', 'part': product.part, 'desc': product.desc}
+    given = {**entities, **{key: value for key, value in extra.items() if value}}
+    known = [key for key in ENTITY_ORDER if key in given]
+    unknown = [key for key in given if key not in ENTITY_ORDER]
+    if unknown:
+        raise ValueError(f'no BIDS entity {unknown[0]!r}; there are: {", ".join(ENTITY_ORDER)}')
+    return '_'.join([*(f'{key}-{given[key]}' for key in known), product.suffix])
+
+
+def folder_of(entities: Mapping[str, str]) -> PurePosixPath:
+    """Folder of a subject (and session), relative to the dataset."""
+    parts = [f'{key}-{entities[key]}' for key in ('sub', 'ses') if key in entities]
+    return PurePosixPath(*parts)
+
+
+def image_path(
+    entities: Mapping[str, str], product: Product, echo: int | None = None
+) -> PurePosixPath:
+    """Path of a product's image, relative to the derivative dataset."""
+    name = file_name(entities, product, echo)
+    return folder_of(entities) / product.folder / f'{name}.nii.gz'

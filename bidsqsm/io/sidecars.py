@@ -1,0 +1,207 @@
+"""What the JSON beside every image says: the acquisition, the processing and what was decided."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bidsqsm import __version__
+from bidsqsm.io.products import PRODUCTS, Product
+
+if TYPE_CHECKING:
+    from bidsqsm.io.inputs import GreRun
+    from bidsqsm.methods import Choice
+
+Facts = Mapping[str, Mapping[str, Any]]
+
+#: Parameters of the acquisition that are copied when the input has them; serial numbers, dates
+#: and places are left behind, since a derivative may be shared more widely than its source.
+ACQUISITION_KEYS = (
+    *('MagneticFieldStrength', 'ImagingFrequency', 'Manufacturer', 'ManufacturersModelName'),
+    *('SoftwareVersions', 'ReceiveCoilName', 'ReceiveCoilActiveElements', 'GradientSetType'),
+    *('MRAcquisitionType', 'PulseSequenceType', 'ScanningSequence', 'SequenceVariant'),
+    *('ScanOptions', 'SequenceName', 'PulseSequenceDetails', 'NonlinearGradientCorrection'),
+    *('RepetitionTime', 'FlipAngle', 'PixelBandwidth', 'DwellTime', 'AcquisitionVoxelSize'),
+    *('ParallelAcquisitionTechnique', 'ParallelReductionFactorInPlane'),
+    *('ParallelReductionFactorOutOfPlane', 'PartialFourier', 'PartialFourierDirection'),
+    *('PhaseEncodingDirection', 'InPlanePhaseEncodingDirectionDICOM', 'ReadoutPolarity'),
+    *('FlowCompensation', 'MTState', 'SpoilingState', 'SpoilingType', 'MultibandAccelerationFactor'),
+)
+
+#: Steps in the order in which a run goes through them.
+CHAIN = (
+    *('coil', 'phase', 'unwrap', 'field', 'mask', 'background', 'dipole', 'reference'),
+    'relaxometry',
+)
+
+
+def acquisition(run: GreRun) -> dict[str, Any]:
+    """What is known of how a run was measured; echo times in s, sizes in mm, B0 in voxel axes."""
+    known = {key: run.metadata[key] for key in ACQUISITION_KEYS if key in run.metadata}
+    grid = run.grid
+    return {
+        **known,
+        'MagneticFieldStrength': run.field_strength,
+        'ImagingFrequency': run.imaging_frequency,
+        'EchoTime': list(run.echo_times),
+        'VoxelSize': [_rounded(size) for size in grid.voxel_size],
+        'MatrixSize': list(grid.shape),
+        'B0Direction': [_rounded(b) for b in grid.b0_direction],
+        'TiltAngle': _rounded(tilt(grid.b0_direction), 2),
+        'NumberOfReceiveChannels': run.n_channels,
+    }
+
+
+def tilt(b0_direction: tuple[float, float, float]) -> float:
+    """Angle in degrees between the main field and the nearest axis of the image."""
+    return math.degrees(math.acos(min(1.0, max(abs(b) for b in b0_direction))))
+
+
+def processing(choices: Mapping[str, Choice], steps: Iterable[str] = CHAIN) -> dict[str, Any]:
+    """Name, every parameter and the citations of the method of each step, in the chain's order."""
+    wanted = set(steps)
+    return {
+        step: {
+            'Name': choices[step].method.name,
+            'Title': choices[step].method.title,
+            'Parameters': choices[step].settings(),
+            'Cite': list(choices[step].method.cite),
+        }
+        for step in CHAIN
+        if step in wanted and step in choices
+    }
+
+
+def provenance(run: GreRun, facts: Facts, choices: Mapping[str, Choice]) -> dict[str, Any]:
+    """All that the methods text needs to know of one run, in plain JSON types."""
+    return {
+        'Name': run.name,
+        'Acquisition': acquisition(run),
+        'Processing': processing(choices),
+        'Decisions': decisions(facts),
+    }
+
+
+def decisions(facts: Facts) -> dict[str, Any]:
+    """What was decided from the data while the run was processed, warnings left aside."""
+    plain = {
+        step: {key: value for key, value in found.items() if key != 'warnings'}
+        for step, found in facts.items()
+    }
+    return {step: found for step, found in plain.items() if found}
+
+
+def decided(facts: Facts, key: str, default: Any = None) -> Any:
+    """The value that the last step to know it gave to a key."""
+    values = [found[key] for found in facts.values() if key in found]
+    return values[-1] if values else default
+
+
+def sidecar(
+    key: str,
+    run: GreRun,
+    facts: Facts,
+    choices: Mapping[str, Choice],
+    links: Mapping[str, Path],
+    bibliography: Mapping[str, str],
+    statistics: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Fill the JSON of one product.
+
+    ``bibliography`` gives a printed reference for each key, ``statistics`` what was
+    measured on a susceptibility map (see :func:`bidsqsm.io.outputs.reference_statistics`).
+    """
+    product = PRODUCTS[key]
+    steps = processing(choices, product.steps)
+    last = list(steps.values())[-1:]
+    content: dict[str, Any] = {'Description': product.description}
+    if product.units:
+        content['Units'] = product.units
+    if product.mask_type:
+        content['Type'] = product.mask_type
+    else:
+        content['SkullStripped'] = product.stripped
+    content['Sources'] = sources(run, links)
+    if product.suffix in ('mask', 'probseg'):
+        content['SpatialReference'] = content['Sources'][0]
+    for step in last:
+        content['EstimationAlgorithm'] = step['Title']
+        content['EstimationReference'] = '; '.join(
+            bibliography.get(cite, cite) for cite in step['Cite']
+        )
+    content.update(acquisition(run))
+    if key == 'chi':
+        content.update(_particulars(facts), **(statistics or {}))
+    content['Processing'] = steps
+    content['Decisions'] = decisions(facts)
+    content['GeneratedBySoftware'] = {'Name': 'bidsqsm', 'Version': __version__}
+    return content
+
+
+def _particulars(facts: Facts) -> dict[str, Any]:
+    # what a reader must know to use the values at all, found at the top rather than among details
+    wanted = {
+        'ReferenceRegion': 'reference',
+        'ReferenceValue': 'value',
+        'PhaseScaling': 'scaling',
+        'PhaseSign': 'sign',
+    }
+    known = {name: decided(facts, fact) for name, fact in wanted.items()}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def sources(run: GreRun, links: Mapping[str, Path]) -> list[str]:
+    """Input images of a run as BIDS URIs; a file outside every linked dataset keeps its path."""
+    images = [*run.magnitude, *run.phase, *run.real, *run.imag]
+    images += [path for path in (run.mask, run.labels) if path is not None]
+    return [bids_uri(Path(path), links) for path in images]
+
+
+def bids_uri(path: Path, links: Mapping[str, Path]) -> str:
+    """``bids:<dataset>:<path>`` for a file of a linked dataset, else a ``file://`` address."""
+    whole = Path(os.path.abspath(path))
+    # the innermost dataset wins, where derivatives lie inside the raw dataset
+    roots = sorted(
+        ((name, Path(os.path.abspath(root))) for name, root in links.items()),
+        key=lambda item: -len(item[1].parts),
+    )
+    for name, root in roots:
+        if whole.is_relative_to(root):
+            return f'bids:{name}:{whole.relative_to(root).as_posix()}'
+    return whole.as_uri()
+
+
+def dataset_root(run: GreRun) -> Path:
+    """Folder of the dataset that holds a run: the one above its ``sub-`` folder."""
+    image = Path(next(iter([*run.magnitude, *run.phase, *run.real])))
+    subject = f'sub-{run.entities["sub"]}'
+    for folder in image.parents:
+        if folder.name == subject:
+            return folder.parent
+    raise ValueError(f'{image} lies in no folder {subject}; move it into a BIDS dataset')
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    """Readable JSON with a newline at its end; numpy scalars become plain numbers."""
+    return json.dumps(content, indent=2, ensure_ascii=False, default=_plain) + '\n'
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, 'tolist'):
+        return value.tolist()
+    return str(value)
+
+
+def _rounded(value: float, digits: int = 6) -> float:
+    return round(float(value), digits) + 0.0
+
+
+__all__ = [
+    *('ACQUISITION_KEYS', 'CHAIN', 'Facts', 'Product', 'acquisition', 'as_json', 'bids_uri'),
+    *('dataset_root', 'decided', 'decisions', 'processing', 'provenance', 'sidecar', 'sources'),
+    'tilt',
+]

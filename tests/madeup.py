@@ -1,0 +1,152 @@
+"""A small made-up run on disk: an oval head with nuclei, every product of the chain beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nibabel as nb
+import numpy as np
+
+from bidsqsm.qsm.grid import Grid
+
+ECHO_TIMES = (0.004, 0.012, 0.020)
+SHAPE = (40, 48, 36)
+AFFINE = np.array(
+    [[-1.0, 0, 0, 20], [0, 1.0, 0.12, -24], [0, -0.09, 1.3, -20], [0, 0, 0, 1]], dtype=float
+)
+METADATA = {
+    'MagneticFieldStrength': 3,
+    'ImagingFrequency': 123.25,
+    'Manufacturer': 'Siemens',
+    'RepetitionTime': 0.04,
+    'FlipAngle': 15,
+    'EchoTime': list(ECHO_TIMES),
+    'DeviceSerialNumber': '12345',
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as the input layer gives it."""
+
+    entities: Mapping[str, str]
+    magnitude: tuple[Path, ...]
+    phase: tuple[Path, ...]
+    suffix: str = 'MEGRE'
+    real: tuple[Path, ...] = ()
+    imag: tuple[Path, ...] = ()
+    layout: str = 'echo-files'
+    n_channels: int = 1
+    echo_times: tuple[float, ...] = ECHO_TIMES
+    field_strength: float = 3.0
+    imaging_frequency: float = 123.25
+    shape: tuple[int, int, int] = SHAPE
+    metadata: Mapping[str, Any] = field(default_factory=lambda: dict(METADATA))
+    t1w: Path | None = None
+    mask: Path | None = None
+    labels: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def affine(self):
+        return AFFINE
+
+    @property
+    def name(self) -> str:
+        return '_'.join(f'{key}-{value}' for key, value in self.entities.items())
+
+    @property
+    def grid(self) -> Grid:
+        return Grid.from_affine(self.shape, AFFINE)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A run that cannot be processed."""
+
+    entities: Mapping[str, str]
+    name: str
+    reason: str
+
+
+def head() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Head and brain (bool), and susceptibility in ppm with bright nuclei on both sides."""
+    x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE), indexing='ij')
+    radius = np.sqrt(x**2 + y**2 + z**2)
+    brain = radius < 0.8
+    chi = np.zeros(SHAPE)
+    for side in (-0.25, 0.25):
+        chi += 0.12 * (((x - side) / 0.1) ** 2 + (y / 0.25) ** 2 + (z / 0.2) ** 2 < 1)
+    return radius < 0.95, brain, np.where(brain, chi - chi[brain].mean(), 0)
+
+
+def save(path: Path, values: np.ndarray, affine: np.ndarray = AFFINE) -> Path:
+    """Write a volume, scanner coordinates in the qform and aligned ones in the sform."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dtype = values.dtype if values.dtype.kind in 'ui' else np.float32
+    image = nb.Nifti1Image(values.astype(dtype), affine)
+    image.set_qform(affine, 1)
+    image.set_sform(affine, 2)
+    image.header.set_xyzt_units('mm', 'sec')
+    image.to_filename(path)
+    return path
+
+
+def make_run(bids_dir: Path, **entities: str) -> Run:
+    """Write the images of a run with three echoes; Siemens phase, 0 to 4095."""
+    entities = {'sub': '01', **entities}
+    name = '_'.join(f'{key}-{value}' for key, value in entities.items())
+    skull, _, chi = head()
+    rng = np.random.default_rng(1)
+    files: dict[str, list[Path]] = {'mag': [], 'phase': []}
+    for echo, time in enumerate(ECHO_TIMES, 1):
+        magnitude = skull * (800 * np.exp(-20 * time) - 900 * chi)
+        angle = np.where(skull, 2 * np.pi * 123.25 * time * (chi + 0.1), 0)
+        angle = np.where(skull, angle, rng.uniform(-np.pi, np.pi, SHAPE))
+        stored = np.round((np.angle(np.exp(1j * angle)) + np.pi) / (2 * np.pi) * 4095)
+        folder = bids_dir / f'sub-{entities["sub"]}' / 'anat'
+        for part, values in (('mag', magnitude), ('phase', stored.astype(np.int16))):
+            path = folder / f'{name}_echo-{echo}_part-{part}_MEGRE.nii.gz'
+            files[part].append(save(path, values))
+            sidecar = {**METADATA, 'EchoTime': time}
+            path.with_name(path.name.replace('.nii.gz', '.json')).write_text(json.dumps(sidecar))
+    return Run(entities, tuple(files['mag']), tuple(files['phase']))
+
+
+def make_products(work_dir: Path) -> dict[str, Path]:
+    """Write what the chain would hand over, in the units of the work folder."""
+    skull, brain, chi = head()
+    times = np.array(ECHO_TIMES)
+    phase = 2 * np.pi * 123.25 * (chi[..., None] + 0.1) * times
+    arrays = {
+        'chi': chi,
+        'r2star': brain * (20 + 200 * chi),
+        't2star': brain * 0.05,
+        's0': skull * 800.0,
+        'r2star_error': brain * 0.5,
+        'total_field': brain * (chi + 0.1),
+        'local_field': chi,
+        'magnitude_rss': skull * (1000.0 - 900 * chi),
+        'unwrapped': phase * skull[..., None],
+        'phase': np.angle(np.exp(1j * phase)),
+        'brain_mask': skull.astype(np.uint8),
+        'qsm_mask': brain.astype(np.uint8),
+        'reference_mask': brain.astype(np.uint8),
+        'noise': brain * 0.002,
+        'residual': skull * 0.01,
+        'quality': skull * 0.9,
+    }
+    return {key: save(work_dir / f'{key}.nii', value) for key, value in arrays.items()}
+
+
+def make_facts() -> dict[str, dict[str, Any]]:
+    """What the steps say that they decided."""
+    return {
+        'prepare_phase': {'scaling': '0..4095 taken as -pi..pi', 'warnings': []},
+        'decide_sign': {'sign': 1, 'warnings': ['The metadata say the opposite sign.']},
+        'reference_chi': {'reference': 'whole_brain', 'value': 0.0123},
+    }
