@@ -15,8 +15,10 @@ from bidsqsm.qsm.grid import Grid
 
 ECHO_TIMES = (0.004, 0.012, 0.020)
 SHAPE = (40, 48, 36)
+# turned by 5 degrees about x, the first axis running from right to left
+_C, _S = np.cos(np.radians(5)), np.sin(np.radians(5))
 AFFINE = np.array(
-    [[-1.0, 0, 0, 20], [0, 1.0, 0.12, -24], [0, -0.09, 1.3, -20], [0, 0, 0, 1]], dtype=float
+    [[-1, 0, 0, 20], [0, _C, 1.3 * _S, -24], [0, -_S, 1.3 * _C, -20], [0, 0, 0, 1]], dtype=float
 )
 METADATA = {
     'MagneticFieldStrength': 3,

@@ -64,7 +64,7 @@ def test_the_validator_finds_no_error(written):
     (written / 'sub-01' / 'log' / 'today').mkdir(parents=True)
     (written / 'sub-01' / 'log' / 'today' / f'{P}_status.json').write_text('{}')
     write_citation(written)
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603, the program is our own test dependency
         [VALIDATOR, str(written), '--format', 'json'],
         capture_output=True,
         text=True,
@@ -132,7 +132,6 @@ def test_the_chi_sidecar_says_what_a_reader_must_know(written):
     np.testing.assert_allclose(np.linalg.norm(content['B0Direction']), 1, atol=1e-5)
     assert content['B0Direction'][1] < 0
     assert f'bids:raw:sub-01/anat/{P}_echo-1_part-mag_MEGRE.nii.gz' in content['Sources']
-    assert 'threshold' in json.dumps(content['Processing']) or content['Processing']
     assert content['Processing']['dipole']['Parameters'] == (
         everyday_choices()['dipole'].settings()
     )
@@ -205,7 +204,15 @@ def test_the_innermost_dataset_names_a_file(tmp_path):
 
 def test_the_methods_name_every_parameter_and_the_acquisition(run):
     text = methods_text([provenance(run, madeup.make_facts(), everyday_choices())])
-    for piece in ('3 T', 'Siemens', '4:8:20 ms', '40 ms', '15°', '40 × 48 × 36', '123.25 MHz'):
+    for piece in (
+        '3 T',
+        'Siemens',
+        '4:8:20 ms',
+        '40 ms',
+        '15°',
+        '40 \u00d7 48 \u00d7 36',
+        '123.25 MHz',
+    ):
         assert piece in text
     for choice in everyday_choices().values():
         for name in choice.settings():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
+
+_BY = ' \u00d7 '
 
 #: What the consensus asks for, as a label and the metadata that tell it.
 _WANTED = {
@@ -38,9 +41,7 @@ def describe_acquisition(provenance: Mapping[str, Any]) -> str:
     echoes = 'Multi-echo' if number > 1 else 'Single-echo'
     text = f'{echoes} gradient-echo data were acquired at {known["field strength"]}{where}'
     details = [
-        f'{label} {value}'
-        for label, value in known.items()
-        if label not in (*_ELSEWHERE, *extra)
+        f'{label} {value}' for label, value in known.items() if label not in (*_ELSEWHERE, *extra)
     ]
     text += f': {"; ".join(details)}.'
     missing = missing_items(found)
@@ -96,7 +97,7 @@ def echo_times(times: Sequence[float]) -> str:
     if not times:
         return ''
     ms = [1000 * time for time in times]
-    steps = [b - a for a, b in zip(ms, ms[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(ms)]
     if len(ms) > 2 and max(steps) - min(steps) <= 0.02 * max(steps):
         mean = sum(steps) / len(steps)
         return f'TE1:ΔTE:TEmax {ms[0]:.4g}:{mean:.4g}:{ms[-1]:.4g} ms ({len(ms)} echoes)'
@@ -133,7 +134,7 @@ def _first(found: Mapping[str, Any], keys: Sequence[str]) -> str:
 
 
 def _product(values: Any, unit: str = '') -> str:
-    return ' × '.join(f'{value:.4g}' for value in _listed(values)) + unit if values else ''
+    return _BY.join(f'{value:.4g}' for value in _listed(values)) + unit if values else ''
 
 
 def _field_of_view(found: Mapping[str, Any]) -> str:
@@ -143,7 +144,7 @@ def _field_of_view(found: Mapping[str, Any]) -> str:
 
 def _acceleration(found: Mapping[str, Any]) -> str:
     keys = ('ParallelReductionFactorInPlane', 'ParallelReductionFactorOutOfPlane')
-    factors = ' × '.join(f'{found[key]}' for key in keys if key in found)
+    factors = _BY.join(f'{found[key]}' for key in keys if key in found)
     technique = _text(found.get('ParallelAcquisitionTechnique'))
     return ' '.join(filter(None, [technique, factors and f'factor {factors}']))
 

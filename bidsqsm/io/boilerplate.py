@@ -53,10 +53,11 @@ def methods_text(provenances: Sequence[Mapping[str, Any]]) -> str:
         Paragraphs with an empty line between them.
 
     """
-    paragraphs = [
+    opening = (
         f'Susceptibility maps were made with bidsqsm {__version__}, which follows the consensus '
         'recommendations for quantitative susceptibility mapping of the brain [@bilgic2024].'
-    ]
+    )
+    paragraphs = [opening]
     parts = (
         (describe_acquisition, _varying),
         (lambda run: describe_processing(run['Processing']), None),
@@ -234,7 +235,9 @@ def _flat(provenance: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _words(name: str) -> str:
-    return {'csf': 'cerebrospinal fluid'}.get(str(name), str(name).replace('_', ' ').replace('-', ' '))
+    return {'csf': 'cerebrospinal fluid'}.get(
+        str(name), str(name).replace('_', ' ').replace('-', ' ')
+    )
 
 
 def _as_text(value: Any) -> str:

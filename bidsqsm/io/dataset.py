@@ -9,7 +9,7 @@ from pathlib import Path
 from bidsqsm import __version__
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.products import PRODUCTS
-from bidsqsm.io.sidecars import as_json
+from bidsqsm.io.sidecars import absolute, as_json
 
 BIDS_VERSION = '1.10.0'
 CODE_URL = 'https://pypi.org/project/bidsqsm/'
@@ -78,7 +78,7 @@ def _description(output_dir: Path, links: Mapping[str, Path]) -> dict[str, objec
 
 def _address(path: Path, output_dir: Path) -> str:
     # relative where the output lies inside its source and moves with it, absolute elsewhere
-    source, output = Path(os.path.abspath(path)), Path(os.path.abspath(output_dir))
+    source, output = absolute(path), absolute(output_dir)
     if output.is_relative_to(source):
         return os.path.relpath(source, output)
     return source.as_uri()

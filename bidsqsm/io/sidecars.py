@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bidsqsm import __version__
-from bidsqsm.io.products import PRODUCTS, Product
+from bidsqsm.io.products import PRODUCTS
 
 if TYPE_CHECKING:
     from bidsqsm.io.inputs import GreRun
@@ -29,7 +29,13 @@ ACQUISITION_KEYS = (
     *('ParallelAcquisitionTechnique', 'ParallelReductionFactorInPlane'),
     *('ParallelReductionFactorOutOfPlane', 'PartialFourier', 'PartialFourierDirection'),
     *('PhaseEncodingDirection', 'InPlanePhaseEncodingDirectionDICOM', 'ReadoutPolarity'),
-    *('FlowCompensation', 'MTState', 'SpoilingState', 'SpoilingType', 'MultibandAccelerationFactor'),
+    *(
+        'FlowCompensation',
+        'MTState',
+        'SpoilingState',
+        'SpoilingType',
+        'MultibandAccelerationFactor',
+    ),
 )
 
 #: Steps in the order in which a run goes through them.
@@ -163,16 +169,21 @@ def sources(run: GreRun, links: Mapping[str, Path]) -> list[str]:
 
 def bids_uri(path: Path, links: Mapping[str, Path]) -> str:
     """``bids:<dataset>:<path>`` for a file of a linked dataset, else a ``file://`` address."""
-    whole = Path(os.path.abspath(path))
+    whole = absolute(path)
     # the innermost dataset wins, where derivatives lie inside the raw dataset
     roots = sorted(
-        ((name, Path(os.path.abspath(root))) for name, root in links.items()),
+        ((name, absolute(root)) for name, root in links.items()),
         key=lambda item: -len(item[1].parts),
     )
     for name, root in roots:
         if whole.is_relative_to(root):
             return f'bids:{name}:{whole.relative_to(root).as_posix()}'
     return whole.as_uri()
+
+
+def absolute(path: Path) -> Path:
+    """A path from the root, without ``..``; links stay, as a dataset may be full of them."""
+    return Path(os.path.abspath(path))  # noqa: PTH100, Path.resolve would follow the links
 
 
 def dataset_root(run: GreRun) -> Path:
@@ -198,10 +209,3 @@ def _plain(value: Any) -> Any:
 
 def _rounded(value: float, digits: int = 6) -> float:
     return round(float(value), digits) + 0.0
-
-
-__all__ = [
-    *('ACQUISITION_KEYS', 'CHAIN', 'Facts', 'Product', 'acquisition', 'as_json', 'bids_uri'),
-    *('dataset_root', 'decided', 'decisions', 'processing', 'provenance', 'sidecar', 'sources'),
-    'tilt',
-]
