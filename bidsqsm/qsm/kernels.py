@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import fft
 
-from bidsqsm.qsm.grid import Grid, Volume
+from bidsqsm.qsm.grid import Grid, Triple, Volume
 
 
 def dipole_kernel(grid: Grid) -> Volume:
     r"""Field of a unit point of susceptibility.
 
     .. math:: D(k) = \frac{1}{3} - \frac{(k \cdot \hat{b}_0)^2}{|k|^2}, \quad D(0) = 0
+
+    A Nyquist frequency stands for both of its signs; there the kernel is the mean over them, which
+    keeps it the transform of a real, even volume for a tilted field too.
 
     Parameters
     ----------
@@ -31,10 +35,101 @@ def dipole_kernel(grid: Grid) -> Volume:
        doi:10.1002/cmr.b.20034
 
     """
+    along = np.float32(0)
+    both_signs = np.float32(0)
     k = grid.frequencies()
-    along = sum(np.float32(b) * ki for b, ki in zip(grid.b0_direction, k, strict=True))
-    k2 = np.asarray(sum(ki**2 for ki in k))
+    for n, d, b, ki in zip(grid.shape, grid.voxel_size, grid.b0_direction, k, strict=True):
+        nyquist = np.isclose(np.abs(ki), 0.5 / d) if n % 2 == 0 else np.zeros(ki.shape, bool)
+        along = along + np.float32(b) * np.where(nyquist, np.float32(0), ki)
+        both_signs = both_signs + np.where(nyquist, (np.float32(b) * ki) ** 2, np.float32(0))
+    k2 = np.asarray(k[0] ** 2 + k[1] ** 2 + k[2] ** 2)
     k2[0, 0, 0] = np.inf
-    kernel = np.float32(1 / 3) - along**2 / k2
+    kernel: Volume = np.float32(1 / 3) - (along**2 + both_signs) / k2
     kernel[0, 0, 0] = 0
     return kernel
+
+
+def sphere_kernel(grid: Grid, radius: float) -> Volume:
+    r"""Mean over a sphere (spherical mean value), with the sphere's edge shared out by volume.
+
+    A voxel weighs what the sphere covers of it. The weights are then tilted by a polynomial in
+    :math:`x^2, y^2, z^2` until their second moments are the same along all axes, so that the mean
+    of every harmonic polynomial up to the third degree is its value at the centre, as it is for a
+    true sphere, on anisotropic voxels as well.
+
+    Parameters
+    ----------
+    grid
+        The grid to sample the kernel on.
+    radius
+        Radius of the sphere in mm, at least the longest edge of a voxel.
+
+    Returns
+    -------
+    kernel : (nx, ny, nz // 2 + 1) float32 array
+        Real spectrum, in the layout of :func:`scipy.fft.rfftn`; one at k = 0.
+
+    References
+    ----------
+    .. [schweser2011] Schweser et al., NeuroImage 54:2789-2807 (2011).
+       doi:10.1016/j.neuroimage.2010.10.070
+
+    """
+    if radius < max(grid.voxel_size):
+        raise ValueError(
+            f'a sphere of {radius:g} mm is smaller than a voxel of {grid.voxel_size} mm: '
+            'choose a radius of at least the longest edge'
+        )
+    weights = sphere_weights(radius, grid.voxel_size)
+    volume = np.zeros(grid.shape, np.float32)
+    reach = [(n - 1) // 2 for n in weights.shape]
+    places = [np.arange(-r, r + 1) % n for r, n in zip(reach, grid.shape, strict=True)]
+    np.add.at(volume, np.ix_(*places), weights)
+    spectrum: Volume = fft.rfftn(volume).real
+    return np.ascontiguousarray(spectrum)
+
+
+def sphere_weights(radius: float, voxel_size: Triple, parts: int = 10) -> Volume:
+    """Weights of :func:`sphere_kernel` in its own small box, centre in the middle, sum one.
+
+    ``parts`` is the number of points per voxel edge at which coverage is sampled. Slivers, of which
+    the sphere covers less than a tenth, are left out: they would make the sphere reach further into
+    the edge of a mask than its size asks for.
+    """
+    reach = [int(np.ceil(radius / d - 0.5)) for d in voxel_size]
+    centres = [np.arange(r + 1) * d for r, d in zip(reach, voxel_size, strict=True)]
+    within = (np.arange(parts) + 0.5) / parts - 0.5
+    fine = [
+        ((c[:, None] + within * d) ** 2).ravel()
+        for c, d in zip(centres, voxel_size, strict=True)
+    ]
+    covered = np.add.outer(np.add.outer(fine[0], fine[1]), fine[2]) < radius**2
+    nx, ny, nz = (r + 1 for r in reach)
+    octant = covered.reshape(nx, parts, ny, parts, nz, parts).mean(axis=(1, 3, 5))
+    octant[octant < 0.1] = 0
+    for axis in range(3):  # the other seven octants mirror this one
+        mirror = np.take(octant, range(octant.shape[axis] - 1, 0, -1), axis=axis)
+        octant = np.concatenate([mirror, octant], axis=axis)
+    return _even_moments(octant, voxel_size).astype(np.float32)
+
+
+def _even_moments(weights: Volume, voxel_size: Triple) -> Volume:
+    # w <- w (a + b x^2 + c y^2 + d z^2) with sum one and second moments that are equal
+    axes = [
+        (np.arange(n) - n // 2) * d for n, d in zip(weights.shape, voxel_size, strict=True)
+    ]
+    squares = np.broadcast_arrays(*np.meshgrid(*(a**2 for a in axes), indexing='ij', sparse=True))
+    basis = np.stack([np.ones(weights.size), *(s.ravel() for s in squares)])
+    moments = (basis * weights.ravel()) @ basis.T
+    target = moments[0, 1:].mean() / moments[0, 0]
+    tilt = np.linalg.solve(moments, [1, target, target, target])
+    tilted: Volume = weights * (tilt @ basis).reshape(weights.shape)
+    return tilted
+
+
+def convolve(volume: Volume, kernel: Volume) -> Volume:
+    """Circular convolution of a volume with a kernel given by its real spectrum."""
+    spectrum = fft.rfftn(volume)
+    spectrum *= kernel
+    result: Volume = fft.irfftn(spectrum, s=volume.shape, overwrite_x=True)
+    return result

@@ -1,0 +1,108 @@
+"""Conjugate gradients whose sums do not depend on the number of threads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numba as nb
+import numpy as np
+
+from bidsqsm.qsm.grid import Volume
+from bidsqsm.qsm.jit import kernel
+
+LOGGER = logging.getLogger(__name__)
+
+
+@kernel()
+def _plane_dots(a: Volume, b: Volume, sums: Volume) -> None:
+    nx, ny, nz = a.shape
+    for i in nb.prange(nx):
+        plane = 0.0
+        for j in range(ny):
+            row = np.float32(0)
+            for k in range(nz):
+                row += a[i, j, k] * b[i, j, k]
+            plane += row
+        sums[i] = plane
+
+
+@kernel()
+def _add_scaled(x: Volume, scale: float, y: Volume) -> None:
+    # x += scale * y
+    for i in nb.prange(x.shape[0]):
+        for j in range(x.shape[1]):
+            for k in range(x.shape[2]):
+                x[i, j, k] += scale * y[i, j, k]
+
+
+@kernel()
+def _scale_and_add(x: Volume, scale: float, y: Volume) -> None:
+    # x = scale * x + y
+    for i in nb.prange(x.shape[0]):
+        for j in range(x.shape[1]):
+            for k in range(x.shape[2]):
+                x[i, j, k] = scale * x[i, j, k] + y[i, j, k]
+
+
+def dot(a: Volume, b: Volume) -> float:
+    """Inner product of two float32 volumes, summed plane by plane in a fixed order."""
+    sums = np.empty(a.shape[0])
+    _plane_dots(a, b, sums)
+    return float(sums.sum())
+
+
+def conjugate_gradients(
+    operator: Callable[[Volume], Volume],
+    right: Volume,
+    *,
+    tol: float,
+    max_iter: int,
+    precondition: Callable[[Volume], Volume] | None = None,
+    name: str = 'conjugate gradients',
+) -> Volume:
+    """Solve A x = b for a symmetric, positive semi-definite A, from x = 0.
+
+    Parameters
+    ----------
+    operator
+        Applies A to a float32 volume. May return the same buffer each time.
+    right : (nx, ny, nz) float32 array
+        The right-hand side b; left as it is.
+    tol
+        Stops when the residual, in the norm of the preconditioner, has fallen to this share of the
+        right-hand side.
+    max_iter
+        Iterations after which to stop regardless.
+    precondition
+        Applies a symmetric, positive definite approximation of the inverse of A.
+    name
+        Under which name to log the end.
+
+    Returns
+    -------
+    x : (nx, ny, nz) float32 array
+        The solution.
+
+    """
+    x = np.zeros_like(right)
+    residual = right.copy()
+    better = residual if precondition is None else precondition(residual)
+    direction = better.copy()
+    start = size = dot(residual, better)
+    iteration = 0
+    while size > tol**2 * start and iteration < max_iter:
+        iteration += 1
+        image = operator(direction)
+        curvature = dot(direction, image)
+        if curvature <= 0:  # rounding has used up the direction
+            break
+        step = np.float32(size / curvature)
+        _add_scaled(x, step, direction)
+        _add_scaled(residual, -step, image)
+        better = residual if precondition is None else precondition(residual)
+        last, size = size, dot(residual, better)
+        _scale_and_add(direction, np.float32(size / last), better)
+    left = (size / start) ** 0.5 if start > 0 else 0.0
+    LOGGER.info('%s: stopped after %d iterations at a residual of %.1e', name, iteration, left)
+    return x

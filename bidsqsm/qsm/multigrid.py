@@ -1,0 +1,180 @@
+"""Poisson's equation inside a mask, zero on its edge: a multigrid cycle as preconditioner.
+
+Every array here carries a border of voxels outside the domain, so that the stencil needs no care
+at the faces. A level is a domain (uint8, 1 = unknown), a solution and a right-hand side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+
+from bidsqsm.qsm.grid import Mask, Triple, Volume
+from bidsqsm.qsm.jit import kernel
+
+
+@kernel()
+def minus_laplacian(x: Volume, domain: Volume, couple: Volume, out: Volume) -> None:
+    """7-point -laplacian of x (zero outside the domain): out = domain * (-laplacian x).
+
+    ``couple`` is 1 / spacing^2 along each axis, in 1/mm^2.
+    """
+    nx, ny, nz = x.shape
+    cx, cy, cz = couple
+    centre = 2 * (cx + cy + cz)
+    for i in nb.prange(1, nx - 1):
+        for j in range(1, ny - 1):
+            for k in range(1, nz - 1):
+                out[i, j, k] = domain[i, j, k] * (
+                    centre * x[i, j, k]
+                    - cx * (x[i - 1, j, k] + x[i + 1, j, k])
+                    - cy * (x[i, j - 1, k] + x[i, j + 1, k])
+                    - cz * (x[i, j, k - 1] + x[i, j, k + 1])
+                )
+
+
+@kernel()
+def _relax(x: Volume, right: Volume, domain: Volume, couple: Volume, colour: int) -> None:
+    # Gauss-Seidel on the voxels of one colour of a chessboard
+    nx, ny, nz = x.shape
+    cx, cy, cz = couple
+    scale = np.float32(1) / (2 * (cx + cy + cz))
+    for i in nb.prange(1, nx - 1):
+        for j in range(1, ny - 1):
+            for k in range(1 + (i + j + 1 + colour) % 2, nz - 1, 2):
+                if domain[i, j, k]:
+                    x[i, j, k] = scale * (
+                        right[i, j, k]
+                        + cx * (x[i - 1, j, k] + x[i + 1, j, k])
+                        + cy * (x[i, j - 1, k] + x[i, j + 1, k])
+                        + cz * (x[i, j, k - 1] + x[i, j, k + 1])
+                    )
+
+
+@kernel()
+def _restrict_residual(
+    x: Volume, right: Volume, domain: Volume, couple: Volume, factors: Volume, coarse: Volume, coarse_domain: Volume
+) -> None:
+    # coarse = full weighting of (right - A x), the transpose of _prolong up to a factor
+    nx, ny, nz = x.shape
+    mx, my, mz = coarse.shape
+    fx, fy, fz = factors
+    cx, cy, cz = couple
+    centre = 2 * (cx + cy + cz)
+    scale = np.float32(1) / (fx * fy * fz)
+    for a in nb.prange(1, mx - 1):
+        for b in range(1, my - 1):
+            for c in range(1, mz - 1):
+                if not coarse_domain[a, b, c]:
+                    continue
+                total = np.float32(0)
+                for i in range(max(fx * a - fx + 1, 1), min(fx * a + fx, nx - 1)):
+                    for j in range(max(fy * b - fy + 1, 1), min(fy * b + fy, ny - 1)):
+                        for k in range(max(fz * c - fz + 1, 1), min(fz * c + fz, nz - 1)):
+                            if not domain[i, j, k]:
+                                continue
+                            share = scale
+                            if i != fx * a:
+                                share *= np.float32(0.5)
+                            if j != fy * b:
+                                share *= np.float32(0.5)
+                            if k != fz * c:
+                                share *= np.float32(0.5)
+                            total += share * (
+                                right[i, j, k]
+                                - centre * x[i, j, k]
+                                + cx * (x[i - 1, j, k] + x[i + 1, j, k])
+                                + cy * (x[i, j - 1, k] + x[i, j + 1, k])
+                                + cz * (x[i, j, k - 1] + x[i, j, k + 1])
+                            )
+                coarse[a, b, c] = total
+
+
+@kernel()
+def _prolong(coarse: Volume, domain: Volume, factors: Volume, x: Volume) -> None:
+    # x += trilinear interpolation of the coarse correction
+    nx, ny, nz = x.shape
+    fx, fy, fz = factors
+    half = np.float32(0.5)
+    for i in nb.prange(1, nx - 1):
+        a = i // fx
+        a1 = a + (i % fx)
+        for j in range(1, ny - 1):
+            b = j // fy
+            b1 = b + (j % fy)
+            for k in range(1, nz - 1):
+                if domain[i, j, k]:
+                    c = k // fz
+                    c1 = c + (k % fz)
+                    low = half * (coarse[a, b, c] + coarse[a, b, c1]) + half * (
+                        coarse[a, b1, c] + coarse[a, b1, c1]
+                    )
+                    high = half * (coarse[a1, b, c] + coarse[a1, b, c1]) + half * (
+                        coarse[a1, b1, c] + coarse[a1, b1, c1]
+                    )
+                    x[i, j, k] += half * half * (low + high)
+
+
+@dataclass
+class Level:
+    """One grid of the hierarchy, with the step to the next coarser one."""
+
+    domain: Volume
+    couple: Volume
+    factors: Volume
+    x: Volume
+    right: Volume
+
+
+def hierarchy(domain: Mask, voxel_size: Triple) -> list[Level]:
+    """Coarser and coarser grids of a domain; axes of wide spacing wait for the others.
+
+    Coarse voxel a lies on fine voxel 2a and is unknown where that one is. The array must carry a
+    border of voxels outside the domain.
+    """
+    levels: list[Level] = []
+    inside, spacing = domain.astype(np.uint8), np.asarray(voxel_size, float)
+    while True:
+        couple = (1 / spacing**2).astype(np.float32)
+        near = spacing < 1.5 * spacing.min()
+        factors = np.where(near, 2, 1)
+        levels.append(
+            Level(
+                inside,
+                couple,
+                factors,
+                np.zeros(inside.shape, np.float32),
+                np.zeros(inside.shape, np.float32),
+            )
+        )
+        coarse = np.zeros([n // 2 + 1 if f == 2 else n for n, f in zip(inside.shape, factors, strict=True)], np.uint8)
+        taken = inside[:: factors[0], :: factors[1], :: factors[2]]
+        coarse[tuple(slice(0, n) for n in taken.shape)] = taken
+        if coarse.sum() < 8 or min(coarse.shape) < 4:
+            return levels
+        inside, spacing = coarse, spacing * factors
+
+
+def cycle(levels: list[Level], depth: int = 0) -> None:
+    """Symmetric V-cycle: x of this level becomes nearly A^-1 right, from zero.
+
+    Red before black on the way down and black before red on the way up make it a symmetric
+    operator, which conjugate gradients ask of a preconditioner.
+    """
+    level = levels[depth]
+    level.x.fill(0)
+    system = level.right, level.domain, level.couple
+    if depth == len(levels) - 1:
+        for colour in (0, 1) * 8 + (1, 0) * 8:
+            _relax(level.x, *system, colour)
+        return
+    for colour in (0, 1):
+        _relax(level.x, *system, colour)
+    below = levels[depth + 1]
+    _restrict_residual(level.x, *system, level.factors, below.right, below.domain)
+    cycle(levels, depth + 1)
+    _prolong(below.x, level.domain, level.factors, level.x)
+    for colour in (1, 0):
+        _relax(level.x, *system, colour)

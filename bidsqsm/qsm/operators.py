@@ -1,0 +1,100 @@
+"""Differences and neighbourhoods on the voxel grid, in mm."""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+from bidsqsm.qsm.grid import Mask, Triple, Volume
+from bidsqsm.qsm.jit import kernel
+
+
+@kernel()
+def _gradient(x: Volume, per_mm: Volume, out: Volume) -> None:
+    nx, ny, nz = x.shape
+    for i in nb.prange(nx):
+        after_i = (i + 1) % nx
+        for j in range(ny):
+            after_j = (j + 1) % ny
+            for k in range(nz):
+                after_k = k + 1 if k + 1 < nz else 0
+                here = x[i, j, k]
+                out[0, i, j, k] = per_mm[0] * (x[after_i, j, k] - here)
+                out[1, i, j, k] = per_mm[1] * (x[i, after_j, k] - here)
+                out[2, i, j, k] = per_mm[2] * (x[i, j, after_k] - here)
+
+
+@kernel()
+def _minus_divergence(y: Volume, per_mm: Volume, out: Volume) -> None:
+    nx, ny, nz = out.shape
+    for i in nb.prange(nx):
+        before_i = i - 1 if i > 0 else nx - 1
+        for j in range(ny):
+            before_j = j - 1 if j > 0 else ny - 1
+            for k in range(nz):
+                before_k = k - 1 if k > 0 else nz - 1
+                out[i, j, k] = (
+                    per_mm[0] * (y[0, before_i, j, k] - y[0, i, j, k])
+                    + per_mm[1] * (y[1, i, before_j, k] - y[1, i, j, k])
+                    + per_mm[2] * (y[2, i, j, before_k] - y[2, i, j, k])
+                )
+
+
+def gradient(x: Volume, voxel_size: Triple) -> Volume:
+    """Forward differences per mm, circular at the faces.
+
+    Parameters
+    ----------
+    x : (nx, ny, nz) float32 array
+        A volume.
+    voxel_size
+        Distance between voxel centres along each axis, in mm.
+
+    Returns
+    -------
+    gradient : (3, nx, ny, nz) float32 array
+        In units of ``x`` per mm.
+
+    """
+    out = np.empty((3, *x.shape), x.dtype)
+    _gradient(x, inverse(voxel_size), out)
+    return out
+
+
+def minus_divergence(y: Volume, voxel_size: Triple) -> Volume:
+    """Adjoint of :func:`gradient`: backward differences, negative, summed over the axes.
+
+    Parameters
+    ----------
+    y : (3, nx, ny, nz) float32 array
+        A vector field.
+    voxel_size
+        Distance between voxel centres along each axis, in mm.
+
+    Returns
+    -------
+    minus_divergence : (nx, ny, nz) float32 array
+        In units of ``y`` per mm.
+
+    """
+    out = np.empty(y.shape[1:], y.dtype)
+    _minus_divergence(y, inverse(voxel_size), out)
+    return out
+
+
+def inverse(voxel_size: Triple) -> Volume:
+    """One over the voxel size, in 1/mm, as compiled loops take it."""
+    return (1 / np.asarray(voxel_size)).astype(np.float32)
+
+
+def inner_voxels(mask: Mask) -> Mask:
+    """Voxels of a mask whose six neighbours are in it too; none at the faces of the array."""
+    inner: Mask = np.zeros_like(mask)
+    core = (slice(1, -1),) * 3
+    inner[core] = mask[core]
+    for axis in range(3):
+        for shift in (slice(0, -2), slice(2, None)):
+            part = list(core)
+            part[axis] = shift
+            inner[core] &= mask[tuple(part)]
+    return inner

@@ -1,0 +1,82 @@
+"""The part of a volume that a solver works on: the box around a mask, with room for FFTs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bidsqsm.qsm.grid import Box, Grid, Mask, Volume, bounding_box
+
+
+@dataclass(frozen=True)
+class Window:
+    """The bounding box of a mask, followed by a zero margin along each axis.
+
+    The margin lies behind the box; as FFTs are circular it lies before it as well.
+
+    Parameters
+    ----------
+    box
+        Where the window begins and ends in the full volume.
+    grid
+        Grid of the padded window.
+    mask : (nx, ny, nz) bool array
+        The mask on the full volume.
+
+    """
+
+    box: Box
+    grid: Grid
+    mask: Mask
+
+    @classmethod
+    def around(cls, mask: Mask, grid: Grid, margin: float) -> Window:
+        """The window of a mask with at least this margin, in mm, between periodic copies."""
+        if mask.shape != grid.shape:
+            raise ValueError(
+                f'mask has shape {mask.shape}, but its grid has {grid.shape}: '
+                'give arrays that lie on one grid'
+            )
+        if not mask.any():
+            raise ValueError('the mask is empty: give one with at least one voxel inside')
+        box = bounding_box(mask)
+        nx, ny, nz = (part.stop - part.start for part in box)
+        return cls(box, replace(grid, shape=(nx, ny, nz)).padded(margin), mask)
+
+    @property
+    def inside(self) -> Box:
+        """Where the box lies in the padded window."""
+        x, y, z = (slice(0, part.stop - part.start) for part in self.box)
+        return x, y, z
+
+    def cut(self, volume: Volume) -> Volume:
+        """Take a volume into the window: float32, zero outside the mask and in the margin."""
+        if volume.shape != self.mask.shape:
+            raise ValueError(
+                f'volume has shape {volume.shape}, but its mask has {self.mask.shape}: '
+                'give arrays that lie on one grid'
+            )
+        out = np.zeros(self.grid.shape, np.float32)
+        np.copyto(out[self.inside], volume[self.box], where=self.mask[self.box], casting='same_kind')
+        if not np.isfinite(out.sum(dtype=np.float64)):
+            raise ValueError(
+                'found NaN or infinite values inside the mask: leave those voxels out of the mask'
+            )
+        return out
+
+    def cut_mask(self) -> Mask:
+        """Take the mask itself into the window; false in the margin."""
+        out = np.zeros(self.grid.shape, bool)
+        out[self.inside] = self.mask[self.box]
+        return out
+
+    def restore(self, inner: Volume, mask: Mask | None = None) -> Volume:
+        """Put a result of the window back into the full volume, zero outside the mask.
+
+        ``mask``, on the full volume, may be smaller than the window's own.
+        """
+        where = self.mask if mask is None else mask
+        out = np.zeros(where.shape, inner.dtype)
+        np.copyto(out[self.box], inner[self.inside], where=where[self.box])
+        return out
