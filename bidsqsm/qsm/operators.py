@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from bidsqsm.qsm.grid import Mask, Triple, Volume
+from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
 from bidsqsm.qsm.jit import kernel
 
 
@@ -98,3 +98,19 @@ def inner_voxels(mask: Mask) -> Mask:
             part[axis] = shift
             inner[core] &= mask[tuple(part)]
     return inner
+
+
+def edge_spectra(grid: Grid) -> Volume:
+    """Squared spectra of the forward differences, in 1/mm^2.
+
+    Returns
+    -------
+    spectra : (nx + ny + nz // 2 + 1,) float32 array
+        |E|^2 of the first axis, then of the second, then the half spectrum of the third.
+
+    """
+    squares = [
+        (2 - 2 * np.cos(2 * np.pi * k.ravel().astype(float) * d)) / d**2
+        for k, d in zip(grid.frequencies(), grid.voxel_size, strict=True)
+    ]
+    return np.concatenate(squares).astype(np.float32)

@@ -1,0 +1,145 @@
+"""Compiled steps of the ADMM iteration for total variation.
+
+A split variable y with its scaled multiplier u is kept as the one sum w = y + u, from which both
+are had by the proximal map, y = prox(w) and u = w - y: half the memory to cross.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.jit import kernel
+
+
+@kernel()
+def shrink_gradient(
+    chi: Volume, split: Volume, per_mm: Volume, threshold: float, relax: float, pull: Volume, seam: Volume
+) -> None:
+    """Update the split of the gradient and return what it pulls on chi, in one pass.
+
+    split <- w = relax * grad(chi) + (1 - relax) * y + u;  pull = grad^T (y - u), new y and u.
+    Differences are forward, per mm and circular; y is the shrinkage of w's length by ``threshold``.
+    The volume is swept in as many slabs as ``seam`` has planes; what the last plane of a slab
+    pulls on the first of the next is left in ``seam``, for :func:`close_seams`.
+    """
+    nx, ny, nz = chi.shape
+    one, zero = np.float32(1), np.float32(0)
+    px, py, pz = per_mm
+    slabs = seam.shape[0]
+    for slab in nb.prange(slabs):
+        behind = seam[slab]  # y - u along x, one plane back
+        behind[:, :] = zero
+        row = np.zeros((3, nz), np.float32)  # y - u of this row; along y, of the row before
+        before = np.zeros(nz, np.float32)
+        for i in range(slab * nx // slabs, (slab + 1) * nx // slabs):
+            after_i = i + 1 if i + 1 < nx else 0
+            before[:] = zero
+            for j in range(ny):
+                after_j = j + 1 if j + 1 < ny else 0
+                for k in range(nz):
+                    after_k = k + 1 if k + 1 < nz else 0
+                    here = chi[i, j, k]
+                    wx, wy, wz = split[0, i, j, k], split[1, i, j, k], split[2, i, j, k]
+                    size = np.sqrt(wx * wx + wy * wy + wz * wz)
+                    # w_old -> (1 - relax) y + u = w_old (1 - relax s), s the share that y keeps
+                    share = one - threshold / max(size, threshold)
+                    keep = one - relax * share
+                    wx = relax * px * (chi[after_i, j, k] - here) + keep * wx
+                    wy = relax * py * (chi[i, after_j, k] - here) + keep * wy
+                    wz = relax * pz * (chi[i, j, after_k] - here) + keep * wz
+                    split[0, i, j, k] = wx
+                    split[1, i, j, k] = wy
+                    split[2, i, j, k] = wz
+                    size = np.sqrt(wx * wx + wy * wy + wz * wz)
+                    share = one - threshold / max(size, threshold)
+                    both = share + share - one  # y - u = (2 s - 1) w
+                    row[0, k] = px * both * wx
+                    row[1, k] = py * both * wy
+                    row[2, k] = pz * both * wz
+                for k in range(nz):
+                    before_k = k - 1 if k > 0 else nz - 1
+                    pull[i, j, k] = (
+                        behind[j, k] - row[0, k] + before[k] - row[1, k] + row[2, before_k] - row[2, k]
+                    )
+                    behind[j, k] = row[0, k]
+                    before[k] = row[1, k]
+            for k in range(nz):
+                pull[i, 0, k] += before[k]
+
+
+@kernel()
+def close_seams(seam: Volume, pull: Volume) -> None:
+    """Add to the first plane of each slab what the slab before it pulls."""
+    slabs = seam.shape[0]
+    for slab in nb.prange(slabs):
+        i = slab * pull.shape[0] // slabs
+        for j in range(pull.shape[1]):
+            for k in range(pull.shape[2]):
+                pull[i, j, k] += seam[slab - 1, j, k]
+
+
+@kernel()
+def match_data(
+    model: Volume, split: Volume, field: Volume, share: Volume, relax: float, pull: Volume
+) -> None:
+    """Update the split of the modelled field, z = D chi, and return what it pulls.
+
+    With q = z + v and c = W^2 / (W^2 + mu): z = c f + (1 - c) q and v = c (q - f).
+    split <- q = relax * D chi + (1 - relax) * z + v;  pull = z - v.
+    """
+    nx, ny, nz = model.shape
+    rest = np.float32(1) - relax
+    for i in nb.prange(nx):
+        for j in range(ny):
+            for k in range(nz):
+                c = share[i, j, k]
+                f = field[i, j, k]
+                off = c * (split[i, j, k] - f)
+                q = relax * model[i, j, k] + rest * (split[i, j, k] - off) + off
+                split[i, j, k] = q
+                off = c * (q - f)
+                pull[i, j, k] = q - off - off
+
+
+@kernel()
+def solve_spectrum(
+    data: Volume, pull: Volume, dipole: Volume, edges: Volume, mu: float, rho: float, chi: Volume
+) -> None:
+    """Solve the quadratic for chi in k-space: (mu D^2 + rho |E|^2) chi = mu D data + rho pull.
+
+    ``edges`` holds |E|^2 of the three axes, one after another (1/mm^2). ``chi`` may be ``pull``;
+    ``data`` is left as D chi.
+    """
+    nx, ny, nz = dipole.shape
+    for i in nb.prange(nx):
+        for j in range(ny):
+            flat = edges[i] + edges[nx + j]
+            for k in range(nz):
+                d = dipole[i, j, k]
+                normal = mu * d * d + rho * (flat + edges[nx + ny + k])
+                if normal > 0:
+                    value = (mu * d * data[i, j, k] + rho * pull[i, j, k]) / normal
+                else:
+                    value = np.complex64(0)  # the mean is free
+                chi[i, j, k] = value
+                data[i, j, k] = d * value
+
+
+@kernel()
+def plane_changes(new: Volume, old: Volume, mask: Mask, sums: Volume) -> None:
+    """Squared length of new - old and of new inside the mask, per plane."""
+    nx, ny, nz = mask.shape
+    for i in nb.prange(nx):
+        moved = whole = 0.0
+        for j in range(ny):
+            row_moved = row_whole = np.float32(0)
+            for k in range(nz):
+                if mask[i, j, k]:
+                    row_moved += (new[i, j, k] - old[i, j, k]) ** 2
+                    row_whole += new[i, j, k] ** 2
+            moved += row_moved
+            whole += row_whole
+        sums[0, i] = moved
+        sums[1, i] = whole
