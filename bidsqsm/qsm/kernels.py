@@ -100,8 +100,7 @@ def sphere_weights(radius: float, voxel_size: Triple, parts: int = 10) -> Volume
     centres = [np.arange(r + 1) * d for r, d in zip(reach, voxel_size, strict=True)]
     within = (np.arange(parts) + 0.5) / parts - 0.5
     fine = [
-        ((c[:, None] + within * d) ** 2).ravel()
-        for c, d in zip(centres, voxel_size, strict=True)
+        ((c[:, None] + within * d) ** 2).ravel() for c, d in zip(centres, voxel_size, strict=True)
     ]
     covered = np.add.outer(np.add.outer(fine[0], fine[1]), fine[2]) < radius**2
     nx, ny, nz = (r + 1 for r in reach)
@@ -115,9 +114,7 @@ def sphere_weights(radius: float, voxel_size: Triple, parts: int = 10) -> Volume
 
 def _even_moments(weights: Volume, voxel_size: Triple) -> Volume:
     # w <- w (a + b x^2 + c y^2 + d z^2) with sum one and second moments that are equal
-    axes = [
-        (np.arange(n) - n // 2) * d for n, d in zip(weights.shape, voxel_size, strict=True)
-    ]
+    axes = [(np.arange(n) - n // 2) * d for n, d in zip(weights.shape, voxel_size, strict=True)]
     squares = np.broadcast_arrays(*np.meshgrid(*(a**2 for a in axes), indexing='ij', sparse=True))
     basis = np.stack([np.ones(weights.size), *(s.ravel() for s in squares)])
     moments = (basis * weights.ravel()) @ basis.T

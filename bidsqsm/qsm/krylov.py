@@ -29,7 +29,7 @@ def _plane_dots(a: Volume, b: Volume, sums: Volume) -> None:
 
 @kernel()
 def _add_scaled(x: Volume, scale: float, y: Volume) -> None:
-    # x += scale * y
+    """Add scale times y to x."""
     for i in nb.prange(x.shape[0]):
         for j in range(x.shape[1]):
             for k in range(x.shape[2]):
@@ -38,7 +38,7 @@ def _add_scaled(x: Volume, scale: float, y: Volume) -> None:
 
 @kernel()
 def _scale_and_add(x: Volume, scale: float, y: Volume) -> None:
-    # x = scale * x + y
+    """Scale x, then add y to it."""
     for i in nb.prange(x.shape[0]):
         for j in range(x.shape[1]):
             for k in range(x.shape[2]):

@@ -55,7 +55,13 @@ def _relax(x: Volume, right: Volume, domain: Volume, couple: Volume, colour: int
 
 @kernel()
 def _restrict_residual(
-    x: Volume, right: Volume, domain: Volume, couple: Volume, factors: Volume, coarse: Volume, coarse_domain: Volume
+    x: Volume,
+    right: Volume,
+    domain: Volume,
+    couple: Volume,
+    factors: Volume,
+    coarse: Volume,
+    coarse_domain: Volume,
 ) -> None:
     # coarse = full weighting of (right - A x), the transpose of _prolong up to a factor
     nx, ny, nz = x.shape
@@ -149,7 +155,10 @@ def hierarchy(domain: Mask, voxel_size: Triple) -> list[Level]:
                 np.zeros(inside.shape, np.float32),
             )
         )
-        coarse = np.zeros([n // 2 + 1 if f == 2 else n for n, f in zip(inside.shape, factors, strict=True)], np.uint8)
+        coarse = np.zeros(
+            [n // 2 + 1 if f == 2 else n for n, f in zip(inside.shape, factors, strict=True)],
+            np.uint8,
+        )
         taken = inside[:: factors[0], :: factors[1], :: factors[2]]
         coarse[tuple(slice(0, n) for n in taken.shape)] = taken
         if coarse.sum() < 8 or min(coarse.shape) < 4:

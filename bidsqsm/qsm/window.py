@@ -58,7 +58,9 @@ class Window:
                 'give arrays that lie on one grid'
             )
         out = np.zeros(self.grid.shape, np.float32)
-        np.copyto(out[self.inside], volume[self.box], where=self.mask[self.box], casting='same_kind')
+        np.copyto(
+            out[self.inside], volume[self.box], where=self.mask[self.box], casting='same_kind'
+        )
         if not np.isfinite(out.sum(dtype=np.float64)):
             raise ValueError(
                 'found NaN or infinite values inside the mask: leave those voxels out of the mask'

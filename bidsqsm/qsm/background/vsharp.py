@@ -91,9 +91,7 @@ def vsharp(
     return window.restore(local, left), left
 
 
-def _high_pass(
-    field: Volume, window: Window, radii: Volume
-) -> tuple[Volume, Mask, Volume | None]:
+def _high_pass(field: Volume, window: Window, radii: Volume) -> tuple[Volume, Mask, Volume | None]:
     """Subtract from each voxel the mean over the largest sphere that fits in the mask.
 
     Also returns the voxels in which any sphere fits and the spectrum of the largest that did.

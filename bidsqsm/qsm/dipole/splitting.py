@@ -15,7 +15,13 @@ from bidsqsm.qsm.jit import kernel
 
 @kernel()
 def shrink_gradient(
-    chi: Volume, split: Volume, per_mm: Volume, threshold: float, relax: float, pull: Volume, seam: Volume
+    chi: Volume,
+    split: Volume,
+    per_mm: Volume,
+    threshold: float,
+    relax: float,
+    pull: Volume,
+    seam: Volume,
 ) -> None:
     """Update the split of the gradient and return what it pulls on chi, in one pass.
 
@@ -61,7 +67,12 @@ def shrink_gradient(
                 for k in range(nz):
                     before_k = k - 1 if k > 0 else nz - 1
                     pull[i, j, k] = (
-                        behind[j, k] - row[0, k] + before[k] - row[1, k] + row[2, before_k] - row[2, k]
+                        behind[j, k]
+                        - row[0, k]
+                        + before[k]
+                        - row[1, k]
+                        + row[2, before_k]
+                        - row[2, k]
                     )
                     behind[j, k] = row[0, k]
                     before[k] = row[1, k]

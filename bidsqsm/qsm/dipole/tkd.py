@@ -10,6 +10,7 @@ from scipy import fft
 from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import dipole_kernel
+from bidsqsm.qsm.window import Window
 
 
 def tkd(
@@ -54,13 +55,19 @@ def tkd(
     .. [schweser2013] Schweser et al., Magn Reson Med 69:1582-1594 (2013). doi:10.1002/mrm.24405
 
     """
-    wide = grid.padded(padding)
-    kernel = dipole_kernel(wide)
+    window = Window.around(mask, grid, padding)
+    kernel = dipole_kernel(window.grid)
     floored = np.copysign(np.maximum(np.abs(kernel), np.float32(threshold)), kernel)
-    spectrum = fft.rfftn(np.where(mask, field, np.float32(0)), s=wide.shape)
+    spectrum = fft.rfftn(window.cut(field))
     spectrum /= floored
     if rescale:
-        spectrum /= np.mean(kernel / floored)
-    chi = fft.irfftn(spectrum, s=wide.shape, overwrite_x=True)
-    nx, ny, nz = grid.shape
-    return np.where(mask, chi[:nx, :ny, :nz], np.float32(0))
+        spectrum /= _mean(kernel / floored)
+    return window.restore(fft.irfftn(spectrum, s=window.grid.shape, overwrite_x=True))
+
+
+def _mean(spectrum: Volume) -> np.float32:
+    # over the whole of k-space, of which the half spectrum holds the first and last plane once
+    both = 2 * spectrum.sum(dtype=np.float64)
+    once = spectrum[..., 0].sum(dtype=np.float64) + spectrum[..., -1].sum(dtype=np.float64)
+    nx, ny, nz = spectrum.shape
+    return np.float32((both - once) / (nx * ny * 2 * (nz - 1)))
