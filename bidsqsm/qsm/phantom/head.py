@@ -1,0 +1,284 @@
+"""A head in the scanner: susceptibility, fields, relaxation and labels on an output grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numba as nb
+import numpy as np
+
+from bidsqsm.qsm.grid import Box, Grid, Mask, Volume
+from bidsqsm.qsm.jit import kernel
+from bidsqsm.qsm.phantom import field as fields
+from bidsqsm.qsm.phantom import painting, sampling, vessels
+from bidsqsm.qsm.phantom.anatomy import Anatomy, Subject
+from bidsqsm.qsm.phantom.tissue import (
+    AIR_CHI,
+    TISSUES,
+    Tissue,
+    inversion_signal,
+    spoiled_signal,
+    table,
+)
+
+FAT_SHIFT = -3.4  # ppm
+_FLIP_ANGLE, _REPETITION_TIME = 15.0, 0.035  # degrees, s
+_MARGIN = 24.0  # mm of padding on every side
+
+
+@dataclass(frozen=True)
+class Fine:
+    """Maps at half the voxel size: field that the signal sees (ppm), R2* (1/s), signal at TE = 0."""
+
+    field: Volume
+    r2star: Volume
+    signal: Volume
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head on a scan grid; every map is the mean over the sub-voxels.
+
+    Attributes
+    ----------
+    grid, affine
+        Voxel size, shape and field direction; voxels to world mm.
+    field_strength
+        B0 in T.
+    chi : (nx, ny, nz) float32 array
+        Susceptibility in ppm, water = 0; zero outside the brain.
+    local_field : (nx, ny, nz) float32 array
+        Field (ppm) of the chi inside the brain mask less its mean there; zero outside the mask.
+    total_field : (nx, ny, nz) float32 array
+        Field (ppm) of everything, after the shim.
+    r2star : (nx, ny, nz) float32 array
+        1/s, zero outside the brain.
+    labels : (nx, ny, nz) uint8 array
+        See :data:`LABELS`.
+    mask : (nx, ny, nz) bool array
+        The brain.
+    shim : (9,) array
+        Harmonics taken off, ppm per dm^n.
+    fine
+        What the signal is made of.
+
+    """
+
+    grid: Grid
+    affine: Volume
+    field_strength: float
+    chi: Volume
+    local_field: Volume
+    total_field: Volume
+    r2star: Volume
+    labels: Volume
+    mask: Mask
+    shim: Volume
+    fine: Fine
+
+    @property
+    def white_matter(self) -> Mask:
+        """Voxels of white matter."""
+        return np.asarray(self.labels == sampling.LABEL_WHITE)
+
+    def coordinates(self) -> tuple[Volume, Volume, Volume]:
+        """World coordinates of the voxels relative to the volume's centre, in dm."""
+        centre = self.affine[:3, :3] @ ((np.array(self.grid.shape) - 1) / 2)
+        i, j, k = np.ogrid[tuple(slice(n) for n in self.grid.shape)]
+        x, y, z = (
+            ((a[0] * i + a[1] * j + a[2] * k - c) / 100).astype(np.float32)
+            for a, c in zip(self.affine[:3, :3], centre, strict=True)
+        )
+        return x, y, z
+
+
+def gre_signal(tissue: Tissue) -> float:
+    """Signal of the gradient echo at TE = 0 (15 degrees, TR 35 ms), white matter near 1."""
+    return 25 * spoiled_signal(tissue, _FLIP_ANGLE, _REPETITION_TIME)
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    chi: Volume  # padded
+    inner: Box
+    canvas: painting.Canvas
+    fat: Volume
+
+
+def make_head(
+    anatomy: Anatomy,
+    subject: Subject,
+    shape: tuple[int, int, int],
+    affine: Volume,
+    field_strength: float = 3.0,
+    microbleeds: int = 3,
+) -> Head:
+    """Put a subject into the scanner: truth maps on the grid, and what the signal needs.
+
+    Parameters
+    ----------
+    anatomy
+        From :func:`~bidsqsm.qsm.phantom.anatomy.build_anatomy`.
+    subject
+        The same as the anatomy's.
+    shape, affine
+        The scan's grid, voxels to world mm; B0 lies along world z.
+    field_strength
+        In T.
+    microbleeds
+        How many.
+
+    Returns
+    -------
+    head : Head
+        Truth and fine maps.
+
+    """
+    affine = np.asarray(affine, float)
+    grid = Grid.from_affine(shape, affine)
+    seen = _render(anatomy, subject, grid, affine, field_strength, gre_signal, microbleeds)
+    canvas = seen.canvas
+    brain = mean2(canvas.labels > 0)
+    mask = brain >= 0.5
+    labels = _vote(canvas.labels, mask)
+    chi = np.where(mask, mean2(canvas.chi), 0)
+    r2star = np.where(mask, mean2(canvas.r2star), 0)
+
+    padded = _fine_grid(grid, seen.chi.shape)
+    local = np.zeros_like(seen.chi)
+    inside = np.repeat(np.repeat(np.repeat(mask, 2, 0), 2, 1), 2, 2)
+    np.multiply(
+        canvas.chi - chi[mask].mean(dtype=float).astype(np.float32), inside, out=local[seen.inner]
+    )
+    local_field = np.where(mask, mean2(fields.dipole_field(local, padded)[seen.inner]), 0)
+    del local, inside
+
+    total = np.ascontiguousarray(fields.dipole_field(seen.chi, padded)[seen.inner])
+    shim = fields.fit_shim(mean2(total), mask, affine)
+    fields.subtract_shim(total, shim, canvas.affine)
+    total_field = mean2(total)
+    _add_fat(total, seen.fat)
+    fine = Fine(total, canvas.r2star, canvas.signal)
+    return Head(
+        grid,
+        affine,
+        field_strength,
+        chi,
+        local_field,
+        total_field,
+        r2star,
+        labels,
+        mask,
+        shim,
+        fine,
+    )
+
+
+def make_t1w(
+    anatomy: Anatomy, subject: Subject, shape: tuple[int, int, int], affine: Volume
+) -> Volume:
+    """T1-weighted image of the subject on a grid, noise free; arbitrary units near 0..1."""
+    grid = Grid.from_affine(shape, np.asarray(affine, float))
+    seen = _render(anatomy, subject, grid, affine, 3.0, inversion_signal, 0)
+    return mean2(seen.canvas.signal)
+
+
+def _render(
+    anatomy: Anatomy,
+    subject: Subject,
+    grid: Grid,
+    affine: Volume,
+    field_strength: float,
+    signal: painting.Signal,
+    microbleeds: int,
+) -> _Rendered:
+    fine = _fine_grid(grid, tuple(2 * n for n in grid.shape))
+    padded = fine.padded(2 * _MARGIN).shape
+    origin = (np.array(padded) - fine.shape) // 2
+    inner = tuple(slice(o, o + n) for o, n in zip(origin.tolist(), fine.shape, strict=True))
+    to_world = fine_affine(affine)
+    chi = np.empty(padded, np.float32)
+    r2star, strength = (np.empty(fine.shape, np.float32) for _ in range(2))
+    fat, labels = (np.empty(fine.shape, np.uint8) for _ in range(2))
+    signals = {name: signal(t) for name, t in TISSUES.items()}
+    sampling.sample(
+        anatomy.maps,
+        np.linalg.inv(anatomy.affine).astype(np.float32),
+        anatomy.warp,
+        np.array(anatomy.warp_geometry, np.float32),
+        anatomy.scale.astype(np.float32),
+        to_world.astype(np.float32),
+        origin,
+        table(field_strength, signals),
+        sampling.AIR_SPACES,
+        chi,
+        r2star,
+        strength,
+        fat,
+        labels,
+    )
+    canvas = painting.Canvas(chi[inner], r2star, strength, labels, to_world, min(fine.voxel_size))
+    painting.paint_nuclei(canvas, anatomy, subject, field_strength, signal)
+    tree = vessels.veins(anatomy, subject)
+    painting.paint_veins(canvas, anatomy, tree, field_strength, signal)
+    found = vessels.lesions(anatomy, subject, microbleeds)
+    painting.paint_lesions(canvas, anatomy, found, field_strength, signal)
+    return _Rendered(chi, inner, canvas, fat)
+
+
+def fine_affine(affine: Volume) -> Volume:
+    """Affine of the grid of half the voxel size that fills the same volume."""
+    half = np.array(affine, float)
+    half[:3, 3] -= half[:3, :3].sum(1) / 4
+    half[:3, :3] /= 2
+    return half
+
+
+def mean2(volume: Volume) -> Volume:
+    """Means over blocks of 2 x 2 x 2, float32."""
+    out = np.zeros(tuple(n // 2 for n in volume.shape), np.float32)
+    for a in range(2):
+        for b in range(2):
+            for c in range(2):
+                out += volume[a::2, b::2, c::2]
+    out /= 8
+    return out
+
+
+def _vote(fine: Volume, mask: Mask) -> Volume:
+    out = np.zeros(mask.shape, np.uint8)
+    _majority(fine, out)
+    return np.where(mask, out, 0).astype(np.uint8)
+
+
+@kernel()
+def _majority(fine: Volume, out: Volume) -> None:
+    for i in nb.prange(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                best, most = np.uint8(0), 0
+                for v in range(8):
+                    here = fine[2 * i + v // 4, 2 * j + (v // 2) % 2, 2 * k + v % 2]
+                    count = 0
+                    for w in range(8):
+                        if fine[2 * i + w // 4, 2 * j + (w // 2) % 2, 2 * k + w % 2] == here:
+                            count += 1
+                    if here > 0 and (count > most or (count == most and here > best)):
+                        best, most = here, count
+                out[i, j, k] = best
+
+
+@kernel()
+def _add_fat(field: Volume, fat: Volume) -> None:
+    for i in nb.prange(field.shape[0]):
+        for j in range(field.shape[1]):
+            for k in range(field.shape[2]):
+                field[i, j, k] += np.float32(FAT_SHIFT / 255) * fat[i, j, k]
+
+
+def _fine_grid(grid: Grid, shape: tuple[int, ...]) -> Grid:
+    x, y, z = grid.voxel_size
+    return replace(grid, shape=shape, voxel_size=(x / 2, y / 2, z / 2))
+
+
+__all__ = ['AIR_CHI', 'Head', 'fine_affine', 'make_head', 'make_t1w', 'mean2']
