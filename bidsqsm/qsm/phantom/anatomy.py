@@ -101,16 +101,17 @@ def build_anatomy(templates: Templates, subject: Subject) -> Anatomy:
     )
     distance = out - within[..., 9:] + np.where(inside, 0.5, -0.5) * spacing[0]
     gray, white = _sharpened(templates, inside)
-    random = subject.random(1)
+    texture = subject.random(1)
     channels = (
         gray,
         white,
         _myelin(templates, white),
         ndimage.gaussian_filter(distance, 0.7),
-        _noise(random, inside.shape, 1.3 / spacing),
-        _noise(random, inside.shape, 5.0 / spacing),
+        _texture(texture, 1.4, templates),
+        _texture(texture, 5.0, templates),
     )
     maps = np.stack(channels, -1).astype(np.float32)
+    random = subject.random(6)
     size = _SIZE[subject.sex] * (1 + 0.02 * random.standard_normal())
     scale = size * (1 + 0.015 * random.standard_normal(3))
     return Anatomy(maps, templates.affine, scale, _warp(random))
@@ -134,10 +135,16 @@ def _myelin(templates: Templates, white: Volume) -> Volume:
     return np.asarray(np.clip(score, -2.5, 2.5))
 
 
-def _noise(random: np.random.Generator, shape: tuple[int, ...], sigma: Volume) -> Volume:
-    noise = random.standard_normal(shape, np.float32)
-    noise = ndimage.gaussian_filter(noise, sigma, mode='wrap', truncate=3)
-    return np.asarray(noise / noise.std())
+def _texture(random: np.random.Generator, sigma: float, templates: Templates) -> Volume:
+    # drawn on a 2 mm grid whatever the templates' own, so that a seed means one head
+    spacing = np.linalg.norm(templates.affine[:3, :3], axis=0)
+    shape = templates.t1w.shape
+    coarse = tuple(round((n - 1) * d / 2) + 1 for n, d in zip(shape, spacing, strict=True))
+    noise = ndimage.gaussian_filter(
+        random.standard_normal(coarse, np.float32), sigma / 2, truncate=3
+    )
+    noise /= noise.std()
+    return np.asarray(ndimage.zoom(noise, np.divide(shape, coarse), order=1))
 
 
 def _warp(random: np.random.Generator) -> Volume:
