@@ -34,10 +34,6 @@ def open_image(path: Path | str, *, keep_file_open: bool = False) -> Any:
     keep_file_open
         Whether successive reads go on from where the last one ended.
 
-    Returns
-    -------
-    The nibabel image, its data still on disk.
-
     Raises
     ------
     DatasetError
@@ -210,10 +206,6 @@ def save_volume(
         Where it goes; folders are made. ``.nii`` or ``.nii.gz``.
     dtype
         Type in the file; uint8 for bool, otherwise float32 for anything that is not an integer.
-
-    Returns
-    -------
-    The path.
 
     Notes
     -----

@@ -1,0 +1,158 @@
+"""One acquisition to make maps of, or the reason why none can be made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.names import in_order, join
+from bidsqsm.qsm.grid import Grid
+
+PARTS = ('magnitude', 'phase', 'real', 'imag')
+LAYOUTS = {
+    'echo-files': 'one file per echo',
+    'echoes-4d': 'echoes along axis 4',
+    'channels-4d': 'one file per echo with receive channels along axis 4',
+    'channels-5d': 'echoes along axis 4, receive channels along axis 5',
+}
+
+
+@dataclass(frozen=True)
+class GreRun:
+    """The files of one gradient-echo acquisition and what is known of it.
+
+    Parameters
+    ----------
+    entities
+        BIDS entities without echo and part, in BIDS order, by their short keys.
+    suffix
+        ``'MEGRE'``, ``'T2starw'`` or ``'T1w'``.
+    magnitude, phase, real, imag
+        Files in the order of the echoes, or one file; either the first two or the last two.
+    layout
+        One of ``LAYOUTS``.
+    n_channels
+        Receive channels, 1 where they are combined.
+    echo_times
+        In s, ascending.
+    field_strength
+        In T.
+    imaging_frequency
+        In MHz; a frequency of 1 Hz is ``1 / imaging_frequency`` ppm.
+    shape
+        Voxels along the three axes of space.
+    affine
+        Four rows: from voxel indices to world coordinates in mm.
+    metadata
+        Merged sidecars; values that vary over echoes are lists.
+    t1w, mask, labels
+        Images that go with it, where there are any; mask and labels are on its grid.
+    warnings
+        What the user should know, a sentence each.
+
+    """
+
+    entities: Mapping[str, str]
+    suffix: str
+    magnitude: tuple[Path, ...]
+    phase: tuple[Path, ...]
+    real: tuple[Path, ...]
+    imag: tuple[Path, ...]
+    layout: str
+    n_channels: int
+    echo_times: tuple[float, ...]
+    field_strength: float
+    imaging_frequency: float
+    shape: tuple[int, int, int]
+    affine: tuple[tuple[float, ...], ...]
+    metadata: Mapping[str, Any]
+    t1w: Path | None = None
+    mask: Path | None = None
+    labels: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise ValueError(f'no layout {self.layout!r}; there are: {", ".join(LAYOUTS)}')
+        times = np.asarray(self.echo_times)
+        if not (times.size and times[0] > 0 and (np.diff(times) > 0).all()):
+            raise DatasetError(
+                f'{self.name} has echo times {self.echo_times}, expected ascending ones in seconds'
+            )
+        wanted = self.n_echoes if self.layout in {'echo-files', 'channels-4d'} else 1
+        for part in PARTS:
+            if len(files := getattr(self, part)) not in {0, wanted}:
+                raise DatasetError(
+                    f'{self.name} has {len(files)} files of {part}, expected {wanted}: '
+                    'one for each echo time'
+                )
+
+    @property
+    def name(self) -> str:
+        """How its derivatives start, such as ``sub-01_acq-qsm_run-1``."""
+        return join(self.entities)
+
+    @property
+    def n_echoes(self) -> int:
+        return len(self.echo_times)
+
+    @property
+    def grid(self) -> Grid:
+        """Shape, voxel size (mm) and direction of B0 in voxel axes."""
+        return Grid.from_affine(self.shape, np.array(self.affine))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file of its parts."""
+        return tuple(path for part in PARTS for path in getattr(self, part))
+
+    def to_json(self) -> str:
+        """Write it as JSON; :meth:`from_json` gives it back."""
+        return json.dumps(asdict(self), default=str, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> GreRun:
+        """Make it from what :meth:`to_json` wrote."""
+        values = json.loads(text)
+        values['entities'] = in_order(values['entities'])
+        for part in PARTS:
+            values[part] = tuple(Path(path) for path in values[part])
+        for one in ('t1w', 'mask', 'labels'):
+            values[one] = None if values[one] is None else Path(values[one])
+        for several in ('echo_times', 'shape', 'warnings'):
+            values[several] = tuple(values[several])
+        values['affine'] = tuple(tuple(row) for row in values['affine'])
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An acquisition that cannot be processed.
+
+    Parameters
+    ----------
+    entities
+        As of :class:`GreRun`.
+    reason
+        One sentence: the file, what was found, what was expected, what to do.
+    suffix
+        As of :class:`GreRun`; empty where a subject has no acquisition at all.
+
+    """
+
+    entities: Mapping[str, str]
+    reason: str
+    suffix: str = ''
+
+    @property
+    def name(self) -> str:
+        return join(self.entities)
+
+
+__all__ = ['LAYOUTS', 'PARTS', 'GreRun', 'Skipped']

@@ -1,0 +1,65 @@
+"""Conversions between field in ppm, frequency in Hz and phase in rad."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+
+from bidsqsm.qsm.grid import Volume
+
+GAMMA_BAR_MHZ_PER_T = 42.577478518
+"""Gyromagnetic ratio of the proton over 2 pi, in MHz/T (CODATA 2018)."""
+
+X = TypeVar('X', float, Volume)
+
+
+def imaging_frequency_of(field_strength: float) -> float:
+    """Proton frequency in MHz at a field strength in T.
+
+    >>> round(imaging_frequency_of(3.0), 3)
+    127.732
+    """
+    return GAMMA_BAR_MHZ_PER_T * field_strength
+
+
+def ppm_to_hz(field: X, imaging_frequency: float) -> X:
+    """Turn a field in ppm into Hz, at an imaging frequency in MHz.
+
+    >>> ppm_to_hz(0.5, 120.0)
+    60.0
+    """
+    return field * imaging_frequency
+
+
+def hz_to_ppm(field_hz: X, imaging_frequency: float) -> X:
+    """Turn a frequency in Hz into ppm, at an imaging frequency in MHz.
+
+    >>> hz_to_ppm(60.0, 120.0)
+    0.5
+    """
+    return field_hz / imaging_frequency
+
+
+def hz_to_rad(field_hz: X, echo_time: float) -> X:
+    """Phase in rad that a frequency in Hz gathers in an echo time in s; not wrapped."""
+    return field_hz * (2 * np.pi * echo_time)
+
+
+def rad_to_hz(phase: X, echo_time: float) -> X:
+    """Turn an unwrapped phase in rad, gathered in an echo time in s, into Hz."""
+    return phase / (2 * np.pi * echo_time)
+
+
+def ppm_to_rad(field: X, imaging_frequency: float, echo_time: float) -> X:
+    """Phase in rad, growing with the field, that a field in ppm gathers; not wrapped.
+
+    >>> round(ppm_to_rad(0.1, 100.0, 0.025) / np.pi, 6)
+    0.5
+    """
+    return hz_to_rad(ppm_to_hz(field, imaging_frequency), echo_time)
+
+
+def rad_to_ppm(phase: X, imaging_frequency: float, echo_time: float) -> X:
+    """Turn an unwrapped phase in rad, gathered in an echo time in s, into ppm."""
+    return hz_to_ppm(rad_to_hz(phase, echo_time), imaging_frequency)
