@@ -103,10 +103,10 @@ def with_mask_pattern(run: GreRun, pattern: str) -> GreRun:
     if len(found) != 1:
         what = f'{len(found)} files ({listed(found, 3)})' if found else 'no file'
         raise DatasetError(f'mask {filled} matches {what}, expected one: correct the pattern')
-    header = read_header(Path(found[0]))
+    header = read_header(Path(found[0]).absolute())
     if not same_grid(own := _header_of(run), header):
         raise DatasetError(different_grids(own, header))
-    return replace(run, mask=Path(found[0]))
+    return replace(run, mask=header.path)
 
 
 def load_mask(path: Path | str) -> tuple[npt.NDArray[np.bool_], Affine]:

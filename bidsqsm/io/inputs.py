@@ -66,10 +66,11 @@ def find_runs(
         Where there is nothing to be done: no dataset, an unknown label or filter, nothing found.
 
     """
-    root = Path(bids_dir)
+    # nodes run in folders of their own, so no path may depend on where the app was started
+    root = Path(bids_dir).absolute()
     check_dataset(root)
     queries = check_filters(filters)
-    given = {name: Path(path) for name, path in (derivatives or {}).items()}
+    given = {name: Path(path).absolute() for name, path in (derivatives or {}).items()}
     check_derivatives(given)
     subjects = select_subjects(root, participant_label)
     sessions = select_sessions(root, subjects, session_label)

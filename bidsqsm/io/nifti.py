@@ -6,6 +6,7 @@ import gzip
 import os
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,8 @@ def slope_and_intercept(image: Any, path: Path) -> tuple[float, float]:
     whole = np.issubdtype(dtype, np.integer)
     if slope == 0 or (np.isnan(slope) and not whole):
         return 1.0, 0.0
-    largest = max(abs(float(bound)) for bound in _bounds(dtype)) if whole else 1.0
+    # the lowest integer is the largest in size, but for unsigned types
+    largest = float(max(-int(np.iinfo(dtype).min), np.iinfo(dtype).max)) if whole else 1.0
     reach = abs(slope) * largest + abs(inter)
     if not reach <= float(np.finfo(np.float32).max):
         raise DatasetError(
@@ -184,11 +186,6 @@ def slope_and_intercept(image: Any, path: Path) -> tuple[float, float]:
             'convert the file anew'
         )
     return slope, inter
-
-
-def _bounds(dtype: np.dtype[Any]) -> tuple[int, int]:
-    info = np.iinfo(dtype)
-    return info.min, info.max
 
 
 def save_volume(
@@ -228,20 +225,15 @@ def save_volume(
         image.to_filename(temporary)
         temporary.replace(path)
     except OSError as error:
-        _forget(temporary)
         reason = error.strerror or str(error)
         raise OSError(
             error.errno, f'{path} could not be written ({reason}): free space or choose another'
         ) from error
+    finally:
+        # on a disk that became read-only it may not be removable: the first error matters more
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return path
-
-
-def _forget(temporary: Path) -> None:
-    # on a read-only or full disk the temporary file may not exist, or may not be removable
-    try:
-        temporary.unlink(missing_ok=True)
-    except OSError:
-        return
 
 
 def _stored(image: Any, path: Path) -> Array:

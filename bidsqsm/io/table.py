@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from bidsqsm.io.names import join
 from bidsqsm.io.run import GreRun, Skipped
+from bidsqsm.io.sidecars import tilt
 
 HEAD = (
     'subject',
@@ -71,18 +70,6 @@ def _row(run: GreRun | Skipped) -> tuple[str, ...]:
     )
 
 
-def tilt(b0_direction: Sequence[float]) -> float:
-    """Angle in degrees between B0 and the nearest voxel axis.
-
-    Examples
-    --------
-    >>> round(tilt((0.0, 0.6, 0.8)), 1)
-    36.9
-
-    """
-    return float(np.degrees(np.arccos(min(1.0, max(abs(b) for b in b0_direction)))))
-
-
 def _times(echo_times: Sequence[float]) -> str:
     times = [f'{1000 * te:.4g}' for te in echo_times]
     if len(times) > 3:
@@ -105,4 +92,4 @@ def _plan(run: GreRun) -> str:
     return 'process' + (f' ({", ".join(used)})' if used else '')
 
 
-__all__ = ['run_table', 'tilt']
+__all__ = ['run_table']

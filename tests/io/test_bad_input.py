@@ -13,6 +13,7 @@ from skeleton import ECHO_TIMES, SCANNER, SHAPE, Skeleton
 
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.inputs import GreRun, Skipped, find_runs
+from bidsqsm.io.nifti import load_volume, save_volume
 
 PHASE2 = 'sub-01_echo-2_part-phase_MEGRE.nii.gz'
 MAG2 = 'sub-01_echo-2_part-mag_MEGRE.nii.gz'
@@ -368,3 +369,12 @@ def test_a_dataset_description_that_lacks_the_version(one_run):
 def test_no_subjects(skeleton):
     with pytest.raises(DatasetError, match=r'has no sub-<label> folders'):
         find_runs(skeleton.root)
+
+
+def test_a_qform_that_rounds_the_sform_is_no_disagreement(one_run):
+    for name in ALL:
+        path = one_run.find(f'{name}.nii.gz')
+        volume, affine = load_volume(path)
+        save_volume(volume, affine, path)
+    (run,) = find_runs(one_run.root)
+    assert run.warnings == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import pickle
 import shutil
@@ -13,6 +14,7 @@ from skeleton import ECHO_TIMES, SCANNER, SHAPE, Skeleton
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.inputs import GreRun, Skipped, find_runs, run_table
 from bidsqsm.io.nifti import load_volumes
+from bidsqsm.io.select import load_filters
 
 
 def only(dataset: Skeleton, **options) -> GreRun:
@@ -401,5 +403,68 @@ def test_finding_writes_nothing_into_the_dataset(one_run):
     assert sorted(one_run.root.rglob('*')) == before
 
 
+def test_paths_are_absolute_wherever_the_app_is_started(one_run, monkeypatch):
+    monkeypatch.chdir(one_run.root.parent)
+    (run,) = find_runs(one_run.root.name)
+    assert all(path.is_absolute() for path in run.files)
+    assert run == only(one_run)
+
+
 def test_affine_of_the_run_is_that_of_its_files(one_run):
     np.testing.assert_allclose(np.array(only(one_run).affine), one_run.affine, atol=1e-6)
+
+
+def test_the_table_names_what_is_special_of_a_run(skeleton, tmp_path):
+    for part in ('real', 'imag'):
+        skeleton.image(
+            f'sub-01_part-{part}_MEGRE.nii.gz',
+            shape=(*SHAPE, 5, 4),
+            sidecar={**SCANNER, 'EchoTime': [0.005, 0.01, 0.015, 0.02, 0.025]},
+        )
+    given = Skeleton(tmp_path / 'given')
+    given.image('sub-01_mask.nii.gz', data=np.ones(SHAPE, np.uint8))
+    given.image('sub-01_dseg.nii.gz', data=np.ones(SHAPE, np.uint8))
+    table = run_table(find_runs(skeleton.root, derivatives={'x': given.root}))
+    assert '5 10 .. 25' in table
+    assert 'process (4 channels combined, from real and imaginary part, given mask, ' in table
+    assert 'labels)' in table
+    assert 'note on sub-01: sub-01_part-real_MEGRE.nii.gz: echoes along axis 4' in table
+
+
+@pytest.mark.parametrize(
+    ('change', 'sentence'),
+    [
+        ({'layout': 'odd'}, "no layout 'odd'; there are: echo-files"),
+        ({'echo_times': (0.02, 0.01)}, 'expected ascending ones in seconds'),
+        ({'echo_times': ()}, 'expected ascending ones in seconds'),
+        ({'echo_times': (0.01, 0.02)}, 'has 3 files of magnitude, expected 2'),
+    ],
+)
+def test_a_run_that_contradicts_itself_cannot_be_made(one_run, change, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        dataclasses.replace(only(one_run), **change)
+
+
+def test_a_filter_file_is_read_and_checked(tmp_path):
+    path = tmp_path / 'filter.json'
+    path.write_text('{"megre": {"acquisition": "x", "run": null}}')
+    assert load_filters(path) == {'megre': {'acq': 'x', 'run': None}}
+    path.write_text('{"megre": ')
+    with pytest.raises(DatasetError, match=r'filter\.json is not valid JSON'):
+        load_filters(path)
+
+
+def test_optional_in_a_filter_takes_all(many):
+    assert len(names(many, filters={'megre': {'acq': 'Query.OPTIONAL'}})) == 3
+
+
+def test_files_that_are_not_named_by_bids_are_passed_over(one_run):
+    for name in ('sub-01_MEGRE_copy-of.nii.gz', 'sub-01_run_MEGRE.nii.gz', 'sub-01_MEGRE.nii~'):
+        (one_run.root / 'sub-01/anat' / name).touch()
+    assert only(one_run).warnings == ()
+
+
+def test_a_database_that_cannot_be_written_is_named(one_run, tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(DatasetError, match=r'cannot hold the PyBIDS database'):
+        find_runs(one_run.root, database_dir=tmp_path / 'file' / 'db')

@@ -183,3 +183,45 @@ def test_a_failed_write_leaves_the_old_file_and_no_crumbs(tmp_path, monkeypatch)
 
 def test_errors_survive_a_process_border():
     assert str(pickle.loads(pickle.dumps(DatasetError('x')))) == 'x'  # noqa: S301
+
+
+def test_byte_order_and_a_last_axis_of_one_make_no_difference(tmp_path, numbers):
+    path = tmp_path / 'big.nii.gz'
+    header = nb.Nifti1Header(endianness='>')
+    header.set_data_dtype('>i2')
+    nb.save(nb.Nifti1Image(numbers[..., :1], AFFINE, header), path)
+    assert nb.load(path).get_data_dtype() == np.dtype('>i2')
+    volume, _ = load_volume(path)
+    np.testing.assert_array_equal(volume, numbers[..., 0])
+    stored, _, _ = load_stored([path])
+    np.testing.assert_array_equal(stored, numbers[np.newaxis, ..., 0])
+    assert stored.dtype == np.int16
+    assert stored.dtype.isnative
+
+
+def test_another_format_is_refused(tmp_path):
+    path = tmp_path / 'a.mgz'
+    nb.save(nb.MGHImage(np.ones(SHAPE, np.float32), AFFINE), path)
+    with pytest.raises(DatasetError, match=r'a\.mgz holds a MGHImage, expected NIfTI'):
+        load_volume(path)
+
+
+def test_damaged_channels_are_named(tmp_path):
+    data = np.random.default_rng(2).normal(size=(*SHAPE, 4)).astype(np.float32)
+    path = write(tmp_path / 'c.nii.gz', data)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    load = channel_loader([path])
+    with pytest.raises(DatasetError, match=r'c\.nii\.gz cannot be read'):
+        load(3)
+
+
+def test_a_short_stream_that_ends_well_is_named(tmp_path, numbers):
+    path = write(tmp_path / 'short.nii.gz', numbers)
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-100]))
+    with pytest.raises(DatasetError, match=r'short.*4572 bytes in it, 4672 expected'):
+        load_volume(path)
+
+
+def test_no_files_are_no_volume():
+    with pytest.raises(ValueError, match=r'no files to read'):
+        load_volumes([])
