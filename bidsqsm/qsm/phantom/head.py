@@ -22,7 +22,7 @@ from bidsqsm.qsm.phantom.tissue import (
 )
 
 FAT_SHIFT = -3.4  # ppm
-_FLIP_ANGLE, _REPETITION_TIME = 15.0, 0.035  # degrees, s
+FLIP_ANGLE, REPETITION_TIME = 15.0, 0.035  # degrees, s
 _MARGIN = 24.0  # mm of padding on every side
 
 
@@ -81,6 +81,11 @@ class Head:
         """Voxels of white matter."""
         return np.asarray(self.labels == sampling.LABEL_WHITE)
 
+    @property
+    def magnitude(self) -> Volume:
+        """Signal at TE = 0 without receive sensitivity, white matter near 1."""
+        return mean2(self.fine.signal)
+
     def coordinates(self) -> tuple[Volume, Volume, Volume]:
         """World coordinates of the voxels relative to the volume's centre, in dm."""
         centre = self.affine[:3, :3] @ ((np.array(self.grid.shape) - 1) / 2)
@@ -94,7 +99,7 @@ class Head:
 
 def gre_signal(tissue: Tissue) -> float:
     """Signal of the gradient echo at TE = 0 (15 degrees, TR 35 ms), white matter near 1."""
-    return 25 * spoiled_signal(tissue, _FLIP_ANGLE, _REPETITION_TIME)
+    return 25 * spoiled_signal(tissue, FLIP_ANGLE, REPETITION_TIME)
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,9 @@ def make_head(
     """
     affine = np.asarray(affine, float)
     grid = Grid.from_affine(shape, affine)
-    seen = _render(anatomy, subject, grid, affine, field_strength, gre_signal, microbleeds)
+    half = _fine_grid(grid, _doubled(grid.shape))
+    where = fine_affine(affine)
+    seen = _render(anatomy, subject, half, where, field_strength, gre_signal, microbleeds)
     canvas = seen.canvas
     brain = mean2(canvas.labels > 0)
     mask = brain >= 0.5
@@ -144,7 +151,7 @@ def make_head(
     chi = np.where(mask, mean2(canvas.chi), 0)
     r2star = np.where(mask, mean2(canvas.r2star), 0)
 
-    padded = _fine_grid(grid, seen.chi.shape)
+    padded = replace(half, shape=(seen.chi.shape[0], seen.chi.shape[1], seen.chi.shape[2]))
     local = np.zeros_like(seen.chi)
     inside = np.repeat(np.repeat(np.repeat(mask, 2, 0), 2, 1), 2, 2)
     np.multiply(
@@ -179,24 +186,23 @@ def make_t1w(
 ) -> Volume:
     """T1-weighted image of the subject on a grid, noise free; arbitrary units near 0..1."""
     grid = Grid.from_affine(shape, np.asarray(affine, float))
-    seen = _render(anatomy, subject, grid, affine, 3.0, inversion_signal, 0)
-    return mean2(seen.canvas.signal)
+    canvas = _render(anatomy, subject, grid, affine, 3.0, inversion_signal, 0, margin=0).canvas
+    return canvas.signal
 
 
 def _render(
     anatomy: Anatomy,
     subject: Subject,
-    grid: Grid,
+    fine: Grid,
     affine: Volume,
     field_strength: float,
     signal: painting.Signal,
     microbleeds: int,
+    margin: float = _MARGIN,
 ) -> _Rendered:
-    fine = _fine_grid(grid, tuple(2 * n for n in grid.shape))
-    padded = fine.padded(2 * _MARGIN).shape
+    padded = fine.padded(2 * margin).shape
     origin = (np.array(padded) - fine.shape) // 2
     inner = tuple(slice(o, o + n) for o, n in zip(origin.tolist(), fine.shape, strict=True))
-    to_world = fine_affine(affine)
     chi = np.empty(padded, np.float32)
     r2star, strength = (np.empty(fine.shape, np.float32) for _ in range(2))
     fat, labels = (np.empty(fine.shape, np.uint8) for _ in range(2))
@@ -207,7 +213,7 @@ def _render(
         anatomy.warp,
         np.array(anatomy.warp_geometry, np.float32),
         anatomy.scale.astype(np.float32),
-        to_world.astype(np.float32),
+        affine.astype(np.float32),
         origin,
         table(field_strength, signals),
         sampling.AIR_SPACES,
@@ -217,7 +223,7 @@ def _render(
         fat,
         labels,
     )
-    canvas = painting.Canvas(chi[inner], r2star, strength, labels, to_world, min(fine.voxel_size))
+    canvas = painting.Canvas(chi[inner], r2star, strength, labels, affine, min(fine.voxel_size))
     painting.paint_nuclei(canvas, anatomy, subject, field_strength, signal)
     tree = vessels.veins(anatomy, subject)
     painting.paint_veins(canvas, anatomy, tree, field_strength, signal)
@@ -276,7 +282,12 @@ def _add_fat(field: Volume, fat: Volume) -> None:
                 field[i, j, k] += np.float32(FAT_SHIFT / 255) * fat[i, j, k]
 
 
-def _fine_grid(grid: Grid, shape: tuple[int, ...]) -> Grid:
+def _doubled(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    nx, ny, nz = shape
+    return 2 * nx, 2 * ny, 2 * nz
+
+
+def _fine_grid(grid: Grid, shape: tuple[int, int, int]) -> Grid:
     x, y, z = grid.voxel_size
     return replace(grid, shape=shape, voxel_size=(x / 2, y / 2, z / 2))
 

@@ -11,8 +11,7 @@ import numpy as np
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.phantom.head import Head
-
-GAMMA_BAR = 42.577478518  # MHz/T
+from bidsqsm.qsm.units import imaging_frequency_of
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def acquire(head: Head, sequence: Sequence, seed: int = 0) -> Iterator[Volume]:
 def noiseless_echo(head: Head, echo_time: float) -> Volume:
     """Signal of one echo, summed over the sub-voxels: complex64, no receive phase."""
     out = np.empty(head.grid.shape, np.complex64)
-    turn = 2 * np.pi * GAMMA_BAR * head.field_strength * echo_time  # rad per ppm
+    turn = 2 * np.pi * imaging_frequency_of(head.field_strength) * echo_time  # rad per ppm
     _sum_subvoxels(head.fine.field, head.fine.r2star, head.fine.signal, turn, echo_time, out)
     return out
 
@@ -178,4 +177,4 @@ def _noise_sd(head: Head, first: Volume, receive: Volume, snr: float) -> float:
     return float((np.abs(first[white]) * np.sqrt(power)).mean() / snr)
 
 
-__all__ = ['GAMMA_BAR', 'Sequence', 'acquire', 'noiseless_echo', 'receive_profiles']
+__all__ = ['Sequence', 'acquire', 'noiseless_echo', 'receive_profiles']

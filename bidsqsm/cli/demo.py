@@ -1,0 +1,111 @@
+"""``bidsqsm demo``: write a dataset of simulated heads."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence as Several
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bidsqsm.io.demo_dataset import DemoOptions, write_demo
+from bidsqsm.io.vendors import CONVENTIONS
+from bidsqsm.qsm.phantom.signal import Sequence
+
+_DEFAULT = Sequence()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the demo."""
+    add = parser.add_argument
+    add('directory', type=Path, metavar='DIR', help='new or empty folder for the dataset')
+    add('--subjects', type=int, default=1, metavar='N', help='how many (default: %(default)s)')
+    add('--voxel-size', type=float, nargs=3, default=(2, 2, 2), metavar=('X', 'Y', 'Z'),
+        help='in mm (default: 2 2 2)')  # fmt: skip
+    add('--shape', type=int, nargs=3, metavar=('NX', 'NY', 'NZ'),
+        help='voxels along each axis (default: what covers 192 x 224 x 192 mm)')  # fmt: skip
+    add('--tilt', nargs=2, action='append', default=[], metavar=('AXIS', 'DEGREES'),
+        help='turn the volume about x, y or z; may be repeated')  # fmt: skip
+    add('--field-strength', type=float, default=3.0, metavar='T', help='(default: %(default)s T)')
+    add('--echo-times', type=float, nargs='+', default=_DEFAULT.echo_times, metavar='S',
+        help='in seconds (default: %(default)s)')  # fmt: skip
+    add('--snr', type=float, default=_DEFAULT.snr,
+        help='of white matter in the first echo; inf for no noise (default: %(default)s)')  # fmt: skip
+    add('--coils', type=int, default=0, metavar='N',
+        help='write this many uncombined receive channels (default: combined)')  # fmt: skip
+    add('--bipolar', action='store_true', help='read even echoes backwards')
+    add('--phase-convention', choices=CONVENTIONS, default='radians',
+        help='; '.join(f'{c.name}: {c.about}' for c in CONVENTIONS.values()))  # fmt: skip
+    add('--t1w', action=argparse.BooleanOptionalAction, default=True, help='write a T1w image')
+    add('--group', action='store_true',
+        help='spread ages and make every other subject a patient')  # fmt: skip
+    add('--seed', type=int, default=0, help='the same seed, the same dataset (default: 0)')
+
+
+def options_from(arguments: argparse.Namespace) -> DemoOptions:
+    """Turn parsed arguments into options, or raise ValueError with what is wrong."""
+    sequence = Sequence(
+        echo_times=tuple(arguments.echo_times),
+        snr=arguments.snr,
+        coils=arguments.coils,
+        bipolar=arguments.bipolar,
+    )
+    x, y, z = arguments.voxel_size
+    return DemoOptions(
+        subjects=arguments.subjects,
+        voxel_size=(x, y, z),
+        tilts=tuple(_tilt(axis, degrees) for axis, degrees in arguments.tilt),
+        shape=tuple(arguments.shape) if arguments.shape else None,
+        field_strength=arguments.field_strength,
+        sequence=sequence,
+        phase_convention=arguments.phase_convention,
+        t1w=arguments.t1w,
+        group=arguments.group,
+        seed=arguments.seed,
+    )
+
+
+def main(argv: Several[str] | None = None) -> int:
+    """Write the demo; 0 when done, 2 for a wrong command line or folder."""
+    parser = argparse.ArgumentParser(
+        prog='bidsqsm demo', description='Write a BIDS dataset of simulated heads, with its truth.'
+    )
+    add_arguments(parser)
+    arguments = parser.parse_args(argv)
+    console = Console(stderr=True)
+    try:
+        options = options_from(arguments)
+        _write(arguments.directory, options, console)
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f'bidsqsm demo failed: {error}\n')
+        return 2
+    sys.stdout.write(
+        f'Wrote {options.subjects} simulated subject(s) to {arguments.directory}; now run:\n'
+        f'  bidsqsm {arguments.directory} OUTPUT_DIR participant\n'
+    )
+    return 0
+
+
+def _write(directory: Path, options: DemoOptions, console: Console) -> None:
+    columns = (
+        TextColumn('simulating heads'),
+        BarColumn(),
+        TextColumn('{task.completed}/{task.total}  {task.description}'),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task('', total=options.steps)
+        write_demo(
+            directory,
+            options,
+            lambda done: progress.update(task, advance=1, description=done),
+        )
+
+
+def _tilt(axis: str, degrees: str) -> tuple[str, float]:
+    try:
+        return axis, float(degrees)
+    except ValueError:
+        raise ValueError(f'--tilt {axis} {degrees}: the angle must be in degrees') from None
