@@ -104,9 +104,7 @@ def with_mask_pattern(run: GreRun, pattern: str) -> GreRun:
         what = f'{len(found)} files ({listed(found, 3)})' if found else 'no file'
         raise DatasetError(f'mask {filled} matches {what}, expected one: correct the pattern')
     header = read_header(Path(found[0]).absolute())
-    if not same_grid(own := _header_of(run), header):
-        raise DatasetError(different_grids(own, header))
-    return replace(run, mask=header.path)
+    return replace(run, mask=_on_grid(_header_of(run), [header]))
 
 
 def load_mask(path: Path | str) -> tuple[npt.NDArray[np.bool_], Affine]:
@@ -160,10 +158,18 @@ def _is_of_brain(file: BidsFile) -> bool:
 
 
 def _first_on_grid(own: Header, files: Sequence[BidsFile]) -> Path:
-    headers = [read_header(file.path) for file in files]
+    return _on_grid(own, [read_header(file.path) for file in files])
+
+
+def _on_grid(own: Header, headers: Sequence[Header]) -> Path:
     for header in headers:
-        if same_grid(own, header):
+        if same_grid(own, header) and not header.extra:
             return header.path
+    if extra := headers[0].extra:
+        raise DatasetError(
+            f'{headers[0].path.name} has axes {extra} beyond the third, expected one volume: '
+            'split the file'
+        )
     raise DatasetError(different_grids(own, headers[0]))
 
 

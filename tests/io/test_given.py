@@ -76,6 +76,13 @@ def test_a_mask_on_another_grid_skips_the_run(one_run, given):
     assert 'expected one grid' in run.reason
 
 
+def test_a_mask_of_several_volumes_skips_the_run(one_run, given):
+    given.image('sub-01_desc-brain_mask.nii.gz', data=np.ones((*SHAPE, 2), np.uint8))
+    run = first(one_run, given)
+    assert isinstance(run, Skipped)
+    assert 'mask.nii.gz has axes (2,) beyond the third, expected one volume' in run.reason
+
+
 def test_labels_on_another_grid_are_left_out_with_a_warning(one_run, given):
     given.image('sub-01_dseg.nii.gz', data=np.ones((9, 9, 10), np.uint8))
     run = first(one_run, given)
