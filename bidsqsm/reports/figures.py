@@ -1,0 +1,216 @@
+"""Drawing of image panels to PNG, without any state shared between figures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from PIL import Image
+
+_INK, _PAPER, _DIM = '#f2f4f7', '#0c0e12', '#a9b1bd'
+_DPI = 150
+_WIDTH = 7.4
+_GAP, _TITLE, _BAR = 0.08, 0.25, 0.62
+_HALO = [withStroke(linewidth=1.6, foreground=_PAPER)]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One plane with the way it is to be shown.
+
+    Parameters
+    ----------
+    image : (rows, columns) array
+        The plane, its first row at the top.
+    pixel
+        Width and height of a pixel in mm.
+    limits
+        Values shown black and white (or first and last colour).
+    sides
+        Letters at the left, right, top and bottom.
+    outlines
+        Masks (rows, columns) whose edge is drawn, each with its colour.
+
+    """
+
+    image: npt.NDArray[Any]
+    pixel: tuple[float, float]
+    limits: tuple[float, float]
+    sides: tuple[str, str, str, str]
+    title: str = ''
+    cmap: str = 'gray'
+    smooth: bool = True
+    outlines: tuple[tuple[npt.NDArray[Any], str], ...] = ()
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height in mm."""
+        rows, columns = self.image.shape
+        return columns * self.pixel[0], rows * self.pixel[1]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A colour bar."""
+
+    limits: tuple[float, float]
+    label: str
+    cmap: str = 'gray'
+
+
+def draw(
+    rows: Sequence[Sequence[Tile]],
+    bars: Sequence[Bar | None] = (),
+    legend: Sequence[tuple[str, str]] = (),
+) -> bytes:
+    """Draw rows of tiles, all at one scale, a colour bar at the right of each row that has one.
+
+    Parameters
+    ----------
+    rows
+        Tiles; rows are centred and share one number of pixels per mm.
+    bars
+        Colour bar of every row, or ``None``.
+    legend
+        Labels and colours of the outlines.
+
+    Returns
+    -------
+    png
+        The picture.
+
+    """
+    bars = [*bars, *[None] * (len(rows) - len(bars))]
+    room = _WIDTH - (_BAR if any(bars) else 0) - _GAP
+    scale = min((room - _GAP * len(row)) / sum(tile.size[0] for tile in row) for row in rows)
+    heights = [scale * max(tile.size[1] for tile in row) for row in rows]
+    titles = [_TITLE if any(tile.title for tile in row) else 0 for row in rows]
+    foot = 0.3 if legend else 0
+    height = sum(heights) + sum(titles) + _GAP * (len(rows) + 1) + foot
+    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor=_PAPER)
+    top = height - _GAP
+    for row, bar, tall, title in zip(rows, bars, heights, titles, strict=True):
+        top -= title
+        wide = sum(scale * tile.size[0] for tile in row) + _GAP * (len(row) - 1)
+        left = _GAP + (room - _GAP - wide) / 2
+        for tile in row:
+            w, h = (scale * side for side in tile.size)
+            place = (left, top - tall + (tall - h) / 2, w, h)
+            _draw_tile(figure, tile, _relative(place, height))
+            left += w + _GAP
+        if bar:
+            place = (_WIDTH - _BAR - 0.02, top - 0.9 * tall, 0.1, 0.8 * tall)
+            _draw_bar(figure, bar, _relative(place, height))
+        top -= tall + _GAP
+    if legend:
+        _draw_legend(figure, legend)
+    gray = all(tile.cmap == 'gray' and not tile.outlines for row in rows for tile in row)
+    return _as_png(figure, gray=gray)
+
+
+def _relative(
+    place: tuple[float, float, float, float], height: float
+) -> tuple[float, float, float, float]:
+    left, bottom, wide, tall = place
+    return left / _WIDTH, bottom / height, wide / _WIDTH, tall / height
+
+
+def _draw_tile(figure: Figure, tile: Tile, place: tuple[float, float, float, float]) -> None:
+    axes = figure.add_axes(place)
+    axes.set_axis_off()
+    # no values (NaN) outside the mask: black, whatever the colours inside
+    axes.imshow(
+        np.ma.masked_invalid(tile.image),
+        cmap=colormaps[tile.cmap].with_extremes(bad='black'),
+        vmin=tile.limits[0],
+        vmax=tile.limits[1],
+        aspect='auto',
+        interpolation='bicubic' if tile.smooth else 'nearest',
+    )
+    for mask, colour in tile.outlines:
+        if mask.any() and not mask.all():
+            axes.contour(mask.astype(float), levels=[0.5], colors=[colour], linewidths=0.9)
+    left, right, top, bottom = tile.sides
+    for letter, x, y, h, v in (
+        (left, 0.012, 0.5, 'left', 'center'),
+        (right, 0.988, 0.5, 'right', 'center'),
+        (top, 0.5, 0.988, 'center', 'top'),
+        (bottom, 0.5, 0.012, 'center', 'bottom'),
+    ):
+        axes.text(
+            *(x, y, letter),
+            transform=axes.transAxes,
+            path_effects=_HALO,
+            ha=h,
+            va=v,
+            fontsize=7.5,
+            color=_DIM,
+        )
+    if tile.title:
+        axes.text(
+            *(0.5, 1.02, tile.title),
+            transform=axes.transAxes,
+            ha='center',
+            va='bottom',
+            fontsize=8.5,
+            color=_INK,
+        )
+
+
+def _draw_bar(figure: Figure, bar: Bar, place: tuple[float, float, float, float]) -> None:
+    axes = figure.add_axes(place)
+    colours = ScalarMappable(Normalize(*bar.limits), bar.cmap)
+    drawn = figure.colorbar(colours, cax=axes)
+    low, high = bar.limits
+    ticks = [low, (low + high) / 2, high]
+    drawn.set_ticks(ticks, labels=[_tick(value) for value in ticks])
+    drawn.outline.set_edgecolor(_DIM)
+    drawn.outline.set_linewidth(0.5)
+    axes.tick_params(labelsize=7.5, labelcolor=_INK, length=2, color=_DIM, pad=2)
+    axes.set_title(bar.label, fontsize=7.5, color=_INK, pad=5, loc='left')
+
+
+def _tick(value: float) -> str:
+    return f'{value:.3g}'.replace('-', '\N{MINUS SIGN}')
+
+
+def _draw_legend(figure: Figure, entries: Sequence[tuple[str, str]]) -> None:
+    lines = [Line2D([], [], color=colour, linewidth=2) for _, colour in entries]
+    figure.legend(
+        lines,
+        [label for label, _ in entries],
+        loc='lower center',
+        ncols=len(entries),
+        frameon=False,
+        fontsize=8,
+        labelcolor=_INK,
+        handlelength=1.4,
+    )
+
+
+def _as_png(figure: Figure, *, gray: bool) -> bytes:
+    """Write the picture with as few bytes as its colours need."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())
+    if gray:
+        # 64 levels: finer ones are scanner noise, and noise is what fills a PNG
+        levels = np.round(pixels[..., 1] * (63 / 255)) * (255 / 63)
+        picture = Image.fromarray(levels.astype(np.uint8))
+    else:
+        picture = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
+        picture = picture.quantize(128, dither=Image.Dither.NONE)
+    out = io.BytesIO()
+    picture.save(out, 'png', optimize=True)
+    return out.getvalue()

@@ -1,0 +1,119 @@
+"""Planes cut through volumes as a reader looks at them: nuclei in view, sides labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nb
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.floating]
+Plane = npt.NDArray[Any]
+
+#: Deep gray nuclei in a head whose brain has length 1 from front to back: below its top, before
+#: its back, and beside its midline as parts of length, length and width. From MNI coordinates.
+_BELOW_TOP, _FROM_BACK, _BESIDE = 0.44, 0.545, 0.13
+
+#: Letters at the left, right, top and bottom of each plane, radiological convention.
+SIDES: Mapping[str, tuple[str, str, str, str]] = {
+    'sagittal': ('A', 'P', 'S', 'I'),
+    'coronal': ('R', 'L', 'S', 'I'),
+    'axial': ('R', 'L', 'A', 'P'),
+}
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume whose axes run, as nearly as its grid allows, to the right, front and top."""
+
+    values: Array
+    voxel_size: tuple[float, float, float]
+
+    def plane(self, name: str, index: int, box: tuple[slice, slice, slice]) -> Plane:
+        """Cut one plane; its first row is the top of the picture, its first column the left."""
+        axis = ('sagittal', 'coronal', 'axial').index(name)
+        where = list(box)
+        where[axis] = slice(index, index + 1)
+        flat = self.values[tuple(where)].squeeze(axis=axis).T
+        # left of the picture: the front (sagittal), the right side (coronal, axial)
+        return flat[::-1, ::-1]
+
+    def pixel(self, name: str) -> tuple[float, float]:
+        """Width and height of a pixel of a plane, in mm."""
+        x, y, z = self.voxel_size
+        return {'sagittal': (y, z), 'coronal': (x, z), 'axial': (x, y)}[name]
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where to cut: indices along x, y, z of the nuclei, and the box that is worth showing."""
+
+    at: tuple[int, int, int]
+    box: tuple[slice, slice, slice]
+    whole: tuple[slice, slice, slice]
+    levels: tuple[int, ...]
+
+    def index(self, plane: str) -> int:
+        """Index at which a plane is cut."""
+        return self.at[('sagittal', 'coronal', 'axial').index(plane)]
+
+
+def load_canonical(path: Path, echo: int | None = None) -> Volume:
+    """Read a volume, or one echo (counted from 0) of several, turned to the closest RAS axes."""
+    image = nb.load(path)
+    if image.ndim > 3:
+        image = (
+            image.slicer[..., echo or 0] if image.ndim == 4 else image.slicer[..., echo or 0, 0]
+        )
+    return canonical(image)
+
+
+def canonical(image: nb.Nifti1Image) -> Volume:
+    """Turn an image to the closest axes that run to the right, front and top."""
+    turned = nb.as_closest_canonical(image)
+    x, y, z = (float(size) for size in turned.header.get_zooms()[:3])
+    return Volume(turned.get_fdata(dtype=np.float32), (x, y, z))
+
+
+def look_at(mask: Volume) -> Look:
+    """Choose planes through the deep gray nuclei of a brain mask, whatever its place in the grid."""
+    inside = mask.values > 0
+    if not inside.any():
+        inside = np.ones_like(inside)
+    size = mask.voxel_size
+    edges = [_edges(inside, axis) for axis in range(3)]
+    width, length, height = ((b - a) * d for (a, b), d in zip(edges, size, strict=True))
+    x = (edges[0][0] + edges[0][1]) / 2 + _BESIDE * width / size[0]
+    y = edges[1][0] + _FROM_BACK * length / size[1]
+    below = min(_BELOW_TOP * length, 0.6 * height)
+    z = edges[2][1] - below / size[2]
+    whole = tuple(slice(0, n) for n in inside.shape)
+    margin = [round(8 / d) for d in size]
+    box = tuple(
+        slice(max(0, a - m), min(n, b + m + 1))
+        for (a, b), m, n in zip(edges, margin, inside.shape, strict=True)
+    )
+    return Look(
+        at=(round(x), round(y), round(z)),
+        box=(box[0], box[1], box[2]),
+        whole=(whole[0], whole[1], whole[2]),
+        levels=_levels(edges[2], round(z)),
+    )
+
+
+def _levels(edges: tuple[int, int], middle: int) -> tuple[int, ...]:
+    # three slices below the nuclei, where dentate, nigra and red nucleus lie, and three from them up
+    low, high = edges
+    under = np.linspace(low + 0.25 * (middle - low), middle, 4)[:-1]
+    above = np.linspace(middle, high - 0.25 * (high - middle), 3)
+    return tuple(round(float(z)) for z in (*under, *above))
+
+
+def _edges(inside: npt.NDArray[np.bool_], axis: int) -> tuple[int, int]:
+    others = tuple(a for a in range(3) if a != axis)
+    hit = np.flatnonzero(inside.any(axis=others))
+    return int(hit[0]), int(hit[-1])
