@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import nibabel as nb
 import numpy as np
 
-from bidsqsm.qsm.grid import Grid
+from bidsqsm.io.run import GreRun
 
 ECHO_TIMES = (0.004, 0.012, 0.020)
 SHAPE = (40, 48, 36)
@@ -29,50 +27,6 @@ METADATA = {
     'EchoTime': list(ECHO_TIMES),
     'DeviceSerialNumber': '12345',
 }
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run as the input layer gives it."""
-
-    entities: Mapping[str, str]
-    magnitude: tuple[Path, ...]
-    phase: tuple[Path, ...]
-    suffix: str = 'MEGRE'
-    real: tuple[Path, ...] = ()
-    imag: tuple[Path, ...] = ()
-    layout: str = 'echo-files'
-    n_channels: int = 1
-    echo_times: tuple[float, ...] = ECHO_TIMES
-    field_strength: float = 3.0
-    imaging_frequency: float = 123.25
-    shape: tuple[int, int, int] = SHAPE
-    metadata: Mapping[str, Any] = field(default_factory=lambda: dict(METADATA))
-    t1w: Path | None = None
-    mask: Path | None = None
-    labels: Path | None = None
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def affine(self):
-        return AFFINE
-
-    @property
-    def name(self) -> str:
-        return '_'.join(f'{key}-{value}' for key, value in self.entities.items())
-
-    @property
-    def grid(self) -> Grid:
-        return Grid.from_affine(self.shape, AFFINE)
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A run that cannot be processed."""
-
-    entities: Mapping[str, str]
-    name: str
-    reason: str
 
 
 def head() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -98,7 +52,7 @@ def save(path: Path, values: np.ndarray, affine: np.ndarray = AFFINE) -> Path:
     return path
 
 
-def make_run(bids_dir: Path, **entities: str) -> Run:
+def make_run(bids_dir: Path, **entities: str) -> GreRun:
     """Write the images of a run with three echoes; Siemens phase, 0 to 4095."""
     entities = {'sub': '01', **entities}
     name = '_'.join(f'{key}-{value}' for key, value in entities.items())
@@ -116,7 +70,22 @@ def make_run(bids_dir: Path, **entities: str) -> Run:
             files[part].append(save(path, values))
             sidecar = {**METADATA, 'EchoTime': time}
             path.with_name(path.name.replace('.nii.gz', '.json')).write_text(json.dumps(sidecar))
-    return Run(entities, tuple(files['mag']), tuple(files['phase']))
+    return GreRun(
+        entities=entities,
+        suffix='MEGRE',
+        magnitude=tuple(files['mag']),
+        phase=tuple(files['phase']),
+        real=(),
+        imag=(),
+        layout='echo-files',
+        n_channels=1,
+        echo_times=ECHO_TIMES,
+        field_strength=3.0,
+        imaging_frequency=123.25,
+        shape=SHAPE,
+        affine=tuple(map(tuple, AFFINE.tolist())),
+        metadata=dict(METADATA),
+    )
 
 
 def make_products(work_dir: Path) -> dict[str, Path]:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.interfaces.outputs import WriteDerivatives
 from bidsqsm.io import atomic
 from bidsqsm.io.bibliography import bibtex, cited, works
 from bidsqsm.io.boilerplate import methods_text, write_citation
@@ -147,6 +148,21 @@ def test_the_same_input_gives_the_same_bytes(tmp_path, run, products, written):
     first = {p.relative_to(written): p.read_bytes() for p in written.rglob('*') if p.is_file()}
     second = {p.relative_to(again): p.read_bytes() for p in again.rglob('*') if p.is_file()}
     assert first == second
+
+
+def test_the_interface_writes_what_is_connected(tmp_path, run, products):
+    node = WriteDerivatives(
+        output_dir=str(tmp_path / 'out'),
+        run=run.to_json(),
+        methods={name: str(choice) for name, choice in everyday_choices().items()},
+        chi=str(products['chi']),
+        facts_sign={'sign': -1},
+    )
+    paths = node.run(cwd=str(tmp_path)).outputs.out_files
+    assert paths == [f'{tmp_path}/out/sub-01/anat/{P}_Chimap.nii.gz']
+    content = sidecar(tmp_path / 'out', f'anat/{P}_Chimap')
+    assert content['PhaseSign'] == -1
+    assert content['Processing']['dipole']['Name'] == STEPS['dipole'].default
 
 
 def test_a_broken_product_leaves_nothing(tmp_path, run, products):

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.io.run import Skipped
 from bidsqsm.io.sidecars import provenance
 from bidsqsm.reports import panels as panels_module
 from bidsqsm.reports.figures import Bar, Tile, draw
@@ -57,7 +58,7 @@ def made(tmp_path_factory):
     run.metadata['Manufacturer'] = HOSTILE
     broken = madeup.make_run(root / 'raw', acq='bad')
     products = madeup.make_products(root / 'work')
-    skipped = madeup.Skipped({'sub': '01'}, 'sub-01_acq-none', f'no phase {HOSTILE}')
+    skipped = Skipped({'sub': '01', 'acq': 'none'}, f'no phase {HOSTILE}', 'MEGRE')
     (root / 'work' / 'broken.nii').write_bytes(b'no image')
     records = [
         record(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import nibabel as nb
 import numpy as np
@@ -13,11 +12,9 @@ from bidsqsm.io.atomic import staged, write_image
 from bidsqsm.io.bibliography import printed_references
 from bidsqsm.io.dataset import write_dataset_files
 from bidsqsm.io.products import PRODUCTS, Product, image_path
+from bidsqsm.io.run import GreRun
 from bidsqsm.io.sidecars import Facts, as_json, dataset_root, sidecar
-
-if TYPE_CHECKING:
-    from bidsqsm.io.inputs import GreRun
-    from bidsqsm.methods import Choice
+from bidsqsm.methods import Choice
 
 
 def write_run(
@@ -57,7 +54,7 @@ def write_run(
     wanted = _with_field_magnitude(products)
     references = printed_references()
     statistics = reference_statistics(products)
-    template = nb.load(next(iter([*run.magnitude, *run.real])))
+    template = nb.load(run.files[0])
     written: list[Path] = []
     with staged(output_dir, run.name) as room:
         for key, path in wanted.items():

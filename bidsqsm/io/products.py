@@ -6,11 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-ENTITY_ORDER = (
-    *('sub', 'ses', 'sample', 'task', 'tracksys', 'acq', 'nuc', 'voi', 'ce', 'trc', 'stain'),
-    *('rec', 'dir', 'run', 'mod', 'echo', 'flip', 'inv', 'mt', 'part', 'proc', 'hemi', 'space'),
-    *('split', 'recording', 'chunk', 'seg', 'scale', 'atlas', 'res', 'den', 'label', 'desc'),
-)
+from bidsqsm.io.names import in_order, join
 
 FIELD_STEPS = ('coil', 'phase', 'unwrap', 'field')
 LOCAL_STEPS = (*FIELD_STEPS, 'mask', 'background')
@@ -204,11 +200,7 @@ def file_name(entities: Mapping[str, str], product: Product, echo: int | None = 
     """Name of a product without its extension, entities in the order that BIDS wants."""
     extra = {'echo': echo and f'{echo}', 'part': product.part, 'desc': product.desc}
     given = {**entities, **{key: value for key, value in extra.items() if value}}
-    known = [key for key in ENTITY_ORDER if key in given]
-    unknown = [key for key in given if key not in ENTITY_ORDER]
-    if unknown:
-        raise ValueError(f'no BIDS entity {unknown[0]!r}; there are: {", ".join(ENTITY_ORDER)}')
-    return '_'.join([*(f'{key}-{given[key]}' for key in known), product.suffix])
+    return f'{join(in_order(given))}_{product.suffix}'
 
 
 def folder_of(entities: Mapping[str, str]) -> PurePosixPath:

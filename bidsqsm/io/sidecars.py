@@ -7,14 +7,12 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bidsqsm import __version__
 from bidsqsm.io.products import PRODUCTS
-
-if TYPE_CHECKING:
-    from bidsqsm.io.inputs import GreRun
-    from bidsqsm.methods import Choice
+from bidsqsm.io.run import GreRun
+from bidsqsm.methods import Choice
 
 Facts = Mapping[str, Mapping[str, Any]]
 
@@ -162,7 +160,7 @@ def _particulars(facts: Facts) -> dict[str, Any]:
 
 def sources(run: GreRun, links: Mapping[str, Path]) -> list[str]:
     """Input images of a run as BIDS URIs; a file outside every linked dataset keeps its path."""
-    images = [*run.magnitude, *run.phase, *run.real, *run.imag]
+    images = list(run.files)
     images += [path for path in (run.mask, run.labels) if path is not None]
     return [bids_uri(Path(path), links) for path in images]
 
@@ -188,7 +186,7 @@ def absolute(path: Path) -> Path:
 
 def dataset_root(run: GreRun) -> Path:
     """Folder of the dataset that holds a run: the one above its ``sub-`` folder."""
-    image = Path(next(iter([*run.magnitude, *run.phase, *run.real])))
+    image = run.files[0]
     subject = f'sub-{run.entities["sub"]}'
     for folder in image.parents:
         if folder.name == subject:

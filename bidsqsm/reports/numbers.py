@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import nibabel as nb
 import numpy as np
 
+from bidsqsm.io.run import GreRun
 from bidsqsm.reports.scene import Scene
-
-if TYPE_CHECKING:
-    from bidsqsm.io.inputs import GreRun
 
 Number = tuple[str, str, str]
 

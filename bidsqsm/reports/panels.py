@@ -6,15 +6,12 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bidsqsm.io.run import GreRun
 from bidsqsm.reports.figures import Bar, draw
 from bidsqsm.reports.scene import PLANES, Scene, raw_volume, robust_limits
-
-if TYPE_CHECKING:
-    from bidsqsm.io.inputs import GreRun
 
 LOGGER = logging.getLogger(__name__)
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from bidsqsm.io.run import GreRun
 from bidsqsm.reports.figures import Bar, Tile, draw
 from bidsqsm.reports.views import SIDES, Array, Look, Volume, load_canonical, look_at
-
-if TYPE_CHECKING:
-    from bidsqsm.io.inputs import GreRun
 
 PLANES = ('sagittal', 'coronal', 'axial')
 
@@ -31,7 +29,7 @@ class Scene:
         for key in ('qsm_mask', 'brain_mask'):
             if key in self.products:
                 return look_at(load_canonical(self.products[key]))
-        first = load_canonical([*self.run.magnitude, *self.run.real][0])
+        first = load_canonical(self.run.files[0])
         return look_at(Volume(np.ones_like(first.values), first.voxel_size))
 
     @cached_property
@@ -105,7 +103,7 @@ def raw_volume(run: GreRun, echo: int, part: str) -> Volume:
 
 
 def _located(run: GreRun, files: tuple[Path, ...], echo: int) -> tuple[Path, int]:
-    # files per echo hold one echo (and perhaps channels, of which the first is shown)
-    if len(files) > 1 or len(run.echo_times) == 1:
-        return files[min(echo, len(files) - 1)], 0
+    # the second number counts along the fourth axis: echoes, or channels (the first is shown)
+    if run.layout in ('echo-files', 'channels-4d'):
+        return files[echo], 0
     return files[0], echo

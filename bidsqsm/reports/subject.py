@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
@@ -20,12 +20,10 @@ from bidsqsm.io.acquisition import echo_times, missing_items, rows
 from bidsqsm.io.atomic import write_bytes, write_text
 from bidsqsm.io.bibliography import cited, works
 from bidsqsm.io.boilerplate import methods_text
+from bidsqsm.io.run import GreRun, Skipped
 from bidsqsm.io.sidecars import acquisition
 from bidsqsm.reports.numbers import key_numbers
 from bidsqsm.reports.panels import Panel, make_panels
-
-if TYPE_CHECKING:
-    from bidsqsm.io.inputs import GreRun, Skipped
 
 _CRASH_LIMIT = 20_000
 
@@ -75,8 +73,9 @@ def write_subject_report(output_dir: Path, subject: str, records: Sequence[RunRe
     name = f'sub-{subject.removeprefix("sub-")}'
     drawn = []
     for record in records:
-        panels = [] if _was_skipped(record) else make_panels(record.run, record.products)
-        save_panels(panels, record.run.name, Path(output_dir) / name / 'figures')
+        run = record.run
+        panels = make_panels(run, record.products) if isinstance(run, GreRun) else []
+        save_panels(panels, run.name, Path(output_dir) / name / 'figures')
         drawn.append((record, panels))
     return write_text(Path(output_dir) / f'{name}.html', render(name, drawn))
 
@@ -117,7 +116,7 @@ def render(subject: str, drawn: Sequence[tuple[RunRecord, Sequence[Panel]]]) -> 
 def _run_section(record: RunRecord, panels: Sequence[Panel], subject: str) -> dict[str, Any]:
     run, status = record.run, record.status
     warnings = _different([*getattr(run, 'warnings', ()), *status.get('warnings', ())])
-    state = str(status.get('status', 'skipped' if _was_skipped(record) else 'failed'))
+    state = str(status.get('status', 'failed' if isinstance(run, GreRun) else 'skipped'))
     section: dict[str, Any] = {
         'anchor': re.sub(r'[^\w-]', '-', run.name),
         'short': run.name.removeprefix(f'{subject}_') or subject,
@@ -131,7 +130,7 @@ def _run_section(record: RunRecord, panels: Sequence[Panel], subject: str) -> di
         'acquisition': [],
         'numbers': [],
     }
-    if not _was_skipped(record):
+    if isinstance(run, GreRun):
         found = acquisition(run)
         decisions = record.provenance.get('Decisions', {})
         section['acquisition'] = rows(found)
@@ -206,10 +205,6 @@ def _versions(drawn: Sequence[tuple[RunRecord, Sequence[Panel]]]) -> list[tuple[
 
 def _different(values: Any) -> list[str]:
     return list(dict.fromkeys(str(value) for value in values if value))
-
-
-def _was_skipped(record: RunRecord) -> bool:
-    return not hasattr(record.run, 'echo_times')
 
 
 @cache

@@ -102,7 +102,9 @@ def test_growth_takes_the_reliable_way_round():
 
 def test_laplacian_follows_a_smooth_field(train):
     phase, magnitude, mask = train
-    x, y, z = np.meshgrid(*[np.cos(np.pi * (np.arange(n) + 0.5) / n) for n in SHAPE], indexing='ij')
+    x, y, z = np.meshgrid(
+        *[np.cos(np.pi * (np.arange(n) + 0.5) / n) for n in SHAPE], indexing='ij'
+    )
     smooth = np.array([9 * x * z + 4 * y], np.float32)
     found = laplacian(wrap(smooth), magnitude[:1], np.ones_like(mask), ECHO_TIMES[:1]).phase
     turns = np.rint(np.median(found - smooth) / (2 * np.pi))

@@ -1,0 +1,72 @@
+"""Writing of the derivatives of a run as a Nipype interface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    SimpleInterface,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
+
+from bidsqsm.catalog import STEPS
+from bidsqsm.io.outputs import write_run
+from bidsqsm.io.products import PRODUCTS
+from bidsqsm.io.run import GreRun
+from bidsqsm.io.sidecars import CHAIN
+
+#: Steps whose facts can be connected, as ``facts_<step>``, in the order in which they run.
+FACTS = (*CHAIN[: CHAIN.index('mask') + 1], 'sign', *CHAIN[CHAIN.index('mask') + 1 :])
+
+
+class _WriteDerivativesInputSpec(BaseInterfaceInputSpec):
+    output_dir = traits.Str(mandatory=True, nohash=True, desc='root of the derivative dataset')
+    run = traits.Str(mandatory=True, desc='the run, as JSON')
+    methods = traits.Dict(
+        traits.Str, traits.Str, desc='choice of every step, e.g. {"dipole": "tv:weight=0.001"}'
+    )
+    links = traits.Dict(traits.Str, traits.Str, desc='name and folder of the datasets drawn on')
+
+
+# one input for every product and for the facts of every step: the tables stay the only lists
+for _name, _product in PRODUCTS.items():
+    _WriteDerivativesInputSpec.add_class_trait(_name, File(exists=True, desc=_product.description))
+for _name in FACTS:
+    _WriteDerivativesInputSpec.add_class_trait(f'facts_{_name}', traits.Dict())
+
+
+class _WriteDerivativesOutputSpec(TraitedSpec):
+    out_files = traits.List(File(exists=True), desc='the images that were written')
+
+
+class WriteDerivatives(SimpleInterface):
+    """Write every product that is connected, all of them or none."""
+
+    input_spec = _WriteDerivativesInputSpec
+    output_spec = _WriteDerivativesOutputSpec
+    # the images lie outside the work folder: a stored result does not tell that they are there
+    _always_run = True
+
+    def _run_interface(self, runtime: Any) -> Any:
+        methods = self._given('methods') or {}
+        facts = {step: self._given(f'facts_{step}') for step in FACTS}
+        products = {name: self._given(name) for name in PRODUCTS}
+        written = write_run(
+            Path(self.inputs.output_dir),
+            GreRun.from_json(self.inputs.run),
+            {name: Path(path) for name, path in products.items() if path},
+            {step: found for step, found in facts.items() if found},
+            {step: STEPS[step].choose(text) for step, text in methods.items()},
+            {name: Path(path) for name, path in (self._given('links') or {}).items()},
+        )
+        self._results['out_files'] = [str(path) for path in written]
+        return runtime
+
+    def _given(self, name: str) -> Any:
+        value = getattr(self.inputs, name)
+        return value if isdefined(value) else None
