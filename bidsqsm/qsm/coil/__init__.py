@@ -1,1 +1,1 @@
-"""Combination of uncombined receive channels."""
+"""Combination of receive channels."""

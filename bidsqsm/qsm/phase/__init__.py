@@ -1,1 +1,1 @@
-"""From stored phase to radians that grow with the field."""
+"""Phase preparation: from what a scanner stored to radians free of receive and readout terms."""
