@@ -1,0 +1,195 @@
+"""The phase by which odd and even echoes differ where they are read in opposite directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
+from bidsqsm.qsm.phase.difference import Unwrapper, unwrapped_difference
+from bidsqsm.qsm.phase.linear import LinearPhase, fit_linear_phase, linear_phase
+from bidsqsm.qsm.phase.wrap import wrap
+
+FLOOR = 0.1  # rad over the head: less than this bends no field by a ppb
+SIGMAS = 5.0
+
+
+@dataclass(frozen=True)
+class ParityTerm:
+    """Phase of odd echoes minus phase of even ones, linear in space.
+
+    Parameters
+    ----------
+    plane
+        Constant and gradient.
+    across
+        Change over the head along each axis, in rad.
+    found
+        Whether it stands out from noise, and alternates from echo to echo.
+    sentence
+        What was found.
+
+    """
+
+    plane: LinearPhase
+    across: Triple
+    found: bool
+    sentence: str
+
+
+def estimate_parity(
+    phase: Volume,
+    magnitude: Volume,
+    mask: Mask,
+    echo_times: Sequence[float],
+    grid: Grid,
+    unwrap: Unwrapper | None = None,
+) -> ParityTerm:
+    r"""Measure the linear phase by which odd echoes differ from even ones.
+
+    The middle one of three echoes is compared with the line between its neighbours, on which
+    offset and field lie:
+
+    .. math:: \delta = (1 - a) \phi_1 + a \phi_3 - \phi_2, \quad
+        a = \frac{TE_2 - TE_1}{TE_3 - TE_1}
+
+    Equally spaced echoes need no unwrapping for :math:`2 \delta`; its constant is then known up
+    to a multiple of :math:`\pi`, as a sign that alternates over echoes is also what a field of
+    half the sampling rate gives, and the smallest is taken. With four echoes or more the next
+    three must show the opposite: a first echo that differs from all others is no readout effect.
+
+    Parameters
+    ----------
+    phase : (n_echoes, nx, ny, nz) float32 array
+        Phase in rad, of three echoes or more.
+    magnitude : (n_echoes, nx, ny, nz) float32 array
+        Magnitude, any unit.
+    mask : (nx, ny, nz) bool array
+        Where to measure.
+    echo_times
+        Echo times in s, ascending.
+    grid
+        Voxel size.
+    unwrap
+        Method of the step ``unwrap``, for unequal spacing; ROMEO where None.
+
+    Returns
+    -------
+    term
+
+    """
+    extent = _extent(mask, grid)
+
+    def fit(n: int) -> LinearPhase:
+        three = slice(n, n + 3)
+        plane = _fit_three(phase[three], magnitude[three], mask, echo_times[three], grid, unwrap)
+        return plane.scaled((-1) ** n)
+
+    plane = fit(0)
+    across, found = _significant(plane, extent)
+    steady = True
+    if found and len(echo_times) > 3:
+        later = fit(1)
+        steady, plane = _same(plane, later, extent), plane.mean_with(later)
+        across, found = _significant(plane, extent)
+    return ParityTerm(plane, across, found and steady, _sentence(plane, across, found, steady))
+
+
+def remove_parity(phase: Volume, term: ParityTerm) -> Volume:
+    """Take half of the difference off odd echoes and add half to even ones.
+
+    Parameters
+    ----------
+    phase : (n_echoes, nx, ny, nz) float32 array
+        Phase in rad.
+    term
+        As measured.
+
+    Returns
+    -------
+    phase : (n_echoes, nx, ny, nz) float32 array
+        In [-pi, pi].
+
+    """
+    half = linear_phase(term.plane, phase.shape[1:]) / 2
+    result = np.empty_like(phase)
+    for n, echo in enumerate(phase):
+        result[n] = wrap(echo - half if n % 2 == 0 else echo + half)
+    return result
+
+
+def parity_of_doubled(doubled: Volume, weight: Volume, mask: Mask, grid: Grid) -> bool:
+    """Whether a doubled difference, as three equally spaced echoes give it, is beyond noise."""
+    plane = fit_linear_phase(doubled, weight, grid).scaled(0.5)
+    return _significant(plane, _extent(mask, grid))[1]
+
+
+def equally_spaced(echo_times: Sequence[float]) -> bool:
+    """Whether three echo times are equally spaced, to a hundredth of the spacing."""
+    first, second, third = echo_times
+    return abs(first + third - 2 * second) < 0.01 * (second - first)
+
+
+def _fit_three(
+    phase: Volume,
+    magnitude: Volume,
+    mask: Mask,
+    echo_times: Sequence[float],
+    grid: Grid,
+    unwrap: Unwrapper | None,
+) -> LinearPhase:
+    """Odd minus even, from three echoes the outer ones of which count as odd."""
+    tiny = np.float32(1e-12) * magnitude.max() ** 2
+    m1, m2, m3 = (m**2 + tiny for m in magnitude)
+    weight = np.where(mask, 1 / (1 / m1 + 1 / m3 + 4 / m2), np.float32(0))
+    if equally_spaced(echo_times):
+        doubled = wrap(phase[0] + phase[2] - 2 * phase[1])
+        return fit_linear_phase(doubled, weight, grid).scaled(0.5)
+    share = (echo_times[1] - echo_times[0]) / (echo_times[2] - echo_times[0])
+    grown = unwrapped_difference(
+        phase[2] - phase[0], np.sqrt(weight), mask, echo_times[2] - echo_times[0], unwrap
+    )
+    return fit_linear_phase(wrap(phase[0] + np.float32(share) * grown - phase[1]), weight, grid)
+
+
+def _extent(mask: Mask, grid: Grid) -> Triple:
+    """Length of the mask along each axis in mm, between its 2nd and 98th percentile."""
+    lengths = []
+    for axis, size in enumerate(grid.voxel_size):
+        counts = mask.sum(axis=tuple(a for a in range(3) if a != axis))
+        share = np.cumsum(counts) / max(int(counts.sum()), 1)
+        low, high = np.searchsorted(share, (0.02, 0.98)).tolist()
+        lengths.append((high - low + 1) * size)
+    return lengths[0], lengths[1], lengths[2]
+
+
+def _significant(plane: LinearPhase, extent: Triple) -> tuple[Triple, bool]:
+    across = [g * length for g, length in zip(plane.gradient, extent, strict=True)]
+    errors = [e * length for e, length in zip(plane.gradient_error, extent, strict=True)]
+    pairs = [*zip(across, errors, strict=True), (plane.constant, plane.constant_error)]
+    found = any(abs(value) > max(FLOOR, SIGMAS * error) for value, error in pairs)
+    return (across[0], across[1], across[2]), found
+
+
+def _same(one: LinearPhase, other: LinearPhase, extent: Triple) -> bool:
+    """Whether two estimates agree better with each other than with nothing."""
+    difference = one.mean_with(other.scaled(-1))
+    mean = one.mean_with(other)
+
+    def size(plane: LinearPhase) -> float:
+        return sum((g * d) ** 2 for g, d in zip(plane.gradient, extent, strict=True))
+
+    return size(difference) + difference.constant**2 < 0.25 * (size(mean) + mean.constant**2)
+
+
+def _sentence(plane: LinearPhase, across: Triple, found: bool, steady: bool) -> str:
+    size = ', '.join(f'{value:.2g}' for value in across)
+    text = f'odd and even echoes differ by {size} rad across the head along x, y, z'
+    text += f' and {plane.constant:.2g} rad at its centre'
+    if not found:
+        return f'No readout phase: {text}, within noise or too little to matter.'
+    if not steady:
+        return f'No readout phase: {text}, but this does not alternate from echo to echo.'
+    return f'Readout phase: {text}.'

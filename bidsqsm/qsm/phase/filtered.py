@@ -1,0 +1,82 @@
+"""Phase that a scanner has high-pass filtered, which no field can be computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.phase.smooth import block_phasors
+
+BLOCK = 3.0  # mm: noise is averaged out in blocks
+BROAD = 8.0  # mm: width of the Gaussian that separates slow from fast changes
+RATIO = 0.5  # slow over fast below which the slow part counts as removed
+
+
+def is_filtered(
+    phase: Volume, magnitude: Volume, mask: Mask, echo_times: Sequence[float], grid: Grid
+) -> tuple[bool, str]:
+    """Tell phase that was high-pass filtered (homodyne, SWI) from phase as it was measured.
+
+    Measured phase changes most over large distances: the fields of air and shim and the receive
+    phase are smooth. A high-pass filter leaves vessels and edges only. So the spread of the
+    phase after wide smoothing is compared with the spread about it, both measured on phasors
+    and thus without unwrapping, and at every echo, as short echoes hold little phase of any
+    kind.
+
+    Parameters
+    ----------
+    phase : (n_echoes, nx, ny, nz) float32 array
+        Phase in rad, before removal of any offset.
+    magnitude : (n_echoes, nx, ny, nz) float32 array
+        Magnitude, any unit.
+    mask : (nx, ny, nz) bool array
+        The head or the brain.
+    echo_times
+        Echo times in s, ascending.
+    grid
+        Voxel size.
+
+    Returns
+    -------
+    filtered
+        Whether the phase looks filtered at most echoes.
+    sentence
+        The evidence.
+
+    """
+    pairs = [_slow_and_fast(p, m, mask, grid) for p, m in zip(phase, magnitude, strict=True)]
+    ratios = [slow / max(fast, 1e-6) for slow, fast in pairs]
+    filtered = float(np.median(ratios)) < RATIO
+    slow, fast = pairs[-1]
+    evidence = (
+        f'at {1000 * echo_times[-1]:.3g} ms the phase spreads by {slow:.2g} rad over distances '
+        f'beyond {BROAD:g} mm and by {fast:.2g} rad below'
+    )
+    if filtered:
+        return True, f'Phase looks high-pass filtered: {evidence}, while the field of a head is smooth.'
+    return False, f'Phase is not filtered: {evidence}.'
+
+
+def _slow_and_fast(phase: Volume, magnitude: Volume, mask: Mask, grid: Grid) -> tuple[float, float]:
+    """Robust spread in rad of widely smoothed phase, and of the phase of blocks about it."""
+    factors = np.array([max(1, round(BLOCK / d)) for d in grid.voxel_size])
+    weight = np.where(mask, magnitude, np.float32(0))
+    blocks = block_phasors(phase, weight / max(float(weight.max()), 1e-30), factors)
+    inside = blocks[2] > 0.25 * np.percentile(blocks[2][blocks[2] > 0], 90)
+    phasor = blocks[0] + 1j * blocks[1]
+    width = [BROAD / (d * f) for d, f in zip(grid.voxel_size, factors.tolist(), strict=True)]
+    smooth = ndimage.gaussian_filter(blocks[0], width, truncate=3) + 1j * ndimage.gaussian_filter(
+        blocks[1], width, truncate=3
+    )
+    mean = np.angle(np.sum(smooth[inside]))
+    slow = np.angle(smooth[inside] * np.exp(-1j * mean))
+    fast = np.angle(phasor[inside] * np.conj(smooth[inside]))
+    return _half_width(slow), _half_width(fast)
+
+
+def _half_width(angles: Volume) -> float:
+    """Standard deviation that a normal distribution of the same median size has."""
+    return float(1.4826 * np.median(np.abs(angles)))

@@ -1,0 +1,78 @@
+"""Phase differences between neighbours, summed as phasors."""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from bidsqsm.qsm.grid import Volume
+from bidsqsm.qsm.jit import kernel
+
+
+def neighbour_phasors(
+    phase: Volume, reference: Volume | None, ratio: float, weight: Volume, step: int = 1
+) -> tuple[npt.NDArray[np.complexfloating], Volume]:
+    r"""Sum the phasors of the steps between neighbours, along every axis.
+
+    .. math:: p_a = \sum w_r w_{r+a} \exp i \left[ \Delta_a \phi(r)
+        - \rho \, W(\Delta_a \psi(r)) \right]
+
+    with W the wrapping into one turn. A reference that predicts the slope of the phase leaves
+    the steps that it does not predict.
+
+    Parameters
+    ----------
+    phase : (nx, ny, nz) float32 array
+        Phase in rad.
+    reference : (nx, ny, nz) float32 array or None
+        Phase in rad whose steps, times ``ratio``, are taken off.
+    ratio
+        Share of the reference's steps.
+    weight : (nx, ny, nz) float32 array
+        Not negative; voxels of weight zero do not count.
+    step
+        Look at every so many lines only, in the first and second axis.
+
+    Returns
+    -------
+    phasors : (3,) complex128 array
+        Sum for each axis.
+    total : (3,) float64 array
+        Sum of the weights, so that ``abs(phasors) <= total``.
+
+    """
+    sums = np.zeros((phase.shape[0], 3, 3))
+    if reference is None:
+        reference, ratio = phase, 0.0
+    _plane_sums(phase, reference, ratio, weight, step, sums)
+    real, imaginary, total = np.moveaxis(sums.sum(axis=0), -1, 0)
+    return real + 1j * imaginary, total
+
+
+@kernel()
+def _plane_sums(
+    phase: Volume, reference: Volume, ratio: float, weight: Volume, step: int, sums: Volume
+) -> None:
+    nx, ny, nz = phase.shape
+    turn = 2 * np.pi
+    for i in nb.prange(nx):
+        for j in range(ny):
+            for k in range(nz):
+                w = weight[i, j, k]
+                if w == 0:
+                    continue
+                for a in range(3):
+                    u, v, t = i + (a == 0), j + (a == 1), k + (a == 2)
+                    if u == nx or v == ny or t == nz:
+                        continue
+                    # lines are thinned out across the axis only: pairs stay neighbours
+                    if (a != 0 and i % step != 0) or (a != 1 and j % step != 0):
+                        continue
+                    both = w * weight[u, v, t]
+                    slope = reference[u, v, t] - reference[i, j, k]
+                    slope -= turn * np.rint(slope / turn)
+                    angle = phase[u, v, t] - phase[i, j, k] - ratio * slope
+                    sums[i, a, 0] += both * np.cos(angle)
+                    sums[i, a, 1] += both * np.sin(angle)
+                    sums[i, a, 2] += both

@@ -1,0 +1,98 @@
+"""Removal of the receive phase that all echoes have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.phase.difference import Unwrapper, unwrapped_difference
+from bidsqsm.qsm.phase.smooth import smooth_phase
+from bidsqsm.qsm.phase.wrap import wrap
+
+WIDTH = 7.0  # mm
+
+
+def remove_offset(
+    phase: Volume,
+    magnitude: Volume,
+    mask: Mask,
+    echo_times: Sequence[float],
+    grid: Grid,
+    *,
+    bipolar: bool = False,
+    sigma: float = WIDTH,
+    unwrap: Unwrapper | None = None,
+) -> tuple[Volume, Volume, dict[str, Any]]:
+    r"""Remove the phase at echo time zero, by MCPC-3D-S on combined data [eckstein2018]_.
+
+    The phase that grew between two echoes is unwrapped and extrapolated back to time zero; what
+    remains of the first echo is the offset, smoothed before it is removed from every echo:
+
+    .. math:: \phi_0 = \phi_1 - \frac{TE_1}{TE_2 - TE_1} \, U(\phi_2 - \phi_1)
+
+    Local fields cancel in it, so that smoothing has noise to remove and nothing to lose.
+
+    Parameters
+    ----------
+    phase : (n_echoes, nx, ny, nz) float32 array
+        Phase in rad.
+    magnitude : (n_echoes, nx, ny, nz) float32 array
+        Magnitude, any unit.
+    mask : (nx, ny, nz) bool array
+        Where the offset is measured; it is removed everywhere.
+    echo_times
+        Echo times in s, ascending.
+    grid
+        Voxel size.
+    bipolar
+        Whether echoes were read in alternating directions, the difference of which was not
+        removed: echoes 1 and 3 are used then.
+    sigma
+        Width of the smoothing in mm.
+    unwrap
+        Method of the step ``unwrap``; ROMEO where None.
+
+    Returns
+    -------
+    phase : (n_echoes, nx, ny, nz) float32 array
+        In rad, in [-pi, pi].
+    offset : (nx, ny, nz) float32 array
+        What was removed, in rad, in [-pi, pi].
+    facts
+        ``removed``, ``echoes``, ``spread_rad`` of the offset, ``sentence``.
+
+    References
+    ----------
+    .. [eckstein2018] Eckstein et al., Magn Reson Med 79:2996-3006 (2018). doi:10.1002/mrm.26963
+
+    """
+    if len(echo_times) < 2:
+        sentence = 'Receive phase not removed: one echo does not tell it from the field.'
+        nothing = np.zeros(phase.shape[1:], np.float32)
+        return phase, nothing, {'removed': False, 'sentence': sentence}
+    second = 2 if bipolar and len(echo_times) > 2 else 1
+    first_time, interval = echo_times[0], echo_times[second] - echo_times[0]
+    weight = np.where(mask, magnitude[0] * magnitude[second], np.float32(0))
+    weight /= np.float32(max(float(weight.max()), 1e-30))
+    grown = unwrapped_difference(
+        phase[second] - phase[0], np.sqrt(weight), mask, interval, unwrap
+    )
+    raw = phase[0] - np.float32(first_time / interval) * grown
+    offset = smooth_phase(raw, weight, grid, sigma)
+    echoes = [1, second + 1]
+    spread = _spread(offset[mask])
+    sentence = (
+        f'Receive phase removed (MCPC-3D-S, echoes {echoes[0]} and {echoes[1]}, '
+        f'smoothed by {sigma:g} mm); it varied by {spread:.2g} rad over the head.'
+    )
+    facts = {'removed': True, 'echoes': echoes, 'spread_rad': spread, 'sentence': sentence}
+    return wrap(phase - offset), offset, facts
+
+
+def _spread(phase: Volume) -> float:
+    """Circular standard deviation in rad."""
+    length = abs(np.mean(np.exp(1j * phase[:: max(1, phase.size // 200_000)])))
+    return float(np.sqrt(-2 * np.log(max(float(length), 1e-9))))

@@ -1,0 +1,167 @@
+"""All steps of phase preparation, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.phase.bipolar import estimate_parity, remove_parity
+from bidsqsm.qsm.phase.chopper import detect_alternation, undo_alternation
+from bidsqsm.qsm.phase.difference import Unwrapper, signal_mask
+from bidsqsm.qsm.phase.filtered import is_filtered
+from bidsqsm.qsm.phase.offset import remove_offset
+
+Wish = Literal['auto', 'yes', 'no']
+Facts = dict[str, Any]
+
+
+class Prepared(NamedTuple):
+    """Phase ready for unwrapping, and what was done to it.
+
+    Attributes
+    ----------
+    phase : (n_echoes, nx, ny, nz) float32 array
+        In rad, in [-pi, pi].
+    facts
+        One entry for each of ``alternation``, ``bipolar``, ``filtered`` and ``offset``, each
+        with a ``sentence`` and, but for ``filtered``, whether the effect was ``removed``.
+    warnings
+        Sentences for the person who runs this.
+
+    """
+
+    phase: Volume
+    facts: dict[str, Facts]
+    warnings: list[str]
+
+
+def prepare(
+    phase: Volume,
+    magnitude: Volume,
+    mask: Mask | None,
+    echo_times: Sequence[float],
+    grid: Grid,
+    *,
+    alternation: Wish = 'auto',
+    bipolar: Wish = 'auto',
+    offset: Wish = 'auto',
+    readout: Literal['monopolar', 'bipolar'] | None = None,
+    unwrap: Unwrapper | None = None,
+) -> Prepared:
+    """Undo a sign that alternates over slices, then remove readout and receive phase.
+
+    Parameters
+    ----------
+    phase : (n_echoes, nx, ny, nz) float32 array
+        Phase in rad; voxels that are not finite count as unknown and become zero.
+    magnitude : (n_echoes, nx, ny, nz) float32 array
+        Magnitude, any unit.
+    mask : (nx, ny, nz) bool array or None
+        The head; where None, the voxels with signal.
+    echo_times
+        Echo times in s, ascending.
+    grid
+        Voxel size.
+    alternation, bipolar, offset
+        Whether to remove the effect: ``auto`` decides by the data, ``yes`` removes it whatever
+        its size (an alternation: along the last axis), ``no`` leaves it.
+    readout
+        What the metadata says of the readout; data that disagrees gives a warning.
+    unwrap
+        Method of the step ``unwrap``; ROMEO where None.
+
+    Returns
+    -------
+    prepared
+
+    """
+    _check(phase, magnitude, echo_times)
+    known = np.isfinite(phase).all(axis=0) & np.isfinite(magnitude).all(axis=0)
+    warnings = []
+    if not known.all():
+        warnings.append(f'{int(np.sum(~known))} voxels are not finite in phase or magnitude.')
+        phase, magnitude = np.where(known, phase, 0), np.where(known, magnitude, 0)
+    mask = (signal_mask(magnitude[0]) if mask is None else mask) & known
+    if not mask.any():
+        raise ValueError('the mask is empty, expected the head; check mask and magnitude')
+    facts: dict[str, Facts] = {}
+    phase, facts['alternation'] = _alternation(phase, magnitude, echo_times, alternation)
+    phase, facts['bipolar'] = _bipolar(
+        phase, magnitude, mask, echo_times, grid, bipolar, readout, unwrap
+    )
+    found, sentence = is_filtered(phase, magnitude, mask, echo_times, grid)
+    facts['filtered'] = {'found': found, 'sentence': sentence}
+    alternating = readout == 'bipolar' and not facts['bipolar']['removed']
+    if offset == 'no':
+        facts['offset'] = {'removed': False, 'sentence': 'Receive phase left in, as asked.'}
+    else:
+        phase, _, facts['offset'] = remove_offset(
+            phase, magnitude, mask, echo_times, grid, bipolar=alternating, unwrap=unwrap
+        )
+    warnings += [fact['warning'] for fact in facts.values() if 'warning' in fact]
+    return Prepared(phase, facts, warnings)
+
+
+def _check(phase: Volume, magnitude: Volume, echo_times: Sequence[float]) -> None:
+    if phase.shape != magnitude.shape or phase.ndim != 4 or len(phase) != len(echo_times):
+        raise ValueError(
+            f'phase {phase.shape}, magnitude {magnitude.shape} and {len(echo_times)} echo times '
+            'do not fit; expected (echoes, x, y, z) twice and one time for each echo'
+        )
+    if any(b <= a for a, b in zip((0, *echo_times), echo_times, strict=False)):
+        raise ValueError(f'echo times {list(echo_times)}, expected seconds, positive and ascending')
+
+
+def _alternation(
+    phase: Volume, magnitude: Volume, echo_times: Sequence[float], wish: Wish
+) -> tuple[Volume, Facts]:
+    if wish == 'no':
+        return phase, {'removed': False, 'sentence': 'Sign of slices left as it is, as asked.'}
+    found = detect_alternation(phase, magnitude, echo_times)
+    axes = found.axes if wish == 'auto' else (found.axes or (2,))
+    steps = [round(float(s), 3) for s in found.steps.real]
+    facts: Facts = {'removed': bool(axes), 'axes': list(axes), 'mean_steps': steps}
+    if not axes:
+        return phase, facts | {'sentence': 'The sign does not alternate between slices.'}
+    names = ' and '.join('xyz'[axis] for axis in axes)
+    facts['sentence'] = (
+        f'The sign alternated from voxel to voxel along {names} (as in real and imaginary images '
+        'of GE) and was made even.'
+    )
+    return undo_alternation(phase, axes), facts
+
+
+def _bipolar(
+    phase: Volume,
+    magnitude: Volume,
+    mask: Mask,
+    echo_times: Sequence[float],
+    grid: Grid,
+    wish: Wish,
+    readout: str | None,
+    unwrap: Unwrapper | None,
+) -> tuple[Volume, Facts]:
+    expected = wish == 'yes' or readout == 'bipolar'
+    if wish == 'no':
+        return phase, {'removed': False, 'sentence': 'Readout phase left in, as asked.'}
+    if len(echo_times) < 3:
+        sentence = 'Readout phase cannot be told from the field with fewer than three echoes.'
+        facts: Facts = {'removed': False, 'sentence': sentence}
+        if expected and len(echo_times) == 2:
+            facts['warning'] = f'Bipolar readout: {sentence} It is left in.'
+        return phase, facts
+    term = estimate_parity(phase, magnitude, mask, echo_times, grid, unwrap)
+    removed = term.found or wish == 'yes'
+    facts = {
+        'removed': removed,
+        'constant_rad': term.plane.constant,
+        'gradient_rad_per_mm': list(term.plane.gradient),
+        'across_head_rad': list(term.across),
+        'sentence': term.sentence + (' It was removed.' if removed else ''),
+    }
+    if term.found and readout == 'monopolar':
+        facts['warning'] = f'The metadata says monopolar readout, the data bipolar. {term.sentence}'
+    return (remove_parity(phase, term) if removed else phase), facts
