@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from scipy import fft
@@ -37,6 +38,7 @@ class Scan:
         return replace(self, phase=phase, magnitude=np.abs(signal).astype(np.float32))
 
 
+@cache
 def head(size: float = 3.0) -> tuple[Grid, Mask, Volume]:
     """Grid, head mask and shimmed total field (ppm) of an ellipsoid with a sinus and ears."""
     shape = tuple(round(length / size) for length in (180, 216, 180))
@@ -101,8 +103,10 @@ def scan(
     for n, time in enumerate(echo_times):
         phase = ppm_to_rad(field, frequency, time) + receive + (-1) ** n * parity / 2
         clean = mask * np.exp(-25 * time) * np.exp(1j * phase)
-        both = random.standard_normal((2, *grid.shape)) if noise else np.zeros((2, 1, 1, 1))
-        echoes.append(clean + noise * (both[0] + 1j * both[1]))
+        if noise:
+            real, imaginary = random.standard_normal((2, *grid.shape), np.float32)
+            clean = clean + noise * (real + 1j * imaginary)
+        echoes.append(clean.astype(np.complex64))
     signal = np.stack(echoes)
     empty = np.zeros(signal.shape, np.float32)
     start = Scan(empty, empty, tuple(echo_times), grid, mask, field, frequency)

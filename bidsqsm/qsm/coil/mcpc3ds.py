@@ -120,6 +120,5 @@ def _add_channel(
     offset = smooth_phase(np.angle(channel[0]) - back, weight, grid, sigma, passes=2)
     # echo 1 stands for the sensitivity in all echoes, so that no echo is weighted by its decay
     matched = first * np.exp(np.complex64(-1j) * offset)
-    for echo, out in zip(channel, total, strict=True):
-        out += matched * echo
-
+    for n, echo in enumerate(channel):
+        total[n] += matched * echo

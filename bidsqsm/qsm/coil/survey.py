@@ -48,7 +48,8 @@ class Survey:
     def difference(self, second: int) -> Complex:
         """Phasor of the phase that grew from the first echo to the second or third."""
         if second == 1:
-            return self.steps[0]
+            first: Complex = self.steps[0]
+            return first
         product = self.steps[0] * self.steps[1]
         root: Complex = product / np.sqrt(np.maximum(np.abs(product), np.float32(1e-30)))
         return root
@@ -91,11 +92,13 @@ def survey(
         if not np.isfinite(channel).all():
             channel = np.nan_to_num(channel, nan=0.0, posinf=0.0, neginf=0.0)
         power += np.abs(channel) ** 2
-        for n, step in enumerate(steps):
-            step += channel[n + 1] * np.conj(channel[n])
+        for n in range(len(steps)):
+            steps[n] += channel[n + 1] * np.conj(channel[n])
         moved = _neighbours(channel, echo_times)
         phasors, total = phasors + moved[0], total + moved[1]
-    return Survey(power, steps, alternation_of(phasors, total), _odd_differs(steps, echo_times, grid))
+    return Survey(
+        power, steps, alternation_of(phasors, total), _odd_differs(steps, echo_times, grid)
+    )
 
 
 def _neighbours(channel: Complex, echo_times: Sequence[float]) -> tuple[Complex, Volume]:

@@ -66,9 +66,7 @@ def detect_alternation(
     return alternation_of(*neighbour_phasors(phase[0], grown, ratio, weight, step))
 
 
-def alternation_of(
-    phasors: npt.NDArray[np.complexfloating], total: Volume
-) -> Alternation:
+def alternation_of(phasors: npt.NDArray[np.complexfloating], total: Volume) -> Alternation:
     """Judge sums of neighbour phasors, which may come from several channels."""
     steps = phasors / np.maximum(total, 1e-30)
     opposite = (np.abs(steps) > COHERENT) & (np.abs(np.angle(steps)) > OPPOSITE)

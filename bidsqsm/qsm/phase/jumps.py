@@ -1,4 +1,4 @@
-"""The size of a full turn, read off the places where smooth phase wraps."""
+"""The size of a full turn, read off the data: where smooth phase wraps, and how noise fills it."""
 
 from __future__ import annotations
 
@@ -7,69 +7,123 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-CALM = 0.08  # share of the range that neighbours may differ by where phase counts as smooth
-LARGE = 0.3  # share of the range from which a difference may be a wrap
+STEEP = 0.3  # share of the range that the step between neighbours may have in smooth phase
+STEADY = 0.08  # share of the range by which steps that follow each other may differ
+LARGE = 0.3  # share of the range that sets a wrap apart from the steps about it
 FEWEST = 30
 LINES = 1_000_000  # voxels looked at per echo and axis
+EVEN = 0.2  # density near both ends, as a share of the mean density, of values that wrap around
+
+Stored = npt.NDArray[np.number]
 
 
-class Jump(NamedTuple):
-    """Wraps found between neighbours."""
+class Turn(NamedTuple):
+    """What the data shows to be a full turn.
+
+    Attributes
+    ----------
+    size
+        In stored units.
+    evidence
+        A clause for the sidecar.
+
+    """
 
     size: float
-    count: int
+    evidence: str
 
 
-def find_wrap_jump(stored: npt.NDArray[np.number], span: float) -> Jump | None:
-    """Find the size of the jumps of wrapped phase, if it has any.
+def find_turn(stored: Stored, low: float, high: float) -> Turn | None:
+    """Find what a full turn is, if the phase wraps.
 
-    Along every axis, a pair of neighbours counts where the two differences before and the two
-    after it are small against the range: inside tissue that is where the phase wraps, and in
-    noise it hardly ever happens. The size of the jump, corrected for the slope on both sides,
-    must be the same nearly everywhere.
+    Two things show it. In tissue, neighbours differ by a full turn where the phase wraps. And
+    values that wrap around, such as those of noise, are as frequent at the ends of the range as
+    elsewhere, while any other quantity gets rare towards its extremes.
 
     Parameters
     ----------
     stored : (n_echoes, nx, ny, nz) array of any number type
         Phase in unknown units; non-finite voxels are left out.
+    low, high
+        Range of the finite values.
+
+    Returns
+    -------
+    turn
+        None where nothing shows it.
+
+    """
+    if not high > low:
+        return None
+    sizes = wrap_sizes(stored, high - low)
+    if sizes.size >= FEWEST:
+        middle = float(np.median(sizes))
+        near = np.abs(sizes - middle) < 0.1 * middle
+        if np.mean(near) > 0.6:
+            size, count = float(np.median(sizes[near])), int(near.sum())
+            return Turn(size, f'{count} pairs of neighbours in smooth phase differ by {size:.4g}')
+    if _filled_to_the_ends(stored, low, high):
+        return Turn(high - low, 'values fill the range evenly up to both ends, as wrapped ones do')
+    return None
+
+
+def wrap_sizes(stored: Stored, span: float) -> npt.NDArray[np.floating]:
+    """Sizes of the jumps in smooth phase, along every axis.
+
+    A step between neighbours counts where the three before and the three after it are alike and
+    it is not: in tissue that is where the phase wraps, in noise it hardly ever happens.
+
+    Parameters
+    ----------
+    stored : (n_echoes, nx, ny, nz) array of any number type
+        Phase in unknown units.
     span
         Range of the finite values, in the same units.
 
     Returns
     -------
-    jump
-        Size in the units of the values, and number of pairs; None without clear wraps.
+    sizes : (n,) float64 array
+        How far each such step is from the steps about it.
 
     """
     found = [
-        _candidates(np.moveaxis(_thinned(echo, axis), axis, -1), span)
+        _jumps(np.moveaxis(_thinned(echo, axis), axis, -1), span)
         for echo in stored
         for axis in range(echo.ndim)
-        if echo.shape[axis] >= 6
+        if echo.shape[axis] >= 8
     ]
-    sizes = np.concatenate(found) if found else np.empty(0)
-    if sizes.size < FEWEST:
-        return None
-    middle = float(np.median(sizes))
-    near = np.abs(sizes - middle) < 0.1 * middle
-    if np.mean(near) < 0.6:
-        return None
-    return Jump(float(np.median(sizes[near])), int(near.sum()))
+    return np.concatenate(found) if found else np.empty(0)
 
 
-def _thinned(echo: npt.NDArray[np.number], axis: int) -> npt.NDArray[np.number]:
+def _thinned(echo: Stored, axis: int) -> Stored:
     """Whole lines along one axis, fewer of them across."""
     step = max(1, int(np.ceil(np.sqrt(echo.size / LINES))))
-    return echo[tuple(slice(None) if a == axis else slice(None, None, step) for a in range(echo.ndim))]
+    lines = (slice(None) if a == axis else slice(None, None, step) for a in range(echo.ndim))
+    return echo[tuple(lines)]
 
 
-def _candidates(lines: npt.NDArray[np.number], span: float) -> npt.NDArray[np.floating]:
+def _jumps(lines: Stored, span: float) -> npt.NDArray[np.floating]:
     d = np.diff(lines.astype(np.float64), axis=-1)
-    small = np.abs(d) < CALM * span  # False for NaN
+    n = d.shape[-1] - 6
+    first, early, before, step, after, late, last = (d[..., i : i + n] for i in range(7))
+    smooth = np.abs(before) < STEEP * span  # False for NaN, here and below
+    for one, other in (
+        (first, early),
+        (early, before),
+        (before, after),
+        (after, late),
+        (late, last),
+    ):
+        smooth &= np.abs(one - other) < STEADY * span
     # an empty background of one value is smooth as well, but its rim is no wrap
-    flat = d == 0
-    n = d.shape[-1] - 4
-    before = small[..., :n] & small[..., 1 : n + 1] & ~(flat[..., :n] & flat[..., 1 : n + 1])
-    after = small[..., 3 : n + 3] & small[..., 4:] & ~(flat[..., 3 : n + 3] & flat[..., 4:])
-    jump = np.abs(d[..., 2 : n + 2] - (d[..., 1 : n + 1] + d[..., 3 : n + 3]) / 2)
-    return jump[before & after & (jump > LARGE * span)]
+    smooth &= ((early != 0) | (before != 0)) & ((after != 0) | (late != 0))
+    jump = np.abs(step - (before + after) / 2)
+    return jump[smooth & (jump > LARGE * span)]
+
+
+def _filled_to_the_ends(stored: Stored, low: float, high: float) -> bool:
+    some = stored.ravel()[:: max(1, stored.size // LINES)]
+    place = (some[np.isfinite(some)].astype(np.float64) - low) / (high - low)
+    # the outermost hundredth may hold values that were clipped
+    ends = [np.mean((place > 0.01) & (place < 0.05)), np.mean((place > 0.95) & (place < 0.99))]
+    return bool(min(ends) > EVEN * 0.04 and max(ends) < 2 * min(ends) and place.size > 1000)

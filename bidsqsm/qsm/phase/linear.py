@@ -42,9 +42,7 @@ class LinearPhase:
 
     def mean_with(self, other: LinearPhase) -> LinearPhase:
         """The mean of two planes about one centre."""
-        gx, gy, gz = (
-            (a + b) / 2 for a, b in zip(self.gradient, other.gradient, strict=True)
-        )
+        gx, gy, gz = ((a + b) / 2 for a, b in zip(self.gradient, other.gradient, strict=True))
         return LinearPhase(
             (self.constant + other.constant) / 2,
             (gx, gy, gz),

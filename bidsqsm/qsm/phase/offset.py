@@ -77,9 +77,7 @@ def remove_offset(
     first_time, interval = echo_times[0], echo_times[second] - echo_times[0]
     weight = np.where(mask, magnitude[0] * magnitude[second], np.float32(0))
     weight /= np.float32(max(float(weight.max()), 1e-30))
-    grown = unwrapped_difference(
-        phase[second] - phase[0], np.sqrt(weight), mask, interval, unwrap
-    )
+    grown = unwrapped_difference(phase[second] - phase[0], np.sqrt(weight), mask, interval, unwrap)
     raw = phase[0] - np.float32(first_time / interval) * grown
     offset = smooth_phase(raw, weight, grid, sigma)
     echoes = [1, second + 1]

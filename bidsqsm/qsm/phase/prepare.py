@@ -112,7 +112,9 @@ def _check(phase: Volume, magnitude: Volume, echo_times: Sequence[float]) -> Non
             'do not fit; expected (echoes, x, y, z) twice and one time for each echo'
         )
     if any(b <= a for a, b in zip((0, *echo_times), echo_times, strict=False)):
-        raise ValueError(f'echo times {list(echo_times)}, expected seconds, positive and ascending')
+        raise ValueError(
+            f'echo times {list(echo_times)}, expected seconds, positive and ascending'
+        )
 
 
 def _alternation(
@@ -163,5 +165,7 @@ def _bipolar(
         'sentence': term.sentence + (' It was removed.' if removed else ''),
     }
     if term.found and readout == 'monopolar':
-        facts['warning'] = f'The metadata says monopolar readout, the data bipolar. {term.sentence}'
+        facts['warning'] = (
+            f'The metadata says monopolar readout, the data bipolar. {term.sentence}'
+        )
     return (remove_parity(phase, term) if removed else phase), facts

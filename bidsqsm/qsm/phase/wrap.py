@@ -25,4 +25,6 @@ def wrap(phase: Volume) -> Volume:
 
     """
     turn = phase.dtype.type(TURN)
-    return phase - turn * np.rint(phase / turn)
+    # pi in single precision lies beyond pi by 9e-8 and is not to become -pi
+    almost = phase.dtype.type((1 - 1e-6) / TURN)
+    return phase - turn * np.rint(phase * almost)
