@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
 
@@ -59,6 +60,7 @@ def default_shape(voxel_size: Triple) -> tuple[int, int, int]:
     return nx, ny, nz
 
 
+@functools.lru_cache(maxsize=2)
 def subject_anatomy(subject: Subject, voxel_size: Triple) -> Anatomy:
     """Anatomy of a subject from the bundled maps, at a resolution fit for the voxels."""
     resolution = 1 if float(np.prod(voxel_size)) ** (1 / 3) < 1.6 else 2

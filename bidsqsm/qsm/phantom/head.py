@@ -86,13 +86,11 @@ class Head:
         """Signal at TE = 0 without receive sensitivity, white matter near 1."""
         return mean2(self.fine.signal)
 
-    def coordinates(self) -> tuple[Volume, Volume, Volume]:
-        """World coordinates of the voxels relative to the volume's centre, in dm."""
-        centre = self.affine[:3, :3] @ ((np.array(self.grid.shape) - 1) / 2)
+    def coordinates_in_mm(self) -> tuple[Volume, Volume, Volume]:
+        """World coordinates of the voxels, in mm; each (nx, ny, nz) float32."""
         i, j, k = np.ogrid[tuple(slice(n) for n in self.grid.shape)]
         x, y, z = (
-            ((a[0] * i + a[1] * j + a[2] * k - c) / 100).astype(np.float32)
-            for a, c in zip(self.affine[:3, :3], centre, strict=True)
+            np.asarray(a[0] * i + a[1] * j + a[2] * k + a[3], np.float32) for a in self.affine[:3]
         )
         return x, y, z
 
@@ -223,7 +221,9 @@ def _render(
         fat,
         labels,
     )
-    canvas = painting.Canvas(chi[inner], r2star, strength, labels, affine, min(fine.voxel_size))
+    canvas = painting.Canvas(
+        chi[inner], r2star, strength, labels, affine, float(np.cbrt(np.prod(fine.voxel_size)))
+    )
     painting.paint_nuclei(canvas, anatomy, subject, field_strength, signal)
     tree = vessels.veins(anatomy, subject)
     painting.paint_veins(canvas, anatomy, tree, field_strength, signal)

@@ -53,7 +53,8 @@ class Canvas:
     def world(self, box: Box) -> Volume:
         """World coordinates (..., 3) of the voxels of a box, in mm."""
         axes = np.meshgrid(*(np.arange(s.start, s.stop) for s in box), indexing='ij')
-        return np.asarray(np.stack(axes, -1) @ self.affine[:3, :3].T + self.affine[:3, 3])
+        turned = np.einsum('...j,ij->...i', np.stack(axes, -1), self.affine[:3, :3])
+        return np.asarray(turned + self.affine[:3, 3])
 
     def blend(self, box: Box, share: Volume, tissue: Tissue, signal: float, b0: float) -> None:
         """Lay a tissue over a box, by its share (0..1) of each voxel."""
@@ -112,19 +113,14 @@ def paint_veins(
     """Paint the venous tree: the union of its capsules, so that joints are no thicker."""
     tissue = TISSUES['vein']
     share = np.zeros(canvas.chi.shape, np.uint8)
-    for capsule in capsules:
-        ends = capsule[:6].reshape(2, 3)
-        reach = capsule[6:].max() + canvas.step
-        box = _world_box(canvas, anatomy, ends.min(0) - reach, ends.max(0) + reach)
-        if box is None:
-            continue
-        points = anatomy.to_template(canvas.world(box))
-        vein = shapes.Tube(tuple(map(tuple, ends)), tuple(capsule[6:]))
-        far = shapes.tube_distance(points, vein)
-        thin = min(1.0, np.pi * capsule[6] ** 2 / canvas.step**2)
-        width = max(canvas.step, 0.35)
-        part = np.clip(0.5 - far / width, 0, 1) * thin
-        np.maximum(share[box], (255 * part + 0.5).astype(np.uint8), out=share[box])
+    ends = capsules[:, :6].reshape(-1, 2, 3)
+    reach = capsules[:, 6:].max(1, keepdims=True) + canvas.step
+    low, high = ends.min(1) - reach, ends.max(1) + reach
+    for capsule, box in zip(capsules, _world_boxes(canvas, anatomy, low, high), strict=True):
+        if box is not None:
+            points = anatomy.to_template(canvas.world(box))
+            part = (255 * _capsule_share(points, capsule, canvas.step) + 0.5).astype(np.uint8)
+            np.maximum(share[box], part, out=share[box])
     values = np.array([tissue.chi, tissue.r2star(b0), signal(tissue)], np.float32)
     blend_share(canvas.chi, canvas.r2star, canvas.signal, canvas.labels, share, values, LABEL_VEIN)
 
@@ -156,10 +152,23 @@ def _share(far: Volume, step: float) -> Volume:
     return np.clip(0.5 - far / width, 0, 1).astype(np.float32)
 
 
+def _capsule_share(points: Volume, capsule: Volume, step: float) -> Volume:
+    vein = shapes.Tube((tuple(capsule[:3]), tuple(capsule[3:6])), tuple(capsule[6:]))
+    far = shapes.tube_distance(points, vein)
+    # a vein thinner than a fine voxel fills a part of it at most
+    most = min(1.0, np.pi * capsule[6] ** 2 / step**2)
+    return np.asarray(np.clip(0.5 - far / max(step, 0.35), 0, 1) * most)
+
+
 def _world_box(canvas: Canvas, anatomy: Anatomy, low: Volume, high: Volume) -> Box | None:
+    return _world_boxes(canvas, anatomy, low[None], high[None])[0]
+
+
+def _world_boxes(canvas: Canvas, anatomy: Anatomy, low: Volume, high: Volume) -> list[Box | None]:
+    # boxes in template mm (n, 3) to boxes of fine voxels, by way of their warped corners
     corners = np.array([(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)])
-    world = anatomy.to_world(low + corners * (high - low))
-    return canvas.box(world.min(0) - 1, world.max(0) + 1)
+    world = anatomy.to_world(low[:, None] + corners * (high - low)[:, None])
+    return [canvas.box(w.min(0) - 1, w.max(0) + 1) for w in world]
 
 
 __all__ = ['Canvas', 'Signal', 'paint_lesions', 'paint_nuclei', 'paint_veins']

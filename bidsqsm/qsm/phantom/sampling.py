@@ -92,7 +92,7 @@ def _air_share(x, y, z, spaces):
 
 @register_jitable
 def _compose(x, y, z, m, table, spaces, value):
-    """Mix one place's tissues from outside in; write chi, R2*, signal; return the share of fat."""
+    # mixes one place's tissues from outside in, writes chi, R2* and signal, gives the share of fat
     gray, white, myelin, far, texture, coarse = m[0], m[1], m[2], m[3], m[4], m[5]
     half = np.float32(0.5)
     skull = np.float32(8.5) + np.float32(1.2) * coarse
@@ -104,7 +104,9 @@ def _compose(x, y, z, m, table, spaces, value):
     hard = _ramp((z + 62) / 6) * _ramp(half - (far - skull) / np.float32(0.8))
     dura = _ramp(half - (far - np.float32(2.6)) / np.float32(0.6))
     fluid = _ramp(half - (far - np.float32(1.9)) / np.float32(0.6))
-    air = _air_share(x, y, z, spaces) * _ramp(far - np.float32(2.4))
+    air = np.float32(0)
+    if far > np.float32(2.4) and z < 5:  # never in the brain or its dura
+        air = _air_share(x, y, z, spaces) * _ramp(far - np.float32(2.4))
     for q in range(3):
         v = table[MUSCLE, q] + greasy * (table[FAT, q] - table[MUSCLE, q])
         v = table[AIR, q] + head * (v - table[AIR, q])
@@ -119,6 +121,12 @@ def _compose(x, y, z, m, table, spaces, value):
     value[1] *= 1 + (gray + white) * (0.03 * coarse + 0.02 * texture)
     value[2] *= 1 + (gray + white) * (0.015 * coarse + 0.015 * texture)
     return greasy * head * (1 - hard) * (1 - air)
+
+
+@register_jitable
+def _surely_air(x, y, z):
+    # world mm: well outside of every head and neck, so that nothing need be looked up
+    return z > 110 or (x / 98) ** 2 + ((y + 12) / 122) ** 2 > 1
 
 
 @register_jitable
@@ -161,13 +169,23 @@ def sample(
     for ii in nb.prange(chi.shape[0]):
         value, u, m = np.empty(3, np.float32), np.empty(3, np.float32), np.empty(6, np.float32)
         i = ii - origin[0]
+        fi = np.float32(i)  # an integer times a float32 would be a float64
         for jj in range(chi.shape[1]):
             j = jj - origin[1]
+            fj = np.float32(j)
             for kk in range(chi.shape[2]):
                 k = kk - origin[2]
-                x = p[0, 0] * i + p[0, 1] * j + p[0, 2] * k + p[0, 3]
-                y = p[1, 0] * i + p[1, 1] * j + p[1, 2] * k + p[1, 3]
-                z = p[2, 0] * i + p[2, 1] * j + p[2, 2] * k + p[2, 3]
+                fk = np.float32(k)
+                x = p[0, 0] * fi + p[0, 1] * fj + p[0, 2] * fk + p[0, 3]
+                y = p[1, 0] * fi + p[1, 1] * fj + p[1, 2] * fk + p[1, 3]
+                z = p[2, 0] * fi + p[2, 1] * fj + p[2, 2] * fk + p[2, 3]
+                inner = 0 <= i < mx and 0 <= j < my and 0 <= k < mz
+                if _surely_air(x, y, z):
+                    chi[ii, jj, kk] = table[AIR, 0]
+                    if inner:
+                        r2star[i, j, k] = signal[i, j, k] = 0
+                        fat[i, j, k] = labels[i, j, k] = 0
+                    continue
                 n = warp.shape[0]
                 a, b, c = (x + half) / step, (y + half) / step, (z + half) / step
                 _look_up(warp, _within(a, n), _within(b, n), _within(c, n), u)
@@ -180,7 +198,7 @@ def sample(
                 m[3] += (abs(a - ea) + abs(b - eb) + max(c - ec, 0)) / t[0, 0]
                 grease = _compose(x, y, z, m, table, spaces, value)
                 chi[ii, jj, kk] = value[0]
-                if 0 <= i < mx and 0 <= j < my and 0 <= k < mz:
+                if inner:
                     r2star[i, j, k] = value[1]
                     signal[i, j, k] = value[2]
                     fat[i, j, k] = np.uint8(255 * grease)

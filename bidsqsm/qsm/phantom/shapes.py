@@ -82,7 +82,8 @@ NUCLEI_SHAPES: dict[str, tuple[Solid | Tube, ...]] = {
 def solid_distance(points: Points, solid: Solid) -> Volume:
     """Signed distance of points (..., 3) from an ellipsoid's surface, negative inside (approximate)."""
     axes = _frame(solid)
-    local = (points - np.array(solid.centre)) @ axes.T
+    # einsum, not a matrix product: BLAS may round differently with other threads
+    local = np.einsum('...j,ij->...i', points - np.array(solid.centre), axes)
     half = np.array(solid.half)
     longest = int(np.argmax(half))
     local[..., 0] -= solid.bend * (local[..., longest] / half[longest]) ** 2 - solid.bend / 3
@@ -98,7 +99,7 @@ def tube_distance(points: Points, tube: Tube) -> Volume:
     best = np.full(points.shape[:-1], np.inf)
     for a, b, ra, rb in zip(nodes, nodes[1:], tube.radii, tube.radii[1:], strict=False):
         along = b - a
-        t = np.clip((points - a) @ along / (along @ along), 0, 1)
+        t = np.clip(np.einsum('...i,i->...', points - a, along) / (along**2).sum(), 0, 1)
         away = np.sqrt(((points - a - t[..., None] * along) ** 2).sum(-1))
         best = np.minimum(best, away - (ra + t * (rb - ra)))
     return best

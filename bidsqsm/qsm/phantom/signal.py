@@ -127,7 +127,11 @@ def receive_profiles(head: Head, sequence: Sequence, seed: int) -> Volume:
     add their own sensitivity and phase.
     """
     random = np.random.default_rng([seed, 5])
-    x, y, z = head.coordinates()
+    centre = head.affine[:3, :3] @ ((np.array(head.grid.shape) - 1) / 2) + head.affine[:3, 3]
+    x, y, z = (
+        (v - c) / 100
+        for v, c in zip(head.coordinates_in_mm(), centre.astype(np.float32), strict=True)
+    )
     common = _smooth_phase((x, y, z), random) * sequence.offset
     if sequence.coils == 0:
         bias = 0.85 + 0.35 * (x * x + y * y + 0.8 * z * z)

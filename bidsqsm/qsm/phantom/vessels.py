@@ -74,18 +74,18 @@ class _Surface:
         self.distance = anatomy.maps[..., CHANNELS.index('distance')]
         self.white = anatomy.maps[..., CHANNELS.index('white')]
 
-    def at(self, point: Volume, volume: Volume | None = None) -> float:
-        voxel = self.inverse[:3, :3] @ point + self.inverse[:3, 3]
+    def at(self, points: Volume, volume: Volume | None = None) -> Volume:
+        voxels = np.einsum('nj,ij->ni', points, self.inverse[:3, :3]) + self.inverse[:3, 3]
         volume = self.distance if volume is None else volume
-        return float(ndimage.map_coordinates(volume, voxel[:, None], order=1, mode='nearest')[0])
+        return np.asarray(ndimage.map_coordinates(volume, voxels.T, order=1, mode='nearest'))
 
     def slope(self, point: Volume) -> Volume:
-        ends = [self.at(point + e) - self.at(point - e) for e in 2.0 * np.eye(3)]
-        return np.array(ends) / max(float(np.linalg.norm(ends)), 1e-6)
+        ends = self.at(point + 2.0 * np.eye(3)) - self.at(point - 2.0 * np.eye(3))
+        return np.asarray(ends / max(float(np.linalg.norm(ends)), 1e-6))
 
     def onto(self, point: Volume, level: float) -> Volume:
         for _ in range(4):
-            point = point - self.slope(point) * (self.at(point) - level)
+            point = point - self.slope(point) * (self.at(point[None])[0] - level)
         return point
 
     def sagittal_sinus(self) -> Volume:
@@ -94,8 +94,7 @@ class _Surface:
         for angle in np.deg2rad(np.linspace(15, 195, 40)):
             ray = np.array([0.0, np.cos(angle), np.sin(angle)])
             steps = np.array([0.0, -22.0, 5.0]) + np.arange(20, 130, 1.0)[:, None] * ray
-            inside = [s for s in steps if self.at(s) < 0]
-            points.append(inside[-1] + 4.2 * ray)
+            points.append(steps[self.at(steps) < 0][-1] + 4.2 * ray)
         points.append(np.array([0.0, -97.0, -20.0]))
         return np.array(points)
 
@@ -113,8 +112,8 @@ class _Surface:
     def somewhere_white(self, random: np.random.Generator) -> tuple[float, float, float]:
         while True:
             x, y, z = random.uniform((-50, -80, -10), (50, 50, 45))
-            point = np.array((x, y, z))
-            if self.at(point, self.white) > 0.9 and self.at(point) < -8:
+            point = np.array([(x, y, z)])
+            if self.at(point, self.white)[0] > 0.9 and self.at(point)[0] < -8:
                 return float(x), float(y), float(z)
 
 
@@ -130,7 +129,7 @@ def _medullary(surface: _Surface, random: np.random.Generator) -> list[tuple[Vol
         for _ in range(4):
             heading = heading + 0.15 * random.standard_normal(3)
             nodes.append(nodes[-1] + 5 * heading / np.linalg.norm(heading))
-        if surface.at(nodes[-1]) < -4:
+        if surface.at(nodes[-1:])[0] < -4:
             chains.append((np.array(nodes), float(random.uniform(0.25, 0.45))))
     return chains
 
