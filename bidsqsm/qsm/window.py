@@ -73,6 +73,21 @@ class Window:
         out[self.inside] = self.mask[self.box]
         return out
 
+    def data_weight(self, weight_map: Volume | None) -> Volume:
+        """Trust in the field, scaled to mean one inside the mask and zero outside; ones for None."""
+        inside = self.cut_mask()
+        if weight_map is None:
+            return inside.astype(np.float32)
+        weight = self.cut(weight_map)
+        mean = weight[inside].mean(dtype=np.float64)
+        if weight.min() < 0 or mean <= 0:
+            raise ValueError(
+                'the weight map is negative or zero throughout the mask: give a map of trust, '
+                'positive where the field is good'
+            )
+        weight /= np.float32(mean)
+        return weight
+
     def restore(self, inner: Volume, mask: Mask | None = None) -> Volume:
         """Put a result of the window back into the full volume, zero outside the mask.
 

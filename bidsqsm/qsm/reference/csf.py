@@ -1,0 +1,96 @@
+"""Reference to cerebrospinal fluid."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from scipy import ndimage
+
+from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.reference.result import Referenced, relative_to
+
+
+def csf(
+    chi: Volume,
+    mask: Mask,
+    grid: Grid,
+    r2star: Volume | None = None,
+    labels: Volume | None = None,
+    *,
+    max_r2star: Annotated[float, Between(0, 1000)] = 5.0,
+    radius: Annotated[float, Between(0, 200)] = 30.0,
+    components: Annotated[int, Between(0, 1000)] = 3,
+) -> Referenced:
+    r"""Reference to the mean of the ventricular cerebrospinal fluid.
+
+    The region is that of the labels where they are given. Otherwise it is found by its slow decay
+    [liu2018]_: the largest connected parts with :math:`R_2^* < R_{max}` within a sphere around the
+    centre of the mask.
+
+    Parameters
+    ----------
+    chi : (nx, ny, nz) float32 array
+        Susceptibility in ppm, up to a constant.
+    mask : (nx, ny, nz) bool array
+        Voxels where it is known: the brain.
+    grid
+        Voxel size.
+    r2star : (nx, ny, nz) float32 array, optional
+        Effective transverse relaxation rate, in 1/s.
+    labels : (nx, ny, nz) bool or integer array, optional
+        Not zero in the fluid of the ventricles.
+    max_r2star
+        Rate :math:`R_{max}` below which a voxel may be fluid, in 1/s.
+    radius
+        Radius of the sphere, in mm.
+    components
+        Number of connected parts to keep.
+
+    Returns
+    -------
+    referenced : Referenced
+        The map relative to the fluid, the region, and the value subtracted.
+
+    References
+    ----------
+    .. [liu2018] Liu et al., Magn Reson Med 79:2795-2803 (2018). doi:10.1002/mrm.26946
+
+    """
+    if labels is not None:
+        region = mask & (np.asarray(labels) != 0)
+        if not region.any():
+            raise ValueError(
+                'found no labelled fluid inside the mask: check the labels, or leave them out '
+                'to find it by R2*'
+            )
+        return relative_to(region, chi, mask)
+    if r2star is None:
+        raise ValueError(
+            'reference to CSF needs R2* (two echoes or more) or labels, found neither: '
+            'use whole-brain'
+        )
+    slow = mask & (r2star < max_r2star) & _central(mask, grid, radius)
+    parts, count = ndimage.label(slow)
+    if not count:
+        raise ValueError(
+            f'found no voxel with R2* below {max_r2star:g} 1/s within {radius:g} mm of the '
+            'centre of the mask: raise max_r2star, give labels, or use whole-brain'
+        )
+    sizes = np.bincount(parts.ravel())[1:]
+    largest = 1 + np.argsort(-sizes, kind='stable')[:components]
+    return relative_to(np.isin(parts, largest), chi, mask)
+
+
+def _central(mask: Mask, grid: Grid, radius: float) -> Mask:
+    # voxels within this distance of the mask's centre of mass
+    if not mask.any():
+        raise ValueError('the mask is empty: there is no brain to look for fluid in')
+    square = np.float64(0)
+    for axis, (n, d) in enumerate(zip(grid.shape, grid.voxel_size, strict=True)):
+        line = mask.sum(axis=tuple(a for a in range(3) if a != axis))
+        centre = (line * np.arange(n)).sum() / line.sum()
+        away = (np.arange(n) - centre) * d
+        square = square + np.expand_dims(away**2, tuple(a for a in range(3) if a != axis))
+    return np.asarray(square < radius**2)
