@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
-from scipy import fft
-
 from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import convolve, dipole_kernel

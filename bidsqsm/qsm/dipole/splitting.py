@@ -18,7 +18,8 @@ def shrink_gradient(
     chi: Volume,
     split: Volume,
     per_mm: Volume,
-    threshold: float,
+    inside: Mask,
+    thresholds: Volume,
     relax: float,
     pull: Volume,
     seam: Volume,
@@ -26,7 +27,8 @@ def shrink_gradient(
     """Update the split of the gradient and return what it pulls on chi, in one pass.
 
     split <- w = relax * grad(chi) + (1 - relax) * y + u;  pull = grad^T (y - u), new y and u.
-    Differences are forward, per mm and circular; y is the shrinkage of w's length by ``threshold``.
+    Differences are forward, per mm and circular; y is the shrinkage of w's length by the first
+    threshold in the mask ``inside`` and by the second elsewhere.
     The volume is swept in as many slabs as ``seam`` has planes; what the last plane of a slab
     pulls on the first of the next is left in ``seam``, for :func:`close_seams`.
     """
@@ -46,6 +48,7 @@ def shrink_gradient(
                 after_j = j + 1 if j + 1 < ny else 0
                 for k in range(nz):
                     after_k = k + 1 if k + 1 < nz else 0
+                    threshold = thresholds[0] if inside[i, j, k] else thresholds[1]
                     here = chi[i, j, k]
                     wx, wy, wz = split[0, i, j, k], split[1, i, j, k], split[2, i, j, k]
                     size = np.sqrt(wx * wx + wy * wy + wz * wz)
@@ -116,26 +119,35 @@ def match_data(
 
 @kernel()
 def solve_spectrum(
-    data: Volume, pull: Volume, dipole: Volume, edges: Volume, mu: float, rho: float, chi: Volume
+    field: Volume,
+    gradient: Volume,
+    dipole: Volume,
+    edges: Volume,
+    mu: float,
+    rho: float,
+    modelled: bool,
+    out: Volume,
 ) -> None:
-    """Solve the quadratic for chi in k-space: (mu D^2 + rho |E|^2) chi = mu D data + rho pull.
+    """Solve the quadratic for chi in k-space: (mu D^2 + rho |E|^2) chi = mu D field + rho gradient.
 
-    ``edges`` holds |E|^2 of the three axes, one after another (1/mm^2). ``chi`` may be ``pull``;
-    ``data`` is left as D chi.
+    ``field`` and ``gradient`` are the spectra of what the two splits pull; ``edges`` holds |E|^2 of
+    the three axes, one after another, in 1/mm^2. Writes chi or, if ``modelled``, D chi.
     """
     nx, ny, nz = dipole.shape
+    tiny = np.float32(1e-20)  # at k = 0, where nothing is known of chi; see below
     for i in nb.prange(nx):
         for j in range(ny):
             flat = edges[i] + edges[nx + j]
             for k in range(nz):
                 d = dipole[i, j, k]
-                normal = mu * d * d + rho * (flat + edges[nx + ny + k])
-                if normal > 0:
-                    value = (mu * d * data[i, j, k] + rho * pull[i, j, k]) / normal
-                else:
-                    value = np.complex64(0)  # the mean is free
-                chi[i, j, k] = value
-                data[i, j, k] = d * value
+                scale = np.float32(1) / (mu * d * d + rho * (flat + edges[nx + ny + k]) + tiny)
+                scale *= d if modelled else np.float32(1)
+                by_field, by_gradient = scale * mu * d, scale * rho
+                out[i, j, k] = complex(
+                    by_field * field[i, j, k].real + by_gradient * gradient[i, j, k].real,
+                    by_field * field[i, j, k].imag + by_gradient * gradient[i, j, k].imag,
+                )
+    out[0, 0, 0] = 0  # the mean is free
 
 
 @kernel()
