@@ -15,6 +15,7 @@ from PIL import Image
 from bidsqsm.catalog import STEPS
 from bidsqsm.io.run import Skipped
 from bidsqsm.io.sidecars import provenance
+from bidsqsm.reports import figures
 from bidsqsm.reports import panels as panels_module
 from bidsqsm.reports.figures import Bar, Tile, draw
 from bidsqsm.reports.panels import make_panels
@@ -48,6 +49,14 @@ def record(run, products, facts, **status) -> RunRecord:
     choices = {name: step.choose(step.default) for name, step in STEPS.items()}
     content = {'name': run.name, 'status': 'ok', 'warnings': [], **status}
     return RunRecord(run, content, products, provenance(run, facts, choices))
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _coarse():
+    """Draw with few pixels: what is tested does not depend on how many there are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, 'DPI', 60)
+        yield
 
 
 @pytest.fixture(scope='module')
@@ -235,7 +244,7 @@ def test_gray_levels_run_from_the_lower_to_the_upper_limit():
     tile = Tile(ramp, (1, 1), (-0.1, 0.1), ('', '', '', ''), smooth=False)
     with Image.open(BytesIO(draw([[tile]]))) as picture:
         row = np.asarray(picture.convert('L'), dtype=int)[picture.height // 2]
-    inside = row[60:-60]
+    inside = row[20:-20]
     assert inside[: len(inside) // 5].max() <= 4
     assert inside[-len(inside) // 5 :].min() >= 251
     assert inside[len(inside) // 2] == pytest.approx(128, abs=8)

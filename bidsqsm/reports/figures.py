@@ -18,8 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
-_INK, _PAPER, _DIM = '#f2f4f7', '#0c0e12', '#a9b1bd'
-_DPI = 150
+DPI = 200
+_INK, _PAPER, _DIM = '#f2f4f7', '#000000', '#a9b1bd'
 _WIDTH = 7.4
 _GAP, _TITLE, _BAR = 0.08, 0.25, 0.62
 _HALO = [withStroke(linewidth=1.6, foreground=_PAPER)]
@@ -98,7 +98,7 @@ def draw(
     titles = [_TITLE if any(tile.title for tile in row) else 0 for row in rows]
     foot = 0.3 if legend else 0
     height = sum(heights) + sum(titles) + _GAP * (len(rows) + 1) + foot
-    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor=_PAPER)
+    figure = Figure(figsize=(_WIDTH, height), dpi=DPI, facecolor=_PAPER)
     top = height - _GAP
     for row, bar, tall, title in zip(rows, bars, heights, titles, strict=True):
         top -= title
@@ -115,8 +115,10 @@ def draw(
         top -= tall + _GAP
     if legend:
         _draw_legend(figure, legend)
-    gray = all(tile.cmap == 'gray' and not tile.outlines for row in rows for tile in row)
-    return _as_png(figure, gray=gray)
+    tiles = [tile for row in rows for tile in row]
+    colours = {tile.cmap for tile in tiles} - {'gray'}
+    outlined = any(tile.outlines for tile in tiles)
+    return _as_png(figure, 'outlines' if outlined else next(iter(colours), 'gray'))
 
 
 def _relative(
@@ -199,18 +201,32 @@ def _draw_legend(figure: Figure, entries: Sequence[tuple[str, str]]) -> None:
     )
 
 
-def _as_png(figure: Figure, *, gray: bool) -> bytes:
-    """Write the picture with as few bytes as its colours need."""
+def _as_png(figure: Figure, colours: str) -> bytes:
+    """Write the picture with as few bytes as its colours need.
+
+    ``colours`` is ``gray``, the name of a colour map that is used beside gray, or
+    ``outlines``: a few coloured lines on gray.
+    """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())
-    if gray:
-        # 64 levels: finer ones are scanner noise, and noise is what fills a PNG
-        levels = np.round(pixels[..., 1] * (63 / 255)) * (255 / 63)
+    picture = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
+    if colours == 'gray':
+        # 128 levels: finer ones are noise of the scanner, and noise is what fills a PNG
+        levels = np.round(pixels[..., 1] * (127 / 255)) * (255 / 127)
         picture = Image.fromarray(levels.astype(np.uint8))
+    elif colours == 'outlines':
+        picture = picture.quantize(256, dither=Image.Dither.NONE)
     else:
-        picture = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
-        picture = picture.quantize(128, dither=Image.Dither.NONE)
+        picture = picture.quantize(palette=_palette(colours), dither=Image.Dither.NONE)
     out = io.BytesIO()
     picture.save(out, 'png', optimize=True)
     return out.getvalue()
+
+
+def _palette(cmap: str) -> Image.Image:
+    # most entries for the map, so that it shows no steps, the rest for gray letters and frames
+    entries = [*colormaps[cmap](np.linspace(0, 1, 208)), *colormaps['gray'](np.linspace(0, 1, 48))]
+    palette = Image.new('P', (1, 1))
+    palette.putpalette(np.round(255 * np.array(entries)[:, :3]).astype(np.uint8).tobytes())
+    return palette

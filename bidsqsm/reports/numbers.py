@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel as nb
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 
 from bidsqsm.io.run import GreRun
 from bidsqsm.reports.scene import Scene
@@ -28,7 +28,7 @@ def key_numbers(
     for measure in measures:
         try:
             number = measure(scene)
-        except (OSError, ValueError, nb.filebasedimages.ImageFileError):
+        except (OSError, ValueError, ImageFileError):
             # a file that cannot be read is told by its own panel
             number = None
         if number:

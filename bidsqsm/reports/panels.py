@@ -95,7 +95,7 @@ def _phase(scene: Scene) -> bytes:
 
 
 def _unwrapped(scene: Scene) -> bytes:
-    volumes = [scene.load('unwrapped', echo) for echo in scene.echoes]
+    volumes = [scene.inside(scene.load('unwrapped', echo), 'brain_mask') for echo in scene.echoes]
     cuts = [scene.tile(volume, 'axial', (0, 1)).image for volume in volumes]
     limits = robust_limits(np.asarray(cuts[-1]), symmetric=True)
     tiles = [
@@ -128,8 +128,9 @@ def _masks(scene: Scene) -> bytes:
 
 
 def _total_field(scene: Scene) -> bytes:
-    values = scene.load('total_field').values
-    return scene.three('total_field', robust_limits(values, symmetric=True), 'ppm')
+    values = scene.inside(scene.load('total_field'), 'brain_mask').values
+    limits = robust_limits(values, symmetric=True)
+    return scene.three('total_field', limits, 'ppm', 'brain_mask')
 
 
 def _levels(scene: Scene) -> bytes:
@@ -139,9 +140,9 @@ def _levels(scene: Scene) -> bytes:
 
 
 def _r2star(scene: Scene) -> bytes:
-    low, high = robust_limits(scene.load('r2star').values)
+    low, high = robust_limits(scene.inside(scene.load('r2star')).values)
     # a few wild voxels at the rim of the brain must not darken the rest
-    return scene.three('r2star', (low, float(np.clip(high, 40, 150))), '1/s')
+    return scene.three('r2star', (low, float(np.clip(high, 50, 150))), '1/s', 'brain_mask')
 
 
 def _reliability(scene: Scene) -> bytes:

@@ -60,20 +60,18 @@ class Scene:
         )
 
     def three(
-        self, key: str, limits: tuple[float, float] | None, bar: str, cmap: str = 'gray'
+        self, key: str, limits: tuple[float, float], bar: str, mask: str = 'qsm_mask'
     ) -> bytes:
         """Draw three planes of a product with its colour bar."""
-        volume = self.load(key)
-        limits = limits or robust_limits(volume.values)
-        volume = self.inside(volume)
-        tiles = [self.tile(volume, plane, limits, cmap=cmap) for plane in PLANES]
-        return draw([tiles], [Bar(limits, bar, cmap)])
+        volume = self.inside(self.load(key), mask)
+        tiles = [self.tile(volume, plane, limits) for plane in PLANES]
+        return draw([tiles], [Bar(limits, bar)])
 
-    def inside(self, volume: Volume) -> Volume:
-        """Leave out (NaN) what lies outside the mask of the susceptibility, if there is one."""
-        if 'qsm_mask' not in self.products:
+    def inside(self, volume: Volume, mask: str = 'qsm_mask') -> Volume:
+        """Leave out (NaN) what lies outside a mask, if the run has it."""
+        if mask not in self.products:
             return volume
-        kept = self.load('qsm_mask').values > 0
+        kept = self.load(mask).values > 0
         return Volume(np.where(kept, volume.values, np.nan), volume.voxel_size)
 
     def time(self, echo: int) -> str:
@@ -83,7 +81,7 @@ class Scene:
 
 def robust_limits(values: Array, *, symmetric: bool = False) -> tuple[float, float]:
     """Limits that hold 99 % of the values that are not zero, rounded up to two digits."""
-    inside = np.abs(values[(values != 0) & np.isfinite(values)])
+    inside = np.abs(values[np.isfinite(values) & (values != 0)])
     top = float(np.percentile(inside, 99)) if inside.size else 1.0
     step = 10 ** np.floor(np.log10(max(top, 1e-12))) / 10
     top = float(np.ceil(top / step - 1e-6) * step)

@@ -18,6 +18,10 @@ Plane = npt.NDArray[Any]
 #: its back, and beside its midline as parts of length, length and width. From MNI coordinates.
 _BELOW_TOP, _FROM_BACK, _BESIDE = 0.44, 0.545, 0.13
 
+#: Heights of a series of axial slices relative to the nuclei, in the same unit: dentate nuclei,
+#: substantia nigra and red nuclei, pallidum and putamen, caudate and thalamus, and two above.
+_LEVELS = (-0.2, -0.075, 0.0, 0.065, 0.16, 0.28)
+
 #: Letters at the left, right, top and bottom of each plane, radiological convention.
 SIDES: Mapping[str, tuple[str, str, str, str]] = {
     'sagittal': ('A', 'P', 'S', 'I'),
@@ -101,16 +105,14 @@ def look_at(mask: Volume) -> Look:
         at=(round(x), round(y), round(z)),
         box=(box[0], box[1], box[2]),
         whole=(whole[0], whole[1], whole[2]),
-        levels=_levels(edges[2], round(z)),
+        levels=_levels(z, length / size[2], edges[2]),
     )
 
 
-def _levels(edges: tuple[int, int], middle: int) -> tuple[int, ...]:
-    # three slices below the nuclei, where dentate, nigra and red nucleus lie, and three from them up
+def _levels(z: float, length: float, edges: tuple[int, int]) -> tuple[int, ...]:
+    # within the brain, where a slab has less of it than a head
     low, high = edges
-    under = np.linspace(low + 0.25 * (middle - low), middle, 4)[:-1]
-    above = np.linspace(middle, high - 0.25 * (high - middle), 3)
-    return tuple(round(float(z)) for z in (*under, *above))
+    return tuple(int(np.clip(round(z + share * length), low, high)) for share in _LEVELS)
 
 
 def _edges(inside: npt.NDArray[np.bool_], axis: int) -> tuple[int, int]:
