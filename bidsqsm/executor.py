@@ -1,0 +1,217 @@
+"""Runs the nodes of a Nipype graph, each in a process of its own.
+
+A process per node gives back all memory when the node ends, tells what it used, and when the
+kernel kills it for memory, says which node that was. The processes are forked off a server that
+has the heavy modules loaded, so that one costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import multiprocessing as mp
+import os
+import resource
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from nipype.pipeline.plugins.multiproc import MultiProcPlugin
+
+from bidsqsm.io.errors import DatasetError
+
+LOGGER = logging.getLogger(__name__)
+
+#: imported once by the server that the processes of the nodes are forked from
+PRELOAD = ['bidsqsm.executor', 'bidsqsm.workflows.run', 'numba', 'scipy.fft', 'scipy.ndimage']
+
+# what a full, read-only or forbidden disk answers
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a node ended without its result.
+
+    Parameters
+    ----------
+    kind
+        ``dataset`` (the data is at fault), ``memory``, ``killed``, ``disk`` or ``error``.
+    message
+        One sentence.
+    details
+        Traceback, empty where the process was killed.
+
+    """
+
+    kind: str
+    message: str
+    details: str = ''
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a node took: wall and processor seconds, peak memory in GB."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_gb: float
+
+
+@dataclass
+class _Task:
+    node: Any
+    process: Any
+    inbox: Connection
+    started: float
+
+
+class ProcessPerNodePlugin(MultiProcPlugin):  # type: ignore[misc]
+    """Nipype's MultiProc scheduling with one process for each node.
+
+    Of its ``plugin_args``, ``on_failure(node, failure)`` returns the path of a crash file and
+    ``on_end(node, usage)`` is told what a node used.
+    """
+
+    def __init__(self, plugin_args: dict[str, Any]) -> None:
+        super().__init__(plugin_args={'raise_insufficient': False, **plugin_args})
+        self._on_failure: Callable[[Any, Failure], str] = plugin_args['on_failure']
+        self._on_end: Callable[[Any, Usage], None] = plugin_args['on_end']
+        self._tasks: dict[int, _Task] = {}
+        self._context = mp.get_context('forkserver')
+        self._context.set_forkserver_preload(PRELOAD)
+
+    def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
+        """Run the graph; whatever ends it, no process is left behind."""
+        try:
+            super().run(graph, config, updatehash=updatehash)
+        finally:
+            for task in self._tasks.values():
+                task.process.kill()
+                task.process.join()
+            self._tasks.clear()
+            self.pool.shutdown()
+
+    def _submit_job(self, node: Any, updatehash: bool = False) -> int:
+        self._taskid += 1
+        inbox, outbox = self._context.Pipe(duplex=False)
+        process = self._context.Process(
+            target=_run_node,
+            args=(node, updatehash, outbox, logging.getLogger().getEffectiveLevel()),
+            daemon=True,
+        )
+        process.start()
+        outbox.close()  # so that the end of the process is seen as the end of the pipe
+        self._tasks[self._taskid] = _Task(node, process, inbox, time.monotonic())
+        return self._taskid
+
+    def _get_result(self, taskid: int) -> dict[str, Any] | None:
+        """Look whether a node has ended, passing on what it logged meanwhile."""
+        task = self._tasks[taskid]
+        try:
+            while task.inbox.poll():
+                message = task.inbox.recv()
+                if isinstance(message, logging.LogRecord):
+                    logging.getLogger(message.name).handle(message)
+                else:
+                    return self._ended(task, message)
+        except EOFError:
+            task.process.join()
+            return self._ended(task, _killed(task))
+        return None
+
+    def _ended(self, task: _Task, outcome: Failure | Usage) -> dict[str, Any]:
+        task.process.join()
+        if isinstance(outcome, Usage):
+            self._on_end(task.node, outcome)
+        failed = outcome if isinstance(outcome, Failure) else None
+        text = failed and (failed.details or failed.message)
+        return {'result': None, 'traceback': text, 'failure': failed}
+
+    def _clear_task(self, taskid: int) -> None:
+        self._tasks.pop(taskid).inbox.close()
+
+    def _report_crash(self, node: Any, result: dict[str, Any] | None = None) -> str:
+        text = ''.join((result or {}).get('traceback') or '')
+        failure = (result or {}).get('failure') or Failure('error', _last_line(text), text)
+        return self._on_failure(node, failure)
+
+    def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
+        super()._send_procs_to_workers(updatehash=updatehash, graph=graph)
+        # sleep until a node has something to tell, in place of Nipype's polling
+        wait([task.inbox for task in self._tasks.values()], timeout=1.0)
+
+
+def _run_node(node: Any, updatehash: bool, outbox: Connection, level: int) -> None:
+    """Run a node in its process; send its log records, then a Failure or its Usage."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process on Ctrl-C
+    _log_into(outbox, level)
+    started = time.monotonic()
+    try:
+        node.run(updatehash=updatehash)
+    except Exception as error:  # noqa: BLE001 - every failure is one of this node alone
+        outbox.send(describe(error))
+        return
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    outbox.send(
+        Usage(time.monotonic() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20)
+    )
+
+
+class _PipeHandler(logging.Handler):
+    """Sends records to the parent, with their text made and nothing that cannot be pickled."""
+
+    def __init__(self, outbox: Connection) -> None:
+        super().__init__()
+        self._outbox = outbox
+
+    def emit(self, record: logging.LogRecord) -> None:
+        record.msg, record.args = record.getMessage(), None
+        record.exc_info = record.exc_text = record.stack_info = None
+        self._outbox.send(record)
+
+
+def _log_into(outbox: Connection, level: int) -> None:
+    for name in [None, *logging.root.manager.loggerDict]:
+        logging.getLogger(name).handlers.clear()
+    logging.getLogger('nipype').propagate = True
+    logging.getLogger().addHandler(_PipeHandler(outbox))
+    logging.getLogger().setLevel(level)
+    logging.captureWarnings(True)
+
+
+def describe(error: BaseException) -> Failure:
+    """Sort an exception by who can mend it, with one sentence for the person who runs the app."""
+    details = ''.join(traceback.format_exception(error))
+    message = ' '.join(str(error).split())
+    if isinstance(error, DatasetError):
+        return Failure('dataset', message, details)
+    if isinstance(error, MemoryError):
+        return Failure('memory', f'memory ran out ({message or "no more could be had"})', details)
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return Failure('disk', message, details)
+    return Failure('error', f'{type(error).__name__}: {message}', details)
+
+
+def _killed(task: _Task) -> Failure:
+    code = task.process.exitcode
+    seconds = time.monotonic() - task.started
+    if code is not None and code < 0:
+        how = f'was killed by signal {-code} ({signal.Signals(-code).name})'
+    else:
+        how = f'ended without a word (exit code {code})'
+    return Failure('killed', f'the process {how} after {seconds:.0f} s')
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rsplit('\n', 1)[-1]
+
+
+def limit_threads(count: int) -> None:
+    """Let the processes of the nodes start with this many threads for numba, OpenMP and BLAS."""
+    for name in ('NUMBA_NUM_THREADS', 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS'):
+        os.environ[name] = str(count)

@@ -1,0 +1,45 @@
+"""Background field removal as a Nipype interface."""
+
+from __future__ import annotations
+
+from bidsqsm.interfaces.base import (
+    File,
+    StepInputSpec,
+    StepInterface,
+    StepOutputSpec,
+    grid_of,
+    mask_of,
+    traits,
+    volume,
+)
+from bidsqsm.interfaces.weights import weights_for
+from bidsqsm.qsm.jit import threads
+
+
+class _RemoveBackgroundInputSpec(StepInputSpec):
+    in_file = File(exists=True, mandatory=True, desc='total field, in ppm')
+    in_mask = File(exists=True, mandatory=True, desc='mask of trusted voxels')
+    noise = File(exists=True, mandatory=True, desc='noise of the total field, in ppm')
+    method = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. vsharp')
+
+
+class _RemoveBackgroundOutputSpec(StepOutputSpec):
+    local_field = File(exists=True, desc='local field, in ppm')
+    mask = File(exists=True, desc='mask that remains')
+
+
+class RemoveBackground(StepInterface):
+    """Leave of a total field what comes from inside the mask, by any method of the catalogue."""
+
+    input_spec = _RemoveBackgroundInputSpec
+    output_spec = _RemoveBackgroundOutputSpec
+
+    def _run_interface(self, runtime):
+        remove = self.choice('background')
+        field, mask = volume(self.inputs.in_file), mask_of(self.inputs.in_mask)
+        weights = weights_for(remove, self.inputs.noise, mask)
+        with threads(self.inputs.num_threads):
+            local, left = remove(field, mask, grid_of(self.inputs.in_file), **weights)
+        self.save(runtime, self.inputs.in_file, local_field=local, mask=left)
+        self._results['facts'] = {'kept': round(float(left.sum() / mask.sum()), 4)}
+        return runtime

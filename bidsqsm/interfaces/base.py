@@ -1,0 +1,116 @@
+"""What all interfaces of the pipeline share: threads, version, facts, and files of volumes."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    SimpleInterface,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
+
+import bidsqsm
+from bidsqsm.catalog import STEPS
+from bidsqsm.io.nifti import load_volume, save_volume
+from bidsqsm.methods import Choice
+from bidsqsm.qsm.grid import Grid, Mask
+
+
+@functools.cache
+def software() -> str:
+    """Version of the app and a digest of its numerics: results of other code are not re-used."""
+    root = Path(bidsqsm.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted([*root.glob('qsm/**/*.py'), *root.glob('interfaces/*.py')]):
+        digest.update(path.read_bytes())
+    return f'{bidsqsm.__version__}+{digest.hexdigest()[:12]}'
+
+
+class StepInputSpec(BaseInterfaceInputSpec):
+    """Inputs that every step has."""
+
+    num_threads = traits.Int(1, usedefault=True, nohash=True, desc='threads the step may use')
+    software = traits.Str(desc='version of the numerics, part of what makes a result valid')
+
+
+class StepOutputSpec(TraitedSpec):
+    """Outputs that every step has."""
+
+    facts = traits.Dict(desc='what was decided from the data, plain JSON types')
+
+
+class StepInterface(SimpleInterface):
+    """An interface whose exceptions reach the executor as they were raised."""
+
+    input_spec = StepInputSpec
+    output_spec = StepOutputSpec
+
+    def __init__(self, **inputs: Any) -> None:
+        super().__init__(**{'software': software(), **inputs})
+
+    def run(self, cwd=None, ignore_exception=None, **inputs):
+        """Run; the argument that would turn an exception into text is not heeded."""
+        return super().run(cwd=cwd, ignore_exception=False, **inputs)
+
+    def given(self, name: str) -> Any:
+        """An optional input, None where it was not set."""
+        value = getattr(self.inputs, name)
+        return value if isdefined(value) else None
+
+    def choice(self, step: str) -> Choice:
+        """The method that was chosen for a step."""
+        return STEPS[step].choose(self.inputs.method)
+
+    def save(self, runtime: Any, like: str, **arrays: npt.NDArray[Any] | None) -> None:
+        """Write each array under its name, uncompressed, on the grid of the file ``like``."""
+        affine = affine_of(like)
+        for name, array in arrays.items():
+            if array is not None:
+                path = Path(runtime.cwd, f'{name}.nii')
+                self._results[name] = str(save_volume(array, affine, path))
+
+
+def affine_of(path: str) -> npt.NDArray[np.float64]:
+    """Affine of an image."""
+    import nibabel as nb
+
+    return np.asarray(nb.load(path).affine, dtype=np.float64)
+
+
+def volume(path: str | None) -> Any:
+    """Values of an image of the work folder, float32; None stays None."""
+    return None if path is None else load_volume(path)[0]
+
+
+def echoes(path: str) -> Any:
+    """Values of an image with one or more echoes, echo first."""
+    values = load_volume(path)[0]
+    return values if values.ndim == 4 else values[np.newaxis]
+
+
+def mask_of(path: str | None) -> Mask | None:
+    """A mask of the work folder."""
+    return None if path is None else load_volume(path)[0] > 0
+
+
+def grid_of(path: str) -> Grid:
+    """Grid of an image."""
+    import nibabel as nb
+
+    image = nb.load(path)
+    return Grid.from_affine(image.shape, image.affine)
+
+
+__all__ = [
+    *('File', 'StepInputSpec', 'StepInterface', 'StepOutputSpec', 'affine_of', 'echoes'),
+    *('grid_of', 'mask_of', 'software', 'traits', 'volume'),
+]

@@ -1,0 +1,43 @@
+"""Phase unwrapping as a Nipype interface."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bidsqsm.interfaces.base import (
+    File,
+    StepInputSpec,
+    StepInterface,
+    StepOutputSpec,
+    echoes,
+    traits,
+)
+from bidsqsm.qsm.jit import threads
+
+
+class _UnwrapPhaseInputSpec(StepInputSpec):
+    in_file = File(exists=True, mandatory=True, desc='prepared phase, in rad, echoes last')
+    magnitude = File(exists=True, mandatory=True, desc='magnitude, echoes last')
+    echo_times = traits.List(traits.Float, mandatory=True, desc='echo times, in s')
+    method = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. romeo:template=1')
+
+
+class _UnwrapPhaseOutputSpec(StepOutputSpec):
+    unwrapped = File(exists=True, desc='unwrapped phase, in rad, echoes last')
+    quality = File(exists=True, desc='quality of the phase, 0 to 1')
+
+
+class UnwrapPhase(StepInterface):
+    """Unwrap the phase of every echo, wherever there is signal, by any method of the catalogue."""
+
+    input_spec = _UnwrapPhaseInputSpec
+    output_spec = _UnwrapPhaseOutputSpec
+
+    def _run_interface(self, runtime):
+        unwrap = self.choice('unwrap')
+        phase, magnitude = echoes(self.inputs.in_file), echoes(self.inputs.magnitude)
+        with threads(self.inputs.num_threads):
+            found = unwrap(phase, magnitude, np.any(magnitude > 0, axis=0), self.inputs.echo_times)
+        self.save(runtime, self.inputs.in_file, unwrapped=found.phase, quality=found.quality)
+        self._results['facts'] = {}
+        return runtime
