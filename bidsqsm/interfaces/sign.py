@@ -66,10 +66,8 @@ def settle(seen: SignDecision, wanted: str) -> dict[str, object]:
             f'{seen.evidence:+.2f} of 1) and was taken as stored: check that veins are bright in '
             'the map, else give --phase-sign -1'
         )
-    source = 'data' if wanted == 'auto' and seen.sure else 'default' if wanted == 'auto' else 'user'
-    return {
-        'sign': sign,
-        'sign_source': source,
-        'sign_evidence': round(float(seen.evidence), 3),
-        'warnings': warnings,
-    }
+    how = 'forced by the user' if wanted != 'auto' else 'decided from the data'
+    if wanted == 'auto' and not seen.sure:
+        how = 'as stored, the data being undecided'
+    evidence = round(float(seen.evidence), 3)
+    return {'sign': sign, 'how': how, 'sign_evidence': evidence, 'warnings': warnings}

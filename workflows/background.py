@@ -1,0 +1,84 @@
+"""From the total to the local field."""
+
+from __future__ import annotations
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from bidsqsm.engine import Workflow
+from bidsqsm.interfaces.background import RemoveBackground
+from bidsqsm.methods import Choice
+
+
+def init_background_wf(
+    *,
+    method: Choice,
+    mem_gb: float = 4.0,
+    omp_nthreads: int = 1,
+    name: str = 'background_wf',
+) -> Workflow:
+    """Remove the field of sources outside the mask.
+
+    Workflow Graph
+        .. workflow::
+            :graph2use: orig
+            :simple_form: yes
+
+            from bidsqsm.catalog import STEPS
+            from bidsqsm.workflows.background import init_background_wf
+            wf = init_background_wf(method=STEPS['background'].choose('vsharp'))
+
+    Parameters
+    ----------
+    method
+        Method of the catalogue with its parameters.
+    mem_gb
+        Peak memory of the step, in GB.
+    omp_nthreads
+        Threads one process may use.
+    name
+        Name of the workflow.
+
+    Inputs
+    ------
+    total_field
+        Total field, in ppm.
+    mask
+        Mask of trusted voxels.
+    noise
+        Standard deviation of the total field, in ppm.
+
+    Outputs
+    -------
+    local_field
+        Local field, in ppm, zero outside the mask that remains.
+    mask
+        Mask that remains.
+    facts
+        Share of the mask that remains.
+
+    """
+    workflow = Workflow(name=name)
+    workflow.desc = f'The background field was removed by {method.sentence()}.'
+
+    inputnode = pe.Node(
+        niu.IdentityInterface(fields=['total_field', 'mask', 'noise']), name='inputnode'
+    )
+    outputnode = pe.Node(
+        niu.IdentityInterface(fields=['local_field', 'mask', 'facts']), name='outputnode'
+    )
+
+    remove_background = pe.Node(
+        RemoveBackground(method=str(method)),
+        name='remove_background',
+        mem_gb=mem_gb,
+        n_procs=omp_nthreads,
+    )
+
+    workflow.connect([
+        (inputnode, remove_background, [('total_field', 'in_file'), ('mask', 'in_mask'),
+                                        ('noise', 'noise')]),
+        (remove_background, outputnode, [('local_field', 'local_field'), ('mask', 'mask'),
+                                         ('facts', 'facts')]),
+    ])  # fmt: skip
+    return workflow

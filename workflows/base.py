@@ -1,0 +1,74 @@
+"""The workflow of a whole call of the app: the only builders that see its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bidsqsm.config import Config
+from bidsqsm.engine import Workflow
+from bidsqsm.io.inputs import GreRun
+from bidsqsm.workflows.run import init_run_wf
+
+NAME = 'bidsqsm_wf'
+
+
+def init_bidsqsm_wf(config: Config, runs: Sequence[GreRun]) -> Workflow:
+    """Build the graph of all runs, a workflow for every subject.
+
+    Parameters
+    ----------
+    config
+        The settings; threads are settled.
+    runs
+        The runs that can be processed, of any subjects.
+
+    """
+    workflow = Workflow(name=NAME, base_dir=str(config.work_dir))
+    for subject in dict.fromkeys(run.entities['sub'] for run in runs):
+        own = [run for run in runs if run.entities['sub'] == subject]
+        workflow.add_nodes([init_subject_wf(config, subject, own)])
+    workflow.config['execution'] = {
+        'create_report': 'false',
+        'hash_method': 'timestamp',
+        'poll_sleep_duration': '0',
+        # what a node makes does not depend on who uses it, nor does its hash
+        'remove_unnecessary_outputs': 'false',
+        'remove_node_directories': 'false',
+        'stop_on_first_crash': str(config.stop_on_first_crash).lower(),
+    }
+    return workflow
+
+
+def init_subject_wf(config: Config, subject: str, runs: Sequence[GreRun]) -> Workflow:
+    """Build the graph of one subject.
+
+    Parameters
+    ----------
+    config
+        The settings; threads are settled.
+    subject
+        Label of the subject.
+    runs
+        The subject's runs.
+
+    """
+    workflow = Workflow(name=f'sub_{subject}')
+    workflow.add_nodes([
+        init_run_wf(
+            run=run,
+            output_dir=config.output_dir,
+            choices=config.methods,
+            phase_sign=config.phase_sign,
+            force=config.force,
+            links=dataset_links(config),
+            omp_nthreads=config.omp_nthreads or 1,
+        )
+        for run in runs
+    ])  # fmt: skip
+    return workflow
+
+
+def dataset_links(config: Config) -> dict[str, Path]:
+    """Datasets by their name in ``DatasetLinks``: the input and those of ``--derivatives``."""
+    return {'raw': config.bids_dir, **config.derivatives}

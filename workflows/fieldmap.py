@@ -1,0 +1,114 @@
+"""From prepared phase to the total field."""
+
+from __future__ import annotations
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from bidsqsm.engine import Workflow
+from bidsqsm.interfaces.fieldmap import FitField
+from bidsqsm.interfaces.unwrap import UnwrapPhase
+from bidsqsm.methods import Choice
+
+
+def init_fieldmap_wf(
+    *,
+    unwrap: Choice,
+    field: Choice,
+    echo_times: tuple[float, ...],
+    imaging_frequency: float,
+    mem_gb: float = 4.0,
+    omp_nthreads: int = 1,
+    name: str = 'fieldmap_wf',
+) -> Workflow:
+    """Unwrap the phase and fit one field to its echoes.
+
+    Workflow Graph
+        .. workflow::
+            :graph2use: orig
+            :simple_form: yes
+
+            from bidsqsm.catalog import STEPS
+            from bidsqsm.workflows.fieldmap import init_fieldmap_wf
+            wf = init_fieldmap_wf(
+                unwrap=STEPS['unwrap'].choose('romeo'), field=STEPS['field'].choose('linear'),
+                echo_times=(0.005, 0.01), imaging_frequency=123.2,
+            )
+
+    Parameters
+    ----------
+    unwrap, field
+        Methods of unwrapping and of echo combination, with their parameters.
+    echo_times
+        Echo times, in s.
+    imaging_frequency
+        Frequency of the scanner, in MHz.
+    mem_gb
+        Peak memory of one step, in GB.
+    omp_nthreads
+        Threads one process may use.
+    name
+        Name of the workflow.
+
+    Inputs
+    ------
+    phase
+        Prepared phase, in rad, echoes last.
+    magnitude
+        Magnitude, echoes last.
+
+    Outputs
+    -------
+    unwrapped
+        Unwrapped phase, in rad, echoes last.
+    quality
+        Quality of the phase, 0 to 1.
+    total_field
+        Total field, in ppm, with the sign of the phase.
+    noise
+        Standard deviation of the total field, in ppm.
+    residual
+        Relative residual of the fit.
+    unwrap_facts, field_facts
+        What each step decided from the data.
+
+    """
+    workflow = Workflow(name=name)
+    workflow.desc = (
+        f'Phase was unwrapped by {unwrap.sentence()}. '
+        f'Echoes were combined into one map of the total field by {field.sentence()}.'
+    )
+    inputnode = pe.Node(niu.IdentityInterface(fields=['phase', 'magnitude']), name='inputnode')
+    outputnode = pe.Node(
+        niu.IdentityInterface(
+            fields=['unwrapped', 'quality', 'total_field', 'noise', 'residual',
+                    'unwrap_facts', 'field_facts']
+        ),
+        name='outputnode',
+    )  # fmt: skip
+
+    unwrap_phase = pe.Node(
+        UnwrapPhase(method=str(unwrap), echo_times=list(echo_times)),
+        name='unwrap_phase',
+        mem_gb=mem_gb,
+        n_procs=omp_nthreads,
+    )
+    fit_field = pe.Node(
+        FitField(
+            method=str(field), echo_times=list(echo_times), imaging_frequency=imaging_frequency
+        ),
+        name='fit_field',
+        mem_gb=mem_gb,
+        n_procs=omp_nthreads,
+    )
+
+    workflow.connect([
+        (inputnode, unwrap_phase, [('phase', 'in_file'), ('magnitude', 'magnitude')]),
+        (inputnode, fit_field, [('magnitude', 'magnitude')]),
+        (unwrap_phase, fit_field, [('unwrapped', 'in_file')]),
+        (unwrap_phase, outputnode, [('unwrapped', 'unwrapped'), ('quality', 'quality'),
+                                    ('facts', 'unwrap_facts')]),
+        (fit_field, outputnode, [('total_field', 'total_field'), ('noise', 'noise'),
+                                 ('residual', 'residual'), ('facts', 'field_facts')]),
+    ])  # fmt: skip
+    return workflow

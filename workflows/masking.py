@@ -1,0 +1,91 @@
+"""Brain and QSM masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from bidsqsm.engine import Workflow
+from bidsqsm.interfaces.masking import MakeMask
+from bidsqsm.methods import Choice
+
+
+def init_masking_wf(
+    *,
+    method: Choice,
+    mask: Path | None = None,
+    mem_gb: float = 4.0,
+    omp_nthreads: int = 1,
+    name: str = 'masking_wf',
+) -> Workflow:
+    """Find the brain and the part of it whose field can be trusted.
+
+    Workflow Graph
+        .. workflow::
+            :graph2use: orig
+            :simple_form: yes
+
+            from bidsqsm.catalog import STEPS
+            from bidsqsm.workflows.masking import init_masking_wf
+            wf = init_masking_wf(method=STEPS['mask'].choose('quality'))
+
+    Parameters
+    ----------
+    method
+        Method of the catalogue with its parameters; not used where a mask is given.
+    mask
+        A mask on the grid of the run that is taken as it is.
+    mem_gb
+        Peak memory of the step, in GB.
+    omp_nthreads
+        Threads one process may use.
+    name
+        Name of the workflow.
+
+    Inputs
+    ------
+    magnitude
+        Magnitude, echoes last.
+    quality
+        Quality of the phase, 0 to 1.
+    residual
+        Relative residual of the field fit.
+
+    Outputs
+    -------
+    brain_mask
+        The brain.
+    qsm_mask
+        Voxels of the brain whose field is trusted.
+    facts
+        Where the masks come from and their volumes.
+
+    """
+    workflow = Workflow(name=name)
+    workflow.desc = (
+        f'The brain was masked by {method.sentence()}.'
+        if mask is None
+        else 'The mask was given and taken as it is.'
+    )
+    inputnode = pe.Node(
+        niu.IdentityInterface(fields=['magnitude', 'quality', 'residual']), name='inputnode'
+    )
+    outputnode = pe.Node(
+        niu.IdentityInterface(fields=['brain_mask', 'qsm_mask', 'facts']), name='outputnode'
+    )
+
+    make_mask = pe.Node(
+        MakeMask(method=str(method)), name='make_mask', mem_gb=mem_gb, n_procs=omp_nthreads
+    )
+    if mask is not None:
+        make_mask.inputs.in_mask = str(mask)
+
+    workflow.connect([
+        (inputnode, make_mask, [('magnitude', 'in_file'), ('quality', 'quality'),
+                                ('residual', 'residual')]),
+        (make_mask, outputnode, [('brain_mask', 'brain_mask'), ('qsm_mask', 'qsm_mask'),
+                                 ('facts', 'facts')]),
+    ])  # fmt: skip
+    return workflow

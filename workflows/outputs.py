@@ -1,0 +1,81 @@
+"""From files of the work folder to BIDS derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from bidsqsm.engine import Workflow
+from bidsqsm.interfaces.outputs import WriteDerivatives
+from bidsqsm.io.inputs import GreRun
+from bidsqsm.methods import Choice
+
+
+def init_outputs_wf(
+    *,
+    run: GreRun,
+    output_dir: Path,
+    choices: Mapping[str, Choice],
+    products: Sequence[str],
+    steps: Sequence[str],
+    links: Mapping[str, Path] | None = None,
+    mem_gb: float = 2.0,
+    name: str = 'outputs_wf',
+) -> Workflow:
+    """Write the derivatives of a run, all of them or none.
+
+    Parameters
+    ----------
+    run
+        The run, for its name and metadata.
+    output_dir
+        Root of the derivative dataset.
+    choices
+        The methods that the run goes through, with their parameters.
+    products
+        Keys of :data:`bidsqsm.io.products.PRODUCTS`; each is a field of the input node.
+    steps
+        Steps that have facts; ``<step>_facts`` is a field of the input node.
+    links
+        Datasets by their name in ``DatasetLinks``.
+    mem_gb
+        Peak memory of the step, in GB.
+    name
+        Name of the workflow.
+
+    Inputs
+    ------
+    The products, and ``<step>_facts`` of the steps.
+
+    Outputs
+    -------
+    out_files
+        The images written.
+
+    """
+    workflow = Workflow(name=name)
+    fields = [*products, *(f'{step}_facts' for step in steps)]
+    inputnode = pe.Node(niu.IdentityInterface(fields=fields), name='inputnode')
+    outputnode = pe.Node(niu.IdentityInterface(fields=['out_files']), name='outputnode')
+
+    write_derivatives = pe.Node(
+        WriteDerivatives(
+            products=list(products),
+            steps=list(steps),
+            run=run,
+            output_dir=str(output_dir),
+            choices={step: str(choice) for step, choice in choices.items()},
+            links={key: str(path) for key, path in (links or {}).items()},
+        ),
+        name='write_derivatives',
+        mem_gb=mem_gb,
+    )
+
+    workflow.connect([
+        (inputnode, write_derivatives, [(field, field) for field in fields]),
+        (write_derivatives, outputnode, [('out_files', 'out_files')]),
+    ])  # fmt: skip
+    return workflow

@@ -1,0 +1,143 @@
+"""From stored phase to radians, and the sign that makes them grow with the field."""
+
+from __future__ import annotations
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from bidsqsm.engine import Workflow
+from bidsqsm.interfaces.phase import PreparePhase
+from bidsqsm.interfaces.sign import DecideSign
+from bidsqsm.io.inputs import GreRun
+from bidsqsm.methods import Choice
+
+
+def init_phase_wf(
+    *,
+    run: GreRun,
+    coil: Choice,
+    force: tuple[str, ...] = (),
+    mem_gb: float = 4.0,
+    omp_nthreads: int = 1,
+    name: str = 'phase_wf',
+) -> Workflow:
+    """Read a run, combine its channels and prepare its phase.
+
+    Parameters
+    ----------
+    run
+        The run, for its files and metadata.
+    coil
+        Method that combines receive channels; used where the run has more than one.
+    force
+        Checks that are not to stop the run, such as ``filtered-phase``.
+    mem_gb
+        Peak memory of the step, in GB.
+    omp_nthreads
+        Threads one process may use.
+    name
+        Name of the workflow.
+
+    Outputs
+    -------
+    phase
+        Phase, in rad, echoes last, free of receive and readout terms.
+    magnitude
+        Magnitude, echoes last.
+    magnitude_rss
+        Root of the sum of squares of the magnitude over echoes.
+    facts
+        What the values were taken for and what was removed.
+
+    """
+    workflow = Workflow(name=name)
+    scaled = 'Stored phase was scaled to radians and freed of receive and readout terms.'
+    combined = f'Receive channels were combined by {coil.sentence()}. '
+    workflow.desc = (combined if run.n_channels > 1 else '') + scaled
+    fields = ['phase', 'magnitude', 'magnitude_rss', 'facts']
+    outputnode = pe.Node(niu.IdentityInterface(fields=fields), name='outputnode')
+
+    prepare_phase = pe.Node(
+        PreparePhase(
+            run=run,
+            in_files=[str(p) for p in (*run.magnitude, *run.phase, *run.real, *run.imag)],
+            method=str(coil),
+            force=list(force),
+        ),
+        name='prepare_phase',
+        mem_gb=mem_gb,
+        n_procs=omp_nthreads,
+    )
+
+    workflow.connect([(prepare_phase, outputnode, [(field, field) for field in fields])])
+    return workflow
+
+
+def init_sign_wf(
+    *,
+    phase_sign: str = 'auto',
+    mem_gb: float = 4.0,
+    omp_nthreads: int = 1,
+    name: str = 'sign_wf',
+) -> Workflow:
+    """Turn phase and field over where they fall as the true field grows.
+
+    Workflow Graph
+        .. workflow::
+            :graph2use: orig
+            :simple_form: yes
+
+            from bidsqsm.workflows.phase import init_sign_wf
+            wf = init_sign_wf()
+
+    Parameters
+    ----------
+    phase_sign
+        ``auto`` (from the data), ``+1`` or ``-1``.
+    mem_gb
+        Peak memory of the step, in GB.
+    omp_nthreads
+        Threads one process may use.
+    name
+        Name of the workflow.
+
+    Inputs
+    ------
+    total_field
+        Total field, in ppm, with the sign of the phase.
+    unwrapped
+        Unwrapped phase, in rad, echoes last.
+    mask
+        Mask of trusted voxels.
+    r2star
+        R2*, in 1/s (left open where there is but one echo).
+
+    Outputs
+    -------
+    total_field
+        Total field, in ppm, positive where the field is stronger.
+    unwrapped
+        Unwrapped phase that grows with the field, in rad, echoes last.
+    facts
+        The sign and how it was found.
+
+    """
+    workflow = Workflow(name=name)
+    how = 'decided from the data' if phase_sign == 'auto' else f'set to {phase_sign}'
+    workflow.desc = f'The sign of the phase was {how}.'
+    given = ['total_field', 'unwrapped', 'mask', 'r2star']
+    fields = ['total_field', 'unwrapped', 'facts']
+
+    inputnode = pe.Node(niu.IdentityInterface(fields=given), name='inputnode')
+    outputnode = pe.Node(niu.IdentityInterface(fields=fields), name='outputnode')
+
+    decide_sign = pe.Node(
+        DecideSign(phase_sign=phase_sign), name='decide_sign', mem_gb=mem_gb, n_procs=omp_nthreads
+    )
+
+    workflow.connect([
+        (inputnode, decide_sign, [('total_field', 'in_file'), ('unwrapped', 'unwrapped'),
+                                  ('mask', 'in_mask'), ('r2star', 'r2star')]),
+        (decide_sign, outputnode, [(field, field) for field in fields]),
+    ])  # fmt: skip
+    return workflow

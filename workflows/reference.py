@@ -1,0 +1,88 @@
+"""The reference of the susceptibility map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from bidsqsm.engine import Workflow
+from bidsqsm.interfaces.reference import ReferenceChi
+from bidsqsm.methods import Choice
+
+
+def init_reference_wf(
+    *,
+    method: Choice,
+    labels: Path | None = None,
+    mem_gb: float = 2.0,
+    omp_nthreads: int = 1,
+    name: str = 'reference_wf',
+) -> Workflow:
+    """Give susceptibility relative to the mean of a region.
+
+    Workflow Graph
+        .. workflow::
+            :graph2use: orig
+            :simple_form: yes
+
+            from bidsqsm.catalog import STEPS
+            from bidsqsm.workflows.reference import init_reference_wf
+            wf = init_reference_wf(method=STEPS['reference'].choose('none'))
+
+    Parameters
+    ----------
+    method
+        Method of the catalogue with its parameters.
+    labels
+        Label image on the grid of the run, where there is one.
+    mem_gb
+        Peak memory of the step, in GB.
+    omp_nthreads
+        Threads one process may use.
+    name
+        Name of the workflow.
+
+    Inputs
+    ------
+    chi
+        Susceptibility, in ppm.
+    mask
+        Mask of the map.
+    r2star
+        R2*, in 1/s (left open where there is but one echo).
+
+    Outputs
+    -------
+    chi
+        Susceptibility relative to the region, in ppm.
+    region
+        The region.
+    facts
+        Name of the reference and the value subtracted, in ppm.
+
+    """
+    workflow = Workflow(name=name)
+    workflow.desc = f'Susceptibility was referenced by {method.sentence()}.'
+
+    inputnode = pe.Node(niu.IdentityInterface(fields=['chi', 'mask', 'r2star']), name='inputnode')
+    outputnode = pe.Node(
+        niu.IdentityInterface(fields=['chi', 'region', 'facts']), name='outputnode'
+    )
+
+    reference_chi = pe.Node(
+        ReferenceChi(method=str(method)),
+        name='reference_chi',
+        mem_gb=mem_gb,
+        n_procs=omp_nthreads,
+    )
+    if labels is not None:
+        reference_chi.inputs.labels = str(labels)
+
+    workflow.connect([
+        (inputnode, reference_chi, [('chi', 'in_file'), ('mask', 'in_mask'),
+                                    ('r2star', 'r2star')]),
+        (reference_chi, outputnode, [('chi', 'chi'), ('region', 'region'), ('facts', 'facts')]),
+    ])  # fmt: skip
+    return workflow

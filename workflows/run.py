@@ -1,0 +1,184 @@
+"""One run: from its stored phase to its derivatives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from bidsqsm.engine import Workflow
+from bidsqsm.io.inputs import GreRun
+from bidsqsm.methods import Choice
+from bidsqsm.workflows.background import init_background_wf
+from bidsqsm.workflows.dipole import init_dipole_wf
+from bidsqsm.workflows.fieldmap import init_fieldmap_wf
+from bidsqsm.workflows.masking import init_masking_wf
+from bidsqsm.workflows.outputs import init_outputs_wf
+from bidsqsm.workflows.phase import init_phase_wf, init_sign_wf
+from bidsqsm.workflows.reference import init_reference_wf
+from bidsqsm.workflows.relaxometry import init_relaxometry_wf
+
+#: Which output of a step goes to which input of another.
+LINKS = (
+    ('phase_wf.phase', 'fieldmap_wf.phase'),
+    ('phase_wf.magnitude', 'fieldmap_wf.magnitude'),
+    ('phase_wf.magnitude', 'masking_wf.magnitude'),
+    ('fieldmap_wf.quality', 'masking_wf.quality'),
+    ('fieldmap_wf.residual', 'masking_wf.residual'),
+    ('phase_wf.magnitude', 'relaxometry_wf.magnitude'),
+    ('masking_wf.brain_mask', 'relaxometry_wf.mask'),
+    ('fieldmap_wf.total_field', 'sign_wf.total_field'),
+    ('fieldmap_wf.unwrapped', 'sign_wf.unwrapped'),
+    ('masking_wf.qsm_mask', 'sign_wf.mask'),
+    ('relaxometry_wf.r2star', 'sign_wf.r2star'),
+    ('sign_wf.total_field', 'background_wf.total_field'),
+    ('masking_wf.qsm_mask', 'background_wf.mask'),
+    ('fieldmap_wf.noise', 'background_wf.noise'),
+    ('background_wf.local_field', 'dipole_wf.local_field'),
+    ('background_wf.mask', 'dipole_wf.mask'),
+    ('fieldmap_wf.noise', 'dipole_wf.noise'),
+    ('dipole_wf.chi', 'reference_wf.chi'),
+    ('background_wf.mask', 'reference_wf.mask'),
+    ('relaxometry_wf.r2star', 'reference_wf.r2star'),
+)
+
+#: Where every product comes from, in the order in which a run makes them.
+PRODUCTS: Mapping[str, str] = {
+    'magnitude_rss': 'phase_wf.magnitude_rss',
+    'quality': 'fieldmap_wf.quality',
+    'noise': 'fieldmap_wf.noise',
+    'residual': 'fieldmap_wf.residual',
+    'brain_mask': 'masking_wf.brain_mask',
+    'r2star': 'relaxometry_wf.r2star',
+    't2star': 'relaxometry_wf.t2star',
+    's0': 'relaxometry_wf.s0',
+    'r2star_error': 'relaxometry_wf.r2star_error',
+    'unwrapped': 'sign_wf.unwrapped',
+    'total_field': 'sign_wf.total_field',
+    'local_field': 'background_wf.local_field',
+    'qsm_mask': 'background_wf.mask',
+    'chi': 'reference_wf.chi',
+    'reference_mask': 'reference_wf.region',
+}
+
+#: Where the facts of every step come from.
+FACTS: Mapping[str, str] = {
+    'phase': 'phase_wf.facts',
+    'unwrap': 'fieldmap_wf.unwrap_facts',
+    'field': 'fieldmap_wf.field_facts',
+    'mask': 'masking_wf.facts',
+    'relaxometry': 'relaxometry_wf.facts',
+    'sign': 'sign_wf.facts',
+    'background': 'background_wf.facts',
+    'dipole': 'dipole_wf.facts',
+    'reference': 'reference_wf.facts',
+}
+
+
+def init_run_wf(
+    *,
+    run: GreRun,
+    output_dir: Path,
+    choices: Mapping[str, Choice],
+    phase_sign: str = 'auto',
+    force: tuple[str, ...] = (),
+    links: Mapping[str, Path] | None = None,
+    omp_nthreads: int = 1,
+    name: str | None = None,
+) -> Workflow:
+    """Make the maps of one run and write them.
+
+    Parameters
+    ----------
+    run
+        The run.
+    output_dir
+        Root of the derivative dataset.
+    choices
+        Method of every step of the catalogue, with its parameters.
+    phase_sign
+        ``auto`` (from the data), ``+1`` or ``-1``.
+    force
+        Checks that are not to stop the run.
+    links
+        Datasets by their name in ``DatasetLinks``.
+    omp_nthreads
+        Threads one process may use.
+    name
+        Name of the workflow; made from that of the run if not given.
+
+    """
+    workflow = Workflow(name=name or workflow_name(run.name))
+    steps = _steps(run, choices, phase_sign, force, omp_nthreads)
+    products = {key: source for key, source in PRODUCTS.items() if _maker(source) in steps}
+    facts = {key: source for key, source in FACTS.items() if _maker(source) in steps}
+    steps['outputs_wf'] = init_outputs_wf(
+        run=run,
+        output_dir=output_dir,
+        choices=used_choices(run, choices),
+        products=[*products],
+        steps=[*facts],
+        links=links,
+        mem_gb=memory_gb(run.shape, 4 + run.n_echoes),
+    )
+    saved = [(source, f'outputs_wf.{key}') for key, source in products.items()]
+    told = [(source, f'outputs_wf.{key}_facts') for key, source in facts.items()]
+    for source, target in (*LINKS, *saved, *told):
+        (maker, output), (taker, field) = source.split('.'), target.split('.')
+        if maker in steps and taker in steps:
+            workflow.connect(
+                steps[maker], f'outputnode.{output}', steps[taker], f'inputnode.{field}'
+            )
+    return workflow
+
+
+def _steps(
+    run: GreRun,
+    choices: Mapping[str, Choice],
+    phase_sign: str,
+    force: tuple[str, ...],
+    omp_nthreads: int,
+) -> dict[str, Workflow]:
+    times, n = run.echo_times, run.n_echoes
+    many = {'mem_gb': memory_gb(run.shape, 8 + 4 * n), 'omp_nthreads': omp_nthreads}
+    few = {'mem_gb': memory_gb(run.shape, 12), 'omp_nthreads': omp_nthreads}
+    made = [
+        init_phase_wf(run=run, coil=choices['coil'], force=force, **many),
+        init_fieldmap_wf(
+            unwrap=choices['unwrap'], field=choices['field'], echo_times=times,
+            imaging_frequency=run.imaging_frequency, **many,
+        ),
+        init_masking_wf(method=choices['mask'], mask=run.mask, **many),
+        init_sign_wf(phase_sign=phase_sign, **many),
+        init_background_wf(method=choices['background'], **few),
+        init_dipole_wf(method=choices['dipole'], **few),
+        init_reference_wf(method=choices['reference'], labels=run.labels, **few),
+    ]  # fmt: skip
+    if n > 1:  # one echo shows no decay
+        decay = init_relaxometry_wf(method=choices['relaxometry'], echo_times=times, **many)
+        made.insert(3, decay)
+    return {step.name: step for step in made}
+
+
+def used_choices(run: GreRun, choices: Mapping[str, Choice]) -> dict[str, Choice]:
+    """The methods that this run goes through: its data may leave some without work."""
+    idle = {
+        'coil': run.n_channels == 1,
+        'mask': run.mask is not None,
+        'relaxometry': run.n_echoes == 1,
+    }
+    return {step: choice for step, choice in choices.items() if not idle.get(step)}
+
+
+def workflow_name(run_name: str) -> str:
+    """Name of a run's workflow, such as ``sub_01_acq_x``."""
+    return run_name.replace('-', '_')
+
+
+def memory_gb(shape: tuple[int, ...], volumes: float) -> float:
+    """Memory of so many float32 volumes and of the libraries, in GB."""
+    return 0.35 + volumes * 4 * math.prod(shape) / 2**30
+
+
+def _maker(source: str) -> str:
+    return source.split('.')[0]
