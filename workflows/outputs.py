@@ -38,7 +38,7 @@ def init_outputs_wf(
     products
         Keys of :data:`bidsqsm.io.products.PRODUCTS`; each is a field of the input node.
     steps
-        Steps that have facts; ``<step>_facts`` is a field of the input node.
+        Steps that have facts; ``facts_<step>`` is a field of the input node.
     links
         Datasets by their name in ``DatasetLinks``.
     mem_gb
@@ -48,7 +48,7 @@ def init_outputs_wf(
 
     Inputs
     ------
-    The products, and ``<step>_facts`` of the steps.
+    The products, and ``facts_<step>`` of the steps.
 
     Outputs
     -------
@@ -57,17 +57,15 @@ def init_outputs_wf(
 
     """
     workflow = Workflow(name=name)
-    fields = [*products, *(f'{step}_facts' for step in steps)]
+    fields = [*products, *(f'facts_{step}' for step in steps)]
     inputnode = pe.Node(niu.IdentityInterface(fields=fields), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields=['out_files']), name='outputnode')
 
     write_derivatives = pe.Node(
         WriteDerivatives(
-            products=list(products),
-            steps=list(steps),
-            run=run,
+            run=run.to_json(),
             output_dir=str(output_dir),
-            choices={step: str(choice) for step, choice in choices.items()},
+            methods={step: str(choice) for step, choice in choices.items()},
             links={key: str(path) for key, path in (links or {}).items()},
         ),
         name='write_derivatives',

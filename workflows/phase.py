@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
@@ -16,6 +18,8 @@ def init_phase_wf(
     *,
     run: GreRun,
     coil: Choice,
+    unwrap: Choice,
+    wishes: Mapping[str, str] | None = None,
     force: tuple[str, ...] = (),
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
@@ -29,6 +33,10 @@ def init_phase_wf(
         The run, for its files and metadata.
     coil
         Method that combines receive channels; used where the run has more than one.
+    unwrap
+        Method that the removal of the receive phase unwraps with.
+    wishes
+        Whether to remove ``alternation``, ``bipolar`` and ``offset``: ``auto``, ``yes`` or ``no``.
     force
         Checks that are not to stop the run, such as ``filtered-phase``.
     mem_gb
@@ -59,9 +67,11 @@ def init_phase_wf(
 
     prepare_phase = pe.Node(
         PreparePhase(
-            run=run,
-            in_files=[str(p) for p in (*run.magnitude, *run.phase, *run.real, *run.imag)],
-            method=str(coil),
+            run=run.to_json(),
+            in_files=[str(path) for path in run.files],
+            coil=str(coil),
+            unwrap=str(unwrap),
+            wishes=dict(wishes or {}),
             force=list(force),
         ),
         name='prepare_phase',

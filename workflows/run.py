@@ -81,6 +81,7 @@ def init_run_wf(
     output_dir: Path,
     choices: Mapping[str, Choice],
     phase_sign: str = 'auto',
+    wishes: Mapping[str, str] | None = None,
     force: tuple[str, ...] = (),
     links: Mapping[str, Path] | None = None,
     omp_nthreads: int = 1,
@@ -98,6 +99,8 @@ def init_run_wf(
         Method of every step of the catalogue, with its parameters.
     phase_sign
         ``auto`` (from the data), ``+1`` or ``-1``.
+    wishes
+        Whether to remove ``alternation``, ``bipolar`` and ``offset``: ``auto``, ``yes`` or ``no``.
     force
         Checks that are not to stop the run.
     links
@@ -109,7 +112,16 @@ def init_run_wf(
 
     """
     workflow = Workflow(name=name or workflow_name(run.name))
-    steps = _steps(run, choices, phase_sign, force, omp_nthreads)
+    steps = _steps(run, choices, phase_sign, omp_nthreads)
+    steps['phase_wf'] = init_phase_wf(
+        run=run,
+        coil=choices['coil'],
+        unwrap=choices['unwrap'],
+        wishes=wishes,
+        force=force,
+        mem_gb=memory_gb(run.shape, 10 + 5 * run.n_echoes),
+        omp_nthreads=omp_nthreads,
+    )
     products = {key: source for key, source in PRODUCTS.items() if _maker(source) in steps}
     facts = {key: source for key, source in FACTS.items() if _maker(source) in steps}
     steps['outputs_wf'] = init_outputs_wf(
@@ -122,7 +134,7 @@ def init_run_wf(
         mem_gb=memory_gb(run.shape, 4 + run.n_echoes),
     )
     saved = [(source, f'outputs_wf.{key}') for key, source in products.items()]
-    told = [(source, f'outputs_wf.{key}_facts') for key, source in facts.items()]
+    told = [(source, f'outputs_wf.facts_{key}') for key, source in facts.items()]
     for source, target in (*LINKS, *saved, *told):
         (maker, output), (taker, field) = source.split('.'), target.split('.')
         if maker in steps and taker in steps:
@@ -136,14 +148,12 @@ def _steps(
     run: GreRun,
     choices: Mapping[str, Choice],
     phase_sign: str,
-    force: tuple[str, ...],
     omp_nthreads: int,
 ) -> dict[str, Workflow]:
     times, n = run.echo_times, run.n_echoes
     many = {'mem_gb': memory_gb(run.shape, 8 + 4 * n), 'omp_nthreads': omp_nthreads}
     few = {'mem_gb': memory_gb(run.shape, 12), 'omp_nthreads': omp_nthreads}
     made = [
-        init_phase_wf(run=run, coil=choices['coil'], force=force, **many),
         init_fieldmap_wf(
             unwrap=choices['unwrap'], field=choices['field'], echo_times=times,
             imaging_frequency=run.imaging_frequency, **many,
@@ -156,7 +166,7 @@ def _steps(
     ]  # fmt: skip
     if n > 1:  # one echo shows no decay
         decay = init_relaxometry_wf(method=choices['relaxometry'], echo_times=times, **many)
-        made.insert(3, decay)
+        made.append(decay)
     return {step.name: step for step in made}
 
 

@@ -1,0 +1,167 @@
+"""One call of the app: the runs it found and the files that it leaves about them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from bidsqsm.cli.execute import Ledger, RunState, clean, execute
+from bidsqsm.cli.outcome import FAILED, SKIPPED, Status
+from bidsqsm.config import Config
+from bidsqsm.io.atomic import write_text
+from bidsqsm.io.boilerplate import as_markdown, methods_text, write_citation
+from bidsqsm.io.inputs import GreRun, Skipped
+from bidsqsm.io.sidecars import provenance
+from bidsqsm.workflows.base import dataset_links
+from bidsqsm.workflows.run import init_run_wf, used_choices
+
+LOGGER = logging.getLogger(__name__)
+
+
+class Call:
+    """One call of the app.
+
+    Parameters
+    ----------
+    config
+        The settings; processors, memory and threads are settled.
+    command
+        The command line, for the status files.
+    found
+        Runs and skipped acquisitions.
+
+    """
+
+    def __init__(self, config: Config, command: str, found: Sequence[GreRun | Skipped]) -> None:
+        self.config, self.command, self.found = config, command, list(found)
+        self.runs = [run for run in found if isinstance(run, GreRun)]
+        self.skipped = [run for run in found if isinstance(run, Skipped)]
+        self.identity = f'{time.strftime("%Y%m%d-%H%M%S")}_{uuid.uuid4().hex[:8]}'
+        self.interrupted: KeyboardInterrupt | None = None
+
+    def log_file(self, ending: str) -> Path:
+        """A file of this call in the log folder of the output."""
+        return self.config.output_dir / 'logs' / f'bidsqsm_{self.identity}.{ending}'
+
+    def log_folder(self, run: GreRun | Skipped) -> Path:
+        """The folder for status and crash files of a run's subject in this call."""
+        subject = f'sub-{run.entities["sub"]}'
+        return self.config.output_dir / subject / 'log' / self.identity
+
+    def write_settings(self) -> None:
+        """Leave a copy of the settings that ``--config-file`` takes."""
+        write_text(self.log_file('toml'), self.config.to_toml())
+
+    def write_boilerplate(self) -> Path:
+        """Write the methods text without computing anything; what data decides is left out."""
+        told = [
+            provenance(run, {}, used_choices(run, self.config.methods)) for run in self.runs
+        ]
+        return write_text(self.log_file('methods.md'), as_markdown(methods_text(told)))
+
+    def draw(self) -> Path:
+        """Draw the graph of a run's steps."""
+        run, path = self.runs[0], self.log_file('graph.svg')
+        workflow = init_run_wf(
+            run=run, output_dir=self.config.output_dir, choices=self.config.methods
+        )
+        workflow.write_graph(str(path.with_suffix('.dot')), graph2use='colored', format='svg')
+        return path
+
+    def process(self) -> list[Status]:
+        """Make the maps of every run, then the reports; returns how each run ended."""
+        states: list[RunState] = []
+        if self.runs:
+            ledger = execute(self.config, self.runs, self.log_folder)
+            states, self.interrupted = [*ledger.states.values()], ledger.interrupted
+            if self.config.resource_monitor:
+                self._write_usage(ledger)
+        self._remember(states)
+        if any(state.status.status == 'ok' for state in states):
+            write_citation(self.config.output_dir)
+        statuses = self._report(states)
+        if self.config.clean_workdir:
+            clean(self.config, states)
+        return statuses
+
+    def report_again(self) -> list[Status]:
+        """Write the reports from what the work folder holds of earlier calls."""
+        states = [self._remembered(run) for run in self.runs]
+        return self._report(states)
+
+    def _report(self, states: Sequence[RunState]) -> list[Status]:
+        """Write report and status of every subject; a report that fails fails its runs."""
+        from bidsqsm.reports.subject import RunRecord, write_subject_report
+
+        statuses = {s.run.name: s.status for s in states} | {
+            run.name: Status(run.name, SKIPPED, run.reason) for run in self.skipped
+        }
+        by_name = {state.run.name: state for state in states}
+        for subject in dict.fromkeys(run.entities['sub'] for run in self.found):
+            records = []
+            for run in self.found:
+                if run.entities['sub'] == subject:
+                    state = by_name.get(run.name)
+                    records.append(
+                        RunRecord(
+                            run=run,
+                            status=asdict(statuses[run.name]),
+                            products=state.products if state else {},
+                            facts=state.facts if state else {},
+                            choices=used_choices(run, self.config.methods) if state else {},
+                        )
+                    )
+            try:
+                write_subject_report(self.config.output_dir, subject, records)
+            except Exception as error:  # noqa: BLE001 - maps are there; tell, and go on
+                LOGGER.exception('report of sub-%s', subject)
+                for record in records:
+                    status = statuses[record.run.name]
+                    if status.status == 'ok':
+                        status.status = FAILED
+                        status.reason = f'the maps are written, but the report failed: {error}'
+        for run in self.found:
+            statuses[run.name].write(self.log_folder(run), self.command)
+        return [statuses[run.name] for run in self.found]
+
+    def _write_usage(self, ledger: Ledger) -> None:
+        rows = ['run\tstep\tseconds\tcpu_seconds\tpeak_gb']
+        rows += [
+            f'{run}\t{node}\t{used.seconds:.2f}\t{used.cpu_seconds:.2f}\t{used.peak_gb:.3f}'
+            for run, node, used in ledger.usage
+        ]
+        write_text(self.log_file('resources.tsv'), '\n'.join(rows) + '\n')
+
+    def _memory_of(self, run: GreRun) -> Path:
+        return self.config.work_dir / 'records' / f'{run.name}.json'
+
+    def _remember(self, states: Sequence[RunState]) -> None:
+        for state in states:
+            content = {
+                'status': asdict(state.status),
+                'products': {key: str(path) for key, path in state.products.items()},
+                'facts': state.facts,
+            }
+            write_text(self._memory_of(state.run), json.dumps(content))
+
+    def _remembered(self, run: GreRun) -> RunState:
+        try:
+            content = json.loads(self._memory_of(run).read_text())
+            products = {key: Path(path) for key, path in content['products'].items()}
+            status = Status(**content['status'])
+        except (OSError, ValueError, KeyError, TypeError):
+            products, content = {}, {'facts': {}}
+            status = Status(run.name)
+        if not products or not all(path.is_file() for path in products.values()):
+            status = Status(
+                run.name, FAILED,
+                f'{self.config.work_dir} holds no finished maps of {run.name}, expected those of '
+                'an earlier call: run without --reports-only',
+            )  # fmt: skip
+            products = {}
+        return RunState(run, status, products, content['facts'])

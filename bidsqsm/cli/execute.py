@@ -1,0 +1,193 @@
+"""Runs the graph and keeps account of what became of every run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bidsqsm.cli.outcome import FAILED, SKIPPED, Status
+from bidsqsm.cli.progress import Progress, stage
+from bidsqsm.config import Config
+from bidsqsm.executor import Failure, ProcessPerNodePlugin, Usage, limit_threads
+from bidsqsm.io.atomic import write_text
+from bidsqsm.io.inputs import GreRun
+from bidsqsm.workflows.base import init_bidsqsm_wf
+from bidsqsm.workflows.run import FACTS, PRODUCTS, workflow_name
+
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass
+class RunState:
+    """What is known of a run so far: its files, what was decided, how it stands."""
+
+    run: GreRun
+    status: Status
+    products: dict[str, Path] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    finished: bool = False
+
+
+class Ledger:
+    """Listens to the executor and books every event to its run.
+
+    Parameters
+    ----------
+    runs
+        The runs of the graph.
+    progress
+        Told of every event.
+    log_folder
+        Gives the folder for the crash files of a run.
+    memory
+        Memory planned with, in GB, for advice.
+
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[GreRun],
+        progress: Progress,
+        log_folder: Callable[[GreRun], Path],
+        memory: float,
+    ) -> None:
+        self.states = {
+            workflow_name(run.name): RunState(run, Status(run.name, warnings=[*run.warnings]))
+            for run in runs
+        }
+        self.usage: list[tuple[str, str, Usage]] = []
+        self.interrupted: KeyboardInterrupt | None = None
+        self._progress, self._log_folder, self._memory = progress, log_folder, memory
+
+    def on_status(self, node: Any, event: str) -> None:
+        """Nipype's status callback."""
+        state = self._state(node)
+        if event == 'start':
+            self._progress.start(state.run.name, node.name)
+        elif event == 'end':
+            self._book(state, node)
+            self._progress.end(state.run.name, node.name)
+
+    def on_end(self, node: Any, usage: Usage) -> None:
+        """The executor's account of a node that ran."""
+        state = self._state(node)
+        state.status.seconds = round(state.status.seconds + usage.seconds, 1)
+        self.usage.append((state.run.name, node.name, usage))
+        LOGGER.info(
+            '%s: %s took %.1f s, %.1f CPU s, %.2f GB at most',
+            state.run.name, stage(node.name), usage.seconds, usage.cpu_seconds, usage.peak_gb,
+        )  # fmt: skip
+
+    def on_failure(self, node: Any, failure: Failure) -> str:
+        """Book a failure to its run; returns the path of the crash file."""
+        state = self._state(node)
+        reason = self.reason(node, failure)
+        path = self._log_folder(state.run) / f'{state.run.name}_{node.name}_crash.txt'
+        inputs = '\n'.join(f'  {k} = {v}' for k, v in sorted(node.inputs.get().items()))
+        write_text(path, f'{reason}\n\n{node.fullname}\n{inputs}\n\n{failure.details}\n')
+        if state.status.status == 'ok':  # the first failure is the cause
+            state.status.status = SKIPPED if failure.kind == 'dataset' else FAILED
+            state.status.reason, state.status.crash = reason, str(path)
+            self._progress.fail(state.run.name, node.name, reason)
+        LOGGER.debug('%s', failure.details)
+        return str(path)
+
+    def reason(self, node: Any, failure: Failure) -> str:
+        """One sentence for the person who runs the app."""
+        if failure.kind in ('memory', 'killed'):
+            return (
+                f'the step {stage(node.name)}: {failure.message}; it was expected to need '
+                f'{node.mem_gb:.1f} GB of the {self._memory:.1f} GB planned with (--mem): if '
+                'memory ran out, give the job more, or lower --nprocs so that fewer steps run '
+                'at once'
+            )
+        if failure.kind == 'disk':
+            return f'the step {stage(node.name)}: {failure.message}; free or unlock the disk'
+        return failure.message
+
+    def close(self, reason: str) -> None:
+        """Settle the runs that neither finished nor failed."""
+        for state in self.states.values():
+            if state.status.status == 'ok' and not state.finished:
+                state.status.status, state.status.reason = FAILED, reason
+
+    def _book(self, state: RunState, node: Any) -> None:
+        outputs = node.result.outputs.get()
+        facts = json.loads(json.dumps(outputs.get('facts') or {}))
+        state.status.warnings += [w for w in facts.get('warnings', [])
+                                  if w not in state.status.warnings]  # fmt: skip
+        sources = _sources(node)
+        state.facts |= {k: facts for k, source in FACTS.items() if source in sources}
+        for key, source in PRODUCTS.items():
+            value = outputs.get(sources.get(source, ''))
+            if isinstance(value, str):
+                state.products[key] = Path(value)
+        state.finished = state.finished or node.name == 'write_derivatives'
+
+    def _state(self, node: Any) -> RunState:
+        return next(self.states[part] for part in node.fullname.split('.') if part in self.states)
+
+
+def _sources(node: Any) -> dict[str, str]:
+    """Outputs of a node by what :mod:`bidsqsm.workflows.run` calls them."""
+    step = node.fullname.split('.')[-2]
+    names = {f'{step}.{name}': name for name in node.outputs.get()}
+    if step == 'fieldmap_wf':
+        which = 'unwrap_facts' if node.name == 'unwrap_phase' else 'field_facts'
+        names[f'{step}.{which}'] = 'facts'
+    return names
+
+
+def execute(
+    config: Config, runs: Sequence[GreRun], log_folder: Callable[[GreRun], Path]
+) -> Ledger:
+    """Process all runs; a run that fails takes no other with it."""
+    workflow = init_bidsqsm_wf(config, runs)
+    limit_threads(config.omp_nthreads or 1)
+    counts = {run.name: 0 for run in runs}
+    names = {workflow_name(run.name): run.name for run in runs}
+    for node in workflow.list_node_names():
+        for part in node.split('.'):
+            if part in names and node.split('.')[-1] not in ('inputnode', 'outputnode'):
+                counts[names[part]] += 1
+    memory = config.mem or 0.0
+    why = 'not finished, as the call ended before'
+    with Progress(counts) as progress:
+        ledger = Ledger(runs, progress, log_folder, memory)
+        plugin = ProcessPerNodePlugin(
+            {
+                'n_procs': config.nprocs,
+                'memory_gb': memory,
+                'status_callback': ledger.on_status,
+                'on_failure': ledger.on_failure,
+                'on_end': ledger.on_end,
+            }
+        )
+        try:
+            workflow.run(plugin=plugin)
+        except KeyboardInterrupt as error:
+            ledger.interrupted = error
+            why = 'interrupted'
+        except Exception as error:
+            # Nipype raises the first failure once more when all is done; the ledger has them all
+            LOGGER.debug('Nipype: %s', error)
+            if not any(s.status.status != 'ok' for s in ledger.states.values()):
+                raise
+        ledger.close(why)
+    return ledger
+
+
+def clean(config: Config, states: Sequence[RunState]) -> None:
+    """Remove the work files of the runs that are done."""
+    for state in states:
+        if state.status.status == 'ok':
+            subject = config.work_dir / 'bidsqsm_wf' / f'sub_{state.run.entities["sub"]}'
+            shutil.rmtree(subject / workflow_name(state.run.name), ignore_errors=True)
+            for folder in (subject, subject.parent):
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()

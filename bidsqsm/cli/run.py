@@ -1,0 +1,161 @@
+"""``bidsqsm BIDS_DIR OUTPUT_DIR participant``: from the settings to the last line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import shlex
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bidsqsm import __version__
+from bidsqsm.cli.call import Call
+from bidsqsm.cli.logs import start_logging
+from bidsqsm.cli.outcome import Status, outcome
+from bidsqsm.cli.parser import parse_arguments
+from bidsqsm.cli.paths import check_paths, contain_caches, make_writable
+from bidsqsm.cli.resources import available_cpus, available_memory
+from bidsqsm.cli.validation import find_validator, refuse, validation_errors
+from bidsqsm.config import Config
+from bidsqsm.io.errors import DatasetError
+
+if TYPE_CHECKING:
+    from bidsqsm.io.inputs import GreRun, Skipped
+
+LOGGER = logging.getLogger(__name__)
+MOST_THREADS = 8  # of one step; beyond, the gain is small
+
+
+class Terminated(KeyboardInterrupt):
+    """The scheduler asked the app to end."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the app.
+
+    Returns
+    -------
+    0 where all that was asked for was made, 1 where a run failed or was skipped, 2 for a wrong
+    command line or input, 127 where a program is missing, 130 or 143 where it was interrupted.
+
+    """
+    config = parse_arguments(argv)
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        line, code = participant(config, shlex.join(['bidsqsm', *argv]))
+    except DatasetError as error:
+        line, code = f'bidsqsm failed: {error}', 2
+    except KeyboardInterrupt as error:
+        line, code = _interrupted(error)
+    except OSError as error:
+        LOGGER.debug('the app ended', exc_info=True)
+        line, code = f'bidsqsm failed: {error}', 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if line:
+        LOGGER.log(logging.ERROR if code else logging.INFO, '%s', line)
+        print(line, file=sys.stderr if code else sys.stdout, flush=True)
+    return code
+
+
+def participant(config: Config, command: str) -> tuple[str, int]:
+    """Process the runs of a dataset; returns the last line and the exit code."""
+    started = time.monotonic()
+    check_paths(config)
+    found = _find(config)
+    if config.dry_run:
+        from bidsqsm.io.inputs import run_table
+
+        print(run_table(found))
+        return '', 0
+    if config.write_graph and shutil.which('dot') is None:
+        return 'bidsqsm failed: --write-graph needs the program dot (of Graphviz): install it', 127
+    make_writable(config.output_dir, 'output')
+    make_writable(config.work_dir, 'work')
+    contain_caches(config.work_dir)
+    call = Call(settle(config, found), command, found)
+    start_logging(call.log_file('log'), config.verbose)
+    LOGGER.info('bidsqsm %s: %s', __version__, command)
+    _validate(call)
+    call.write_settings()
+    statuses = _statuses(call)
+    if call.interrupted is not None:
+        return _interrupted(call.interrupted)
+    return outcome(statuses, time.monotonic() - started) if statuses else ('', 0)
+
+
+def _statuses(call: Call) -> list[Status]:
+    if call.config.boilerplate_only:
+        print(f'methods text: {call.write_boilerplate()}')
+        return []
+    if call.config.write_graph:
+        LOGGER.info('graph: %s', call.draw())
+    return call.report_again() if call.config.reports_only else call.process()
+
+
+def settle(config: Config, found: Sequence[GreRun | Skipped]) -> Config:
+    """Fill in processors, memory and threads; threads go to steps only where runs are few."""
+    from bidsqsm.io.inputs import GreRun
+
+    nprocs = config.nprocs or available_cpus()
+    runs = max(1, sum(isinstance(run, GreRun) for run in found))
+    shared = min(MOST_THREADS, math.ceil(nprocs / runs))
+    threads = min(nprocs, config.omp_nthreads or shared)
+    return replace(
+        config, nprocs=nprocs, omp_nthreads=threads, mem=config.mem or available_memory()
+    )
+
+
+def _find(config: Config) -> list[GreRun | Skipped]:
+    from bidsqsm.io.inputs import find_runs
+
+    return find_runs(
+        config.bids_dir,
+        participant_label=config.participant_label,
+        session_label=config.session_label,
+        filters=_filters(config.bids_filter_file),
+        derivatives=config.derivatives,
+        mask_pattern=config.mask_pattern,
+        database_dir=config.bids_database_dir,
+    )
+
+
+def _filters(path: Path | None) -> Mapping[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise DatasetError(f'--bids-filter-file {path}: {error}; expected JSON') from error
+    if not isinstance(content, dict):
+        raise DatasetError(f'--bids-filter-file {path}: expected {{query: {{entity: value}}}}')
+    return content
+
+
+def _validate(call: Call) -> None:
+    if call.config.skip_bids_validation:
+        return
+    program = find_validator()
+    if program is None:
+        LOGGER.warning('the dataset was not validated: bids-validator-deno is not installed')
+        return
+    errors = validation_errors(call.config.bids_dir, program)
+    subjects = {run.entities['sub'] for run in call.found}
+    for issue in refuse(errors, subjects, [run.name for run in call.skipped]):
+        LOGGER.warning('BIDS validator: %s in %s, which is not used', *issue)
+
+
+def _terminate(_number: int, _frame: Any) -> None:
+    raise Terminated
+
+
+def _interrupted(error: KeyboardInterrupt) -> tuple[str, int]:
+    line = 'bidsqsm failed: interrupted; the same command goes on where it stopped'
+    return line, 143 if isinstance(error, Terminated) else 130

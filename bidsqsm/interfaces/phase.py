@@ -1,0 +1,46 @@
+"""Phase preparation as a Nipype interface."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bidsqsm.catalog import STEPS
+from bidsqsm.interfaces.base import File, StepInputSpec, StepInterface, StepOutputSpec, traits
+from bidsqsm.interfaces.preparation import prepare_run
+from bidsqsm.io.inputs import GreRun
+from bidsqsm.qsm.jit import threads
+
+
+class _PreparePhaseInputSpec(StepInputSpec):
+    run = traits.Str(mandatory=True, desc='the run, a GreRun as JSON')
+    in_files = traits.List(File(exists=True), mandatory=True, desc='its images')
+    coil = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. mcpc3ds')
+    unwrap = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. romeo')
+    wishes = traits.Dict(desc='alternation, bipolar and offset: auto, yes or no')
+    force = traits.List(traits.Str, desc='checks that do not stop the run')
+
+
+class _PreparePhaseOutputSpec(StepOutputSpec):
+    phase = File(exists=True, desc='phase, in rad, echoes last')
+    magnitude = File(exists=True, desc='magnitude, echoes last')
+    magnitude_rss = File(exists=True, desc='root of the sum of squares over echoes')
+
+
+class PreparePhase(StepInterface):
+    """Read a run and free its phase of everything that is neither field nor noise."""
+
+    input_spec = _PreparePhaseInputSpec
+    output_spec = _PreparePhaseOutputSpec
+
+    def _run_interface(self, runtime):
+        run = GreRun.from_json(self.inputs.run)
+        coil = STEPS['coil'].choose(self.inputs.coil)
+        unwrap = STEPS['unwrap'].choose(self.inputs.unwrap)
+        wishes, force = self.given('wishes') or {}, self.given('force') or []
+        with threads(self.inputs.num_threads):
+            found = prepare_run(run, coil=coil, unwrap=unwrap, wishes=wishes, force=force)
+        rss = np.sqrt(np.sum(found.magnitude**2, axis=0))
+        like = self.inputs.in_files[0]
+        self.save(runtime, like, phase=found.phase, magnitude=found.magnitude, magnitude_rss=rss)
+        self._results['facts'] = found.facts
+        return runtime

@@ -1,0 +1,169 @@
+"""From the files of a run to phase in radians that is ready for unwrapping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.inputs import GreRun
+from bidsqsm.io.nifti import channel_loader, load_stored, load_volumes
+from bidsqsm.io.volumes import check_volumes
+from bidsqsm.methods import Choice
+from bidsqsm.qsm.grid import Volume
+from bidsqsm.qsm.phase.jumps import find_wrap_jump
+from bidsqsm.qsm.phase.prepare import prepare
+from bidsqsm.qsm.phase.scaling import PhaseScale, decide_scale, polar, scale_phase
+
+Reader = Callable[[int], Volume]
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """Phase (rad) and magnitude, both (n_echoes, nx, ny, nz) float32, and how they came to be."""
+
+    phase: Volume
+    magnitude: Volume
+    facts: dict[str, Any]
+
+
+def prepare_run(
+    run: GreRun,
+    *,
+    coil: Choice | None,
+    unwrap: Choice,
+    wishes: Mapping[str, Any],
+    force: Sequence[str] = (),
+) -> PreparedRun:
+    """Read a run, scale its phase, combine its channels and remove receive and readout phase.
+
+    Parameters
+    ----------
+    run
+        Files and metadata.
+    coil
+        Method that combines channels; not used where they are combined.
+    unwrap
+        Method that the removal of the receive phase unwraps with.
+    wishes
+        ``alternation``, ``bipolar`` and ``offset``, each ``auto``, ``yes`` or ``no``.
+    force
+        ``filtered-phase`` goes on with phase that looks high-pass filtered.
+
+    Raises
+    ------
+    DatasetError
+        Where the values cannot be phase, or the phase was filtered.
+
+    """
+    try:
+        if run.n_channels > 1:
+            phase, magnitude, facts = _combine(run, coil, unwrap)
+        else:
+            phase, magnitude, facts = _read(run)
+        # the check of combined channels; that of single files came before their scaling
+        said = check_volumes(phase, magnitude, **_names(run)) if run.n_channels > 1 else []
+        done = prepare(
+            phase, magnitude, None, run.echo_times, run.grid,
+            **wishes, readout=readout_of(run.metadata), unwrap=unwrap,
+        )  # fmt: skip
+    except DatasetError:
+        raise
+    except ValueError as error:  # of the values, which the numerics know but not their files
+        raise DatasetError(f'{_names(run)["phase_name"]}: {error}') from error
+    warnings = [*run.warnings, *facts.pop('warnings', []), *said, *done.warnings]
+    if done.facts['filtered']['found']:
+        advice = 'export unfiltered phase, or go on at your own risk with --force filtered-phase'
+        if 'filtered-phase' not in force:
+            raise DatasetError(
+                f'{_names(run)["phase_name"]}: {done.facts["filtered"]["sentence"]} No total '
+                f'field can be had from it: {advice}'
+            )
+        warnings.append(f'{done.facts["filtered"]["sentence"]} The run was forced.')
+    return PreparedRun(done.phase, magnitude, {**facts, **done.facts, 'warnings': warnings})
+
+
+def readout_of(metadata: Mapping[str, Any]) -> Literal['monopolar', 'bipolar'] | None:
+    """What the metadata says of the direction of the readout gradients, if anything."""
+    for key in ('ReadoutPolarity', 'ReadoutMode', 'MultiEchoReadout'):
+        text = str(metadata.get(key, '')).lower()
+        for known in ('monopolar', 'bipolar'):
+            if known in text:
+                return known  # type: ignore[return-value]
+    return None
+
+
+def _read(run: GreRun) -> tuple[Volume, Volume, dict[str, Any]]:
+    if run.real:
+        phase, magnitude = polar(load_volumes(run.real), load_volumes(run.imag))
+        said = check_volumes(phase, magnitude, **_names(run))
+        scaling = 'Phase and magnitude were computed from real and imaginary images.'
+        return phase, magnitude, {'scaling': scaling, 'warnings': said}
+    stored, slope, inter = load_stored(run.phase)
+    magnitude = load_volumes(run.magnitude)
+    if not stored.flags.writeable:
+        stored = stored.copy()
+    said = check_volumes(stored, magnitude, **_names(run))
+    phase, scale = scale_phase(
+        stored, slope, inter, _text(run, 'Units'), _text(run, 'Manufacturer')
+    )
+    return phase, magnitude, {'scaling': scale.sentence, 'warnings': said}
+
+
+def _combine(
+    run: GreRun, coil: Choice | None, unwrap: Choice
+) -> tuple[Volume, Volume, dict[str, Any]]:
+    if coil is None:
+        raise ValueError(f'{run.name} has {run.n_channels} channels and no method to combine them')
+    load, scaling = _channels(run)
+    phase, magnitude = coil(load, run.n_channels, run.echo_times, run.grid, unwrap)
+    facts = {'scaling': scaling, 'channels': run.n_channels, 'coil': coil.method.name}
+    return phase, magnitude, facts
+
+
+def _channels(run: GreRun) -> tuple[Callable[[int], npt.NDArray[np.complex64]], str]:
+    """A reader of one channel at a time as complex numbers, and what its phase was taken for."""
+    if run.real:
+        real, imag = channel_loader(run.real), channel_loader(run.imag)
+        text = 'Channels were read as real and imaginary images.'
+        return lambda c: (real(c) + np.complex64(1j) * imag(c)).astype(np.complex64), text
+    phase, magnitude = channel_loader(run.phase), channel_loader(run.magnitude)
+    scale = _scale_of_channels(run, phase)
+
+    def load(index: int) -> npt.NDArray[np.complex64]:
+        turned = np.exp(np.complex64(1j) * scale.apply(phase(index)))
+        return (magnitude(index) * turned).astype(np.complex64)
+
+    return load, scale.sentence
+
+
+def _scale_of_channels(run: GreRun, read: Reader) -> PhaseScale:
+    """Decide on the range of all channels; wraps are looked for in the first."""
+    low, high, whole = np.inf, -np.inf, True
+    first: Volume | None = None
+    for index in range(run.n_channels):
+        values = read(index)
+        first = values if first is None else first
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+            whole = whole and bool(np.all(finite == np.rint(finite)))
+    if first is None or not np.isfinite(low):
+        raise ValueError('the phase holds no finite value, expected a phase in every voxel')
+    jump = find_wrap_jump(first, high - low)
+    units, maker = _text(run, 'Units'), _text(run, 'Manufacturer')
+    return decide_scale(low, high, whole, 1.0, 0.0, units, maker, jump)
+
+
+def _text(run: GreRun, key: str) -> str | None:
+    value = run.metadata.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _names(run: GreRun) -> dict[str, str]:
+    phase, magnitude = run.phase or run.real, run.magnitude or run.real
+    return {'phase_name': phase[0].name, 'magnitude_name': magnitude[0].name}
