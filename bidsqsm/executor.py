@@ -101,7 +101,7 @@ class ProcessPerNodePlugin(MultiProcPlugin):  # type: ignore[misc]
         inbox, outbox = self._context.Pipe(duplex=False)
         process = self._context.Process(
             target=_run_node,
-            args=(node, updatehash, outbox, logging.getLogger().getEffectiveLevel()),
+            args=(node, updatehash, outbox, _levels()),
             daemon=True,
         )
         process.start()
@@ -146,10 +146,10 @@ class ProcessPerNodePlugin(MultiProcPlugin):  # type: ignore[misc]
         wait([task.inbox for task in self._tasks.values()], timeout=1.0)
 
 
-def _run_node(node: Any, updatehash: bool, outbox: Connection, level: int) -> None:
+def _run_node(node: Any, updatehash: bool, outbox: Connection, levels: dict[str, int]) -> None:
     """Run a node in its process; send its log records, then a Failure or its Usage."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process on Ctrl-C
-    _log_into(outbox, level)
+    _log_into(outbox, levels)
     started = time.monotonic()
     try:
         node.run(updatehash=updatehash)
@@ -175,12 +175,21 @@ class _PipeHandler(logging.Handler):
         self._outbox.send(record)
 
 
-def _log_into(outbox: Connection, level: int) -> None:
-    for name in [None, *logging.root.manager.loggerDict]:
+def _levels() -> dict[str, int]:
+    """Levels of the loggers that have one in this process; '' is the root."""
+    known = {'': logging.getLogger().level}
+    for name, logger in logging.root.manager.loggerDict.items():
+        if isinstance(logger, logging.Logger) and logger.level:
+            known[name] = logger.level
+    return known
+
+
+def _log_into(outbox: Connection, levels: dict[str, int]) -> None:
+    for name in ['', *logging.root.manager.loggerDict]:
         logging.getLogger(name).handlers.clear()
-    logging.getLogger('nipype').propagate = True
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
     logging.getLogger().addHandler(_PipeHandler(outbox))
-    logging.getLogger().setLevel(level)
     logging.captureWarnings(True)
 
 

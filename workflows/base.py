@@ -53,7 +53,7 @@ def init_subject_wf(config: Config, subject: str, runs: Sequence[GreRun]) -> Wor
         The subject's runs.
 
     """
-    workflow = Workflow(name=f'sub_{subject}')
+    workflow = Workflow(name=subject_workflow_name(subject))
     workflow.add_nodes([
         init_run_wf(
             run=run,
@@ -68,6 +68,11 @@ def init_subject_wf(config: Config, subject: str, runs: Sequence[GreRun]) -> Wor
         for run in runs
     ])  # fmt: skip
     return workflow
+
+
+def subject_workflow_name(subject: str) -> str:
+    """Name of a subject's workflow, which no run's can have."""
+    return f'subject_{subject}_wf'
 
 
 def dataset_links(config: Config) -> dict[str, Path]:

@@ -61,6 +61,9 @@ PRODUCTS: Mapping[str, str] = {
     'reference_mask': 'reference_wf.region',
 }
 
+#: What the report shows besides.
+SHOWN: Mapping[str, str] = {'phase': 'phase_wf.phase'}
+
 #: Where the facts of every step come from.
 FACTS: Mapping[str, str] = {
     'phase': 'phase_wf.facts',
@@ -181,8 +184,8 @@ def used_choices(run: GreRun, choices: Mapping[str, Choice]) -> dict[str, Choice
 
 
 def workflow_name(run_name: str) -> str:
-    """Name of a run's workflow, such as ``sub_01_acq_x``."""
-    return run_name.replace('-', '_')
+    """Name of a run's workflow, such as ``sub_01_acq_x_wf``."""
+    return f'{run_name.replace("-", "_")}_wf'
 
 
 def memory_gb(shape: tuple[int, ...], volumes: float) -> float:

@@ -17,7 +17,7 @@ from bidsqsm.io.atomic import write_text
 from bidsqsm.io.boilerplate import as_markdown, methods_text, write_citation
 from bidsqsm.io.inputs import GreRun, Skipped
 from bidsqsm.io.sidecars import provenance
-from bidsqsm.workflows.base import dataset_links
+from bidsqsm.reports.subject import RunRecord, write_subject_report
 from bidsqsm.workflows.run import init_run_wf, used_choices
 
 LOGGER = logging.getLogger(__name__)
@@ -95,39 +95,33 @@ class Call:
         return self._report(states)
 
     def _report(self, states: Sequence[RunState]) -> list[Status]:
-        """Write report and status of every subject; a report that fails fails its runs."""
-        from bidsqsm.reports.subject import RunRecord, write_subject_report
-
+        """Write the report of every subject and the status of every run."""
         statuses = {s.run.name: s.status for s in states} | {
             run.name: Status(run.name, SKIPPED, run.reason) for run in self.skipped
         }
         by_name = {state.run.name: state for state in states}
         for subject in dict.fromkeys(run.entities['sub'] for run in self.found):
-            records = []
-            for run in self.found:
-                if run.entities['sub'] == subject:
-                    state = by_name.get(run.name)
-                    records.append(
-                        RunRecord(
-                            run=run,
-                            status=asdict(statuses[run.name]),
-                            products=state.products if state else {},
-                            facts=state.facts if state else {},
-                            choices=used_choices(run, self.config.methods) if state else {},
-                        )
-                    )
+            own = [run for run in self.found if run.entities['sub'] == subject]
+            records = [self._record(run, statuses[run.name], by_name.get(run.name)) for run in own]
             try:
                 write_subject_report(self.config.output_dir, subject, records)
-            except Exception as error:  # noqa: BLE001 - maps are there; tell, and go on
+            except Exception as error:  # the maps are there: tell, and go on
                 LOGGER.exception('report of sub-%s', subject)
-                for record in records:
-                    status = statuses[record.run.name]
-                    if status.status == 'ok':
-                        status.status = FAILED
-                        status.reason = f'the maps are written, but the report failed: {error}'
+                for run in own:
+                    statuses[run.name].fail(f'the maps are written, but no report: {error}')
         for run in self.found:
             statuses[run.name].write(self.log_folder(run), self.command)
         return [statuses[run.name] for run in self.found]
+
+    def _record(
+        self, run: GreRun | Skipped, status: Status, state: RunState | None
+    ) -> RunRecord:
+        content = status.content(self.command)
+        if state is None:
+            return RunRecord(run, content)
+        choices = used_choices(state.run, self.config.methods)
+        told = provenance(state.run, state.facts, choices)
+        return RunRecord(run, content, state.products, told)
 
     def _write_usage(self, ledger: Ledger) -> None:
         rows = ['run\tstep\tseconds\tcpu_seconds\tpeak_gb']

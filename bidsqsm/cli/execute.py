@@ -13,11 +13,12 @@ from typing import Any
 from bidsqsm.cli.outcome import FAILED, SKIPPED, Status
 from bidsqsm.cli.progress import Progress, stage
 from bidsqsm.config import Config
+from bidsqsm.engine import Workflow
 from bidsqsm.executor import Failure, ProcessPerNodePlugin, Usage, limit_threads
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.inputs import GreRun
-from bidsqsm.workflows.base import init_bidsqsm_wf
-from bidsqsm.workflows.run import FACTS, PRODUCTS, workflow_name
+from bidsqsm.workflows.base import NAME, init_bidsqsm_wf, subject_workflow_name
+from bidsqsm.workflows.run import FACTS, PRODUCTS, SHOWN, workflow_name
 
 LOGGER = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ class Ledger:
                                   if w not in state.status.warnings]  # fmt: skip
         sources = _sources(node)
         state.facts |= {k: facts for k, source in FACTS.items() if source in sources}
-        for key, source in PRODUCTS.items():
+        for key, source in (PRODUCTS | SHOWN).items():
             value = outputs.get(sources.get(source, ''))
             if isinstance(value, str):
                 state.products[key] = Path(value)
@@ -149,12 +150,7 @@ def execute(
     """Process all runs; a run that fails takes no other with it."""
     workflow = init_bidsqsm_wf(config, runs)
     limit_threads(config.omp_nthreads or 1)
-    counts = {run.name: 0 for run in runs}
-    names = {workflow_name(run.name): run.name for run in runs}
-    for node in workflow.list_node_names():
-        for part in node.split('.'):
-            if part in names and node.split('.')[-1] not in ('inputnode', 'outputnode'):
-                counts[names[part]] += 1
+    counts = {run.name: _count_nodes(workflow, run) for run in runs}
     memory = config.mem or 0.0
     why = 'not finished, as the call ended before'
     with Progress(counts) as progress:
@@ -182,11 +178,17 @@ def execute(
     return ledger
 
 
+def _count_nodes(workflow: Workflow, run: GreRun) -> int:
+    paths = [name.split('.') for name in workflow.list_node_names()]
+    own = [path for path in paths if workflow_name(run.name) in path]
+    return sum(path[-1] not in ('inputnode', 'outputnode') for path in own)
+
+
 def clean(config: Config, states: Sequence[RunState]) -> None:
     """Remove the work files of the runs that are done."""
     for state in states:
         if state.status.status == 'ok':
-            subject = config.work_dir / 'bidsqsm_wf' / f'sub_{state.run.entities["sub"]}'
+            subject = config.work_dir / NAME / subject_workflow_name(state.run.entities['sub'])
             shutil.rmtree(subject / workflow_name(state.run.name), ignore_errors=True)
             for folder in (subject, subject.parent):
                 if folder.is_dir() and not any(folder.iterdir()):

@@ -46,10 +46,18 @@ class Status:
     seconds: float = 0.0
     crash: str | None = None
 
+    def fail(self, reason: str) -> None:
+        """Book a failure, unless there was an earlier one, which is the cause."""
+        if self.status == OK:
+            self.status, self.reason = FAILED, reason
+
+    def content(self, command: str) -> dict[str, object]:
+        """What the status file and the report tell."""
+        return {**asdict(self), 'versions': versions(), 'command': command}
+
     def write(self, folder: Path, command: str) -> Path:
         """Write the status as JSON, whole or not at all."""
-        content = {**asdict(self), 'versions': versions(), 'command': command}
-        text = json.dumps(content, indent=2, ensure_ascii=False) + '\n'
+        text = json.dumps(self.content(command), indent=2, ensure_ascii=False) + '\n'
         return write_text(folder / f'{self.name}_status.json', text)
 
 

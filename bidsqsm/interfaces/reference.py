@@ -41,5 +41,9 @@ class ReferenceChi(StepInterface):
         with threads(self.inputs.num_threads):
             found = refer(chi, mask, grid_of(self.inputs.in_file), r2star, labels)
         self.save(runtime, self.inputs.in_file, chi=found.chi, region=found.region)
-        self._results['facts'] = {'reference': refer.method.name, 'value': float(found.value)}
+        self._results['facts'] = {
+            'reference': refer.method.name,
+            'value': float(found.value),
+            'sd': float(found.spread),
+        }
         return runtime
