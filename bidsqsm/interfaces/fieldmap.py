@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bidsqsm.interfaces.base import (
     File,
     StepInputSpec,
@@ -13,6 +11,7 @@ from bidsqsm.interfaces.base import (
     traits,
 )
 from bidsqsm.qsm.jit import threads
+from bidsqsm.qsm.masking.head import head_mask
 
 
 class _FitFieldInputSpec(StepInputSpec):
@@ -39,7 +38,7 @@ class FitField(StepInterface):
         fit = self.choice('field')
         given = self.inputs
         phase, magnitude = echoes(given.in_file), echoes(given.magnitude)
-        mask = np.any(magnitude > 0, axis=0)
+        mask = head_mask(magnitude)
         with threads(given.num_threads):
             found = fit(phase, magnitude, mask, given.echo_times, given.imaging_frequency)
         self.save(

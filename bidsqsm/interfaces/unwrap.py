@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bidsqsm.interfaces.base import (
     File,
     StepInputSpec,
@@ -13,6 +11,7 @@ from bidsqsm.interfaces.base import (
     traits,
 )
 from bidsqsm.qsm.jit import threads
+from bidsqsm.qsm.masking.head import head_mask
 
 
 class _UnwrapPhaseInputSpec(StepInputSpec):
@@ -37,7 +36,7 @@ class UnwrapPhase(StepInterface):
         unwrap = self.choice('unwrap')
         phase, magnitude = echoes(self.inputs.in_file), echoes(self.inputs.magnitude)
         with threads(self.inputs.num_threads):
-            found = unwrap(phase, magnitude, np.any(magnitude > 0, axis=0), self.inputs.echo_times)
+            found = unwrap(phase, magnitude, head_mask(magnitude), self.inputs.echo_times)
         self.save(runtime, self.inputs.in_file, unwrapped=found.phase, quality=found.quality)
         self._results['facts'] = {}
         return runtime
