@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bidsqsm import __version__
-from bidsqsm.cli.call import Call
 from bidsqsm.cli.logs import start_logging
 from bidsqsm.cli.outcome import Status, outcome
 from bidsqsm.cli.parser import parse_arguments
@@ -27,6 +26,7 @@ from bidsqsm.config import Config
 from bidsqsm.io.errors import DatasetError
 
 if TYPE_CHECKING:
+    from bidsqsm.cli.call import Call
     from bidsqsm.io.inputs import GreRun, Skipped
 
 LOGGER = logging.getLogger(__name__)
@@ -80,6 +80,9 @@ def participant(config: Config, command: str) -> tuple[str, int]:
     make_writable(config.output_dir, 'output')
     make_writable(config.work_dir, 'work')
     contain_caches(config.work_dir)
+    # what follows needs the caches in their place
+    from bidsqsm.cli.call import Call
+
     call = Call(settle(config, found), command, found)
     start_logging(call.log_file('log'), config.verbose)
     LOGGER.info('bidsqsm %s: %s', __version__, command)

@@ -15,7 +15,7 @@ from bidsqsm.io.nifti import channel_loader, load_stored, load_volumes
 from bidsqsm.io.volumes import check_volumes
 from bidsqsm.methods import Choice
 from bidsqsm.qsm.grid import Volume
-from bidsqsm.qsm.phase.jumps import find_wrap_jump
+from bidsqsm.qsm.phase.jumps import find_turn
 from bidsqsm.qsm.phase.prepare import prepare
 from bidsqsm.qsm.phase.scaling import PhaseScale, decide_scale, polar, scale_phase
 
@@ -154,9 +154,9 @@ def _scale_of_channels(run: GreRun, read: Reader) -> PhaseScale:
             whole = whole and bool(np.all(finite == np.rint(finite)))
     if first is None or not np.isfinite(low):
         raise ValueError('the phase holds no finite value, expected a phase in every voxel')
-    jump = find_wrap_jump(first, high - low)
+    turn = find_turn(first, low, high)
     units, maker = _text(run, 'Units'), _text(run, 'Manufacturer')
-    return decide_scale(low, high, whole, 1.0, 0.0, units, maker, jump)
+    return decide_scale(low, high, whole, 1.0, 0.0, units, maker, turn)
 
 
 def _text(run: GreRun, key: str) -> str | None:
