@@ -86,6 +86,7 @@ def init_phase_wf(
 def init_sign_wf(
     *,
     phase_sign: str = 'auto',
+    expected: int = 0,
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str = 'sign_wf',
@@ -104,6 +105,8 @@ def init_sign_wf(
     ----------
     phase_sign
         ``auto`` (from the data), ``+1`` or ``-1``.
+    expected
+        Sign that the maker of the scanner uses; 0 where it is not known.
     mem_gb
         Peak memory of the step, in GB.
     omp_nthreads
@@ -142,7 +145,10 @@ def init_sign_wf(
     outputnode = pe.Node(niu.IdentityInterface(fields=fields), name='outputnode')
 
     decide_sign = pe.Node(
-        DecideSign(phase_sign=phase_sign), name='decide_sign', mem_gb=mem_gb, n_procs=omp_nthreads
+        DecideSign(phase_sign=phase_sign, expected=expected),
+        name='decide_sign',
+        mem_gb=mem_gb,
+        n_procs=omp_nthreads,
     )
 
     workflow.connect([

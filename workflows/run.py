@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bidsqsm.engine import Workflow
+from bidsqsm.interfaces.sign import expected_sign
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.methods import Choice
 from bidsqsm.workflows.background import init_background_wf
@@ -162,7 +163,7 @@ def _steps(
             imaging_frequency=run.imaging_frequency, **many,
         ),
         init_masking_wf(method=choices['mask'], mask=run.mask, **many),
-        init_sign_wf(phase_sign=phase_sign, **many),
+        init_sign_wf(phase_sign=phase_sign, expected=expected_sign(run.metadata), **many),
         init_background_wf(method=choices['background'], **few),
         init_dipole_wf(method=choices['dipole'], **few),
         init_reference_wf(method=choices['reference'], labels=run.labels, **few),

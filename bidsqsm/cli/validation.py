@@ -100,5 +100,5 @@ def _is_elsewhere(location: str, wanted: set[str], skipped: tuple[str, ...]) -> 
 
 
 def _issue(entry: dict[str, Any]) -> Issue:
-    code = entry.get('subCode') or entry.get('code', 'error')
-    return Issue(str(code), str(entry.get('location') or 'dataset'))
+    code = ' '.join(filter(None, [entry.get('code'), entry.get('subCode')]))
+    return Issue(code or 'error', str(entry.get('location') or 'dataset'))

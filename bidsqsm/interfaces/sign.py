@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from bidsqsm.interfaces.base import (
     File,
     StepInputSpec,
@@ -22,6 +25,7 @@ class _DecideSignInputSpec(StepInputSpec):
     unwrapped = File(exists=True, mandatory=True, desc='unwrapped phase, in rad, echoes last')
     in_mask = File(exists=True, mandatory=True, desc='mask of trusted voxels')
     r2star = File(exists=True, desc='R2*, in 1/s')
+    expected = traits.Enum(0, 1, -1, usedefault=True, desc='sign the maker uses, 0: not known')
     phase_sign = traits.Enum('auto', '+1', '-1', usedefault=True, desc='what the user forces')
 
 
@@ -41,7 +45,7 @@ class DecideSign(StepInterface):
         r2star = volume(self.given('r2star'))
         with threads(self.inputs.num_threads):
             seen = decide_sign(field, mask, grid_of(self.inputs.in_file), r2star)
-        facts = settle(seen, self.inputs.phase_sign)
+        facts = settle(seen, self.inputs.phase_sign, self.inputs.expected)
         phase = echoes(self.inputs.unwrapped) * facts['sign']
         total_field = field * facts['sign']
         self.save(runtime, self.inputs.in_file, total_field=total_field, unwrapped=phase)
@@ -49,25 +53,51 @@ class DecideSign(StepInterface):
         return runtime
 
 
-def settle(seen: SignDecision, wanted: str) -> dict[str, object]:
-    """The sign to apply and how it was found; a forced one wins, with a warning if data differ."""
+def settle(seen: SignDecision, wanted: str, expected: int = 0) -> dict[str, object]:
+    """Choose the sign to apply, and say how it was found.
+
+    Parameters
+    ----------
+    seen
+        What the data shows.
+    wanted
+        ``auto``, or ``+1`` or ``-1``, which win over all else.
+    expected
+        Sign that the maker of the scanner uses, taken where the data is undecided; 0 where it is
+        not known.
+
+    """
+    sign, how = seen.sign, 'decided from the data'
+    if wanted != 'auto':
+        sign, how = int(wanted), 'forced by the user'
+    elif not seen.sure:
+        sign, how = expected or 1, 'as the maker of the scanner stores it, the data being undecided'
+        how = how if expected else 'as stored, the data being undecided'
+    shown = f'veins and iron look paramagnetic with {seen.sign:+d}, evidence {seen.evidence:+.2f}'
     warnings = []
-    sign = seen.sign if wanted == 'auto' else int(wanted)
-    if sign != seen.sign and seen.sure:
+    if not seen.sure and wanted == 'auto':
         warnings.append(
-            f'--phase-sign {wanted} was taken, but veins and iron look paramagnetic with '
-            f'{seen.sign:+d} (evidence {seen.evidence:+.2f} of 1): check the sign of the map'
+            f'The sign of the phase could not be read from the data ({shown} of 1) and was taken '
+            f'as {sign:+d}: check that veins are bright in the map, else give '
+            f'--phase-sign {-sign:+d}.'
         )
-    if wanted == 'auto' and not seen.sure:
-        # an unsure vote must not turn a map over
-        sign = 1
+    if seen.sure and sign != seen.sign:
+        warnings.append(f'The sign {sign:+d} was forced, but in the data {shown}: check the map.')
+    if seen.sure and expected and expected != seen.sign and wanted == 'auto':
         warnings.append(
-            f'the sign of the phase could not be read from the data (evidence '
-            f'{seen.evidence:+.2f} of 1) and was taken as stored: check that veins are bright in '
-            'the map, else give --phase-sign -1'
+            f'The maker of the scanner stores phase with sign {expected:+d}, but in the data '
+            f'{shown}; the data was believed: check that veins are bright in the map.'
         )
-    how = 'forced by the user' if wanted != 'auto' else 'decided from the data'
-    if wanted == 'auto' and not seen.sure:
-        how = 'as stored, the data being undecided'
     evidence = round(float(seen.evidence), 3)
     return {'sign': sign, 'how': how, 'sign_evidence': evidence, 'warnings': warnings}
+
+
+def expected_sign(metadata: Mapping[str, Any]) -> int:
+    """Sign with which the maker of the scanner stores phase; 0 where it is not known.
+
+    GE scanners count phase the other way round than Siemens and Philips.
+    """
+    maker = str(metadata.get('Manufacturer', '')).lower()
+    if maker.startswith('ge') or 'general electric' in maker:
+        return -1
+    return int('siemens' in maker or 'philips' in maker)

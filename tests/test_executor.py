@@ -1,0 +1,156 @@
+"""Every node runs in a process of its own, and its end is told whatever it was."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import time
+
+import pytest
+from nipype.interfaces.base import traits
+from nipype.pipeline import engine as pe
+
+from bidsqsm.engine import Workflow
+from bidsqsm.executor import Failure, ProcessPerNodePlugin, describe
+from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec
+from bidsqsm.io.errors import DatasetError
+
+LOGGER = logging.getLogger('bidsqsm.test')
+
+
+class _ActInputSpec(StepInputSpec):
+    how = traits.Str()
+    before = traits.Any()
+
+
+class _ActOutputSpec(StepOutputSpec):
+    out = traits.Int()
+
+
+class Act(StepInterface):
+    """Ends as it is told."""
+
+    input_spec = _ActInputSpec
+    output_spec = _ActOutputSpec
+
+    def _run_interface(self, runtime):
+        LOGGER.info('acting %s', self.inputs.how)
+        if self.inputs.how == 'killed':
+            os.kill(os.getpid(), signal.SIGKILL)
+        errors = {
+            'data': DatasetError('echo 2 is missing'),
+            'memory': MemoryError(),
+            'disk': OSError(28, 'No space left on device', 'x.nii'),
+            'bug': KeyError('oops'),
+        }
+        if self.inputs.how in errors:
+            raise errors[self.inputs.how]
+        if self.inputs.how == 'slow':
+            time.sleep(60)
+        self._results.update(out=os.getpid(), facts={'how': self.inputs.how})
+        return runtime
+
+
+class Watch:
+    """Keeps what the plugin tells."""
+
+    def __init__(self) -> None:
+        self.failures: dict[str, Failure] = {}
+        self.used, self.events = {}, []
+
+    def run(self, tmp_path, *chains: list[str], **settings):
+        """Run chains of nodes, each named after what it does."""
+        workflow = Workflow(name='wf', base_dir=str(tmp_path))
+        for number, chain in enumerate(chains):
+            nodes = [pe.Node(Act(how=how), name=f'{how}_{number}') for how in chain]
+            workflow.add_nodes(nodes)
+            for one, other in zip(nodes, nodes[1:], strict=False):
+                workflow.connect(one, 'out', other, 'before')
+        workflow.config['execution'] = {'poll_sleep_duration': '0', 'create_report': 'false',
+                                        **settings}  # fmt: skip
+        plugin = ProcessPerNodePlugin(
+            {
+                'n_procs': 2,
+                'memory_gb': 2,
+                'status_callback': lambda node, event: self.events.append((node.name, event)),
+                'on_failure': self._failed,
+                'on_end': lambda node, usage: self.used.update({node.name: usage}),
+            }
+        )
+        return workflow.run(plugin=plugin)
+
+    def _failed(self, node, failure):
+        self.failures[node.name] = failure
+        return 'crash.txt'
+
+    def ended(self):
+        """Names of the nodes that ended well."""
+        return [name for name, event in self.events if event == 'end']
+
+
+@pytest.fixture
+def watch():
+    return Watch()
+
+
+def test_nodes_run_apart_and_tell_what_they_used(watch, tmp_path):
+    graph = watch.run(tmp_path, ['fine', 'well'])
+    pids = {node.result.outputs.out for node in graph.nodes()}
+    assert len(pids | {os.getpid()}) == 3
+    assert watch.ended() == ['fine_0', 'well_0']
+    assert 0 < watch.used['well_0'].peak_gb < 2
+    assert watch.used['well_0'].seconds > 0
+
+
+@pytest.mark.parametrize(
+    ('how', 'kind', 'message'),
+    [
+        ('data', 'dataset', '^echo 2 is missing$'),
+        ('memory', 'memory', 'memory ran out'),
+        ('disk', 'disk', 'No space left on device'),
+        ('bug', 'error', "KeyError: 'oops'"),
+        ('killed', 'killed', 'was killed by signal 9 .SIGKILL.'),
+    ],
+)
+def test_a_failure_is_told_by_its_node_and_takes_only_those_after_it(
+    watch, tmp_path, how, kind, message
+):
+    with pytest.raises(RuntimeError):
+        watch.run(tmp_path, [how, 'lost'], ['fine', 'well'])
+    assert [*watch.failures] == [f'{how}_0']
+    failure = watch.failures[f'{how}_0']
+    assert failure.kind == kind
+    assert re.search(message, failure.message)
+    assert ('Traceback' in failure.details) == (how != 'killed')
+    assert watch.ended() == ['fine_1', 'well_1']
+
+
+def test_a_second_run_uses_again_what_is_finished(watch, tmp_path):
+    watch.run(tmp_path, ['fine'])
+    again = Watch()
+    again.run(tmp_path, ['fine'])
+    assert again.ended() == ['fine_0']
+    assert again.events == [('fine_0', 'end')]
+    assert not again.used
+
+
+def test_stopping_at_the_first_crash_ends_the_other_processes(watch, tmp_path):
+    started = time.monotonic()
+    with pytest.raises(RuntimeError):
+        watch.run(tmp_path, ['bug'], ['slow'], stop_on_first_crash='true')
+    assert time.monotonic() - started < 30
+    assert watch.ended() == []
+
+
+def test_what_a_node_logs_arrives_here(watch, tmp_path, caplog):
+    with caplog.at_level(logging.INFO, 'bidsqsm'):
+        watch.run(tmp_path, ['fine'])
+    assert 'acting fine' in caplog.messages
+
+
+def test_an_exception_in_a_sentence():
+    assert describe(DatasetError('a\n  b')).message == 'a b'
+    assert describe(PermissionError(13, 'Permission denied')).kind == 'disk'
+    assert describe(FileNotFoundError(2, 'none')).kind == 'error'
