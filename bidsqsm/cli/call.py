@@ -76,6 +76,9 @@ class Call:
     def process(self) -> list[Status]:
         """Make the maps of every run, then the reports; returns how each run ended."""
         states: list[RunState] = []
+        for run in self.skipped:
+            LOGGER.warning('%s skipped: %s', run.name, run.reason)
+            print(f'{run.name} skipped: {run.reason}', flush=True)
         if self.runs:
             ledger = execute(self.config, self.runs, self.log_folder)
             states, self.interrupted = [*ledger.states.values()], ledger.interrupted
