@@ -11,8 +11,12 @@ from bidsqsm.methods import Method, Step
 from bidsqsm.qsm.background.lbv import lbv
 from bidsqsm.qsm.background.pdf import pdf
 from bidsqsm.qsm.background.vsharp import vsharp
+from bidsqsm.qsm.coil.mcpc3ds import mcpc3ds
 from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.dipole.tv import tv
+from bidsqsm.qsm.fieldmap.linear import linear
+from bidsqsm.qsm.fieldmap.nonlinear import nonlinear
+from bidsqsm.qsm.masking.quality import quality
 from bidsqsm.qsm.reference.csf import csf
 from bidsqsm.qsm.reference.none import none
 from bidsqsm.qsm.reference.whole_brain import whole_brain
@@ -20,6 +24,46 @@ from bidsqsm.qsm.relaxometry.arlo import arlo
 from bidsqsm.qsm.relaxometry.auto import auto
 from bidsqsm.qsm.relaxometry.loglinear import loglinear
 from bidsqsm.qsm.relaxometry.nlls import nlls
+from bidsqsm.qsm.unwrap.laplacian import laplacian
+from bidsqsm.qsm.unwrap.romeo import romeo
+
+COIL = Step(
+    'coil',
+    takes='complex channels',
+    gives='phase in rad and magnitude',
+    default='mcpc3ds',
+    methods=(Method('mcpc3ds', mcpc3ds, cite=('eckstein2018',)),),
+)
+
+UNWRAP = Step(
+    'unwrap',
+    takes='phase in rad',
+    gives='unwrapped phase in rad and its quality',
+    default='romeo',
+    methods=(
+        Method('laplacian', laplacian, cite=('schofield2003',)),
+        Method('romeo', romeo, cite=('dymerska2021',)),
+    ),
+)
+
+FIELD = Step(
+    'field',
+    takes='unwrapped phase in rad, magnitude',
+    gives='total field in ppm, its noise and the residual',
+    default='nonlinear',
+    methods=(
+        Method('linear', linear, cite=('robinson2017',)),
+        Method('nonlinear', nonlinear, cite=('liu2013',)),
+    ),
+)
+
+MASK = Step(
+    'mask',
+    takes='magnitude, phase quality, residual',
+    gives='brain mask and QSM mask',
+    default='quality',
+    methods=(Method('quality', quality, cite=('dymerska2021', 'bilgic2024')),),
+)
 
 BACKGROUND = Step(
     'background',
@@ -69,4 +113,8 @@ RELAXOMETRY = Step(
     ),
 )
 
-STEPS = {step.name: step for step in (BACKGROUND, DIPOLE, REFERENCE, RELAXOMETRY)}
+#: In the order in which a run goes through them.
+STEPS = {
+    step.name: step
+    for step in (COIL, UNWRAP, FIELD, MASK, RELAXOMETRY, BACKGROUND, DIPOLE, REFERENCE)
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing as mp
 import pickle
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -21,8 +22,7 @@ def _here(tmp_path, monkeypatch):
 
 
 def write(text):
-    with open('settings.toml', 'w') as file:
-        file.write(text)
+    Path('settings.toml').write_text(text)
     return ['--config-file', 'settings.toml']
 
 
@@ -110,6 +110,6 @@ def test_the_work_folder_lies_beside_the_output_and_never_in_the_dataset(tmp_pat
 
 def test_settings_travel_to_another_process():
     config = parse_arguments([*ARGS, '--dipole', 'tkd:rescale=no'])
-    assert pickle.loads(pickle.dumps(config)) == config
+    assert pickle.loads(pickle.dumps(config)) == config  # noqa: S301
     with mp.get_context('forkserver').Pool(1) as pool:
         assert pool.map(Config.to_toml, [config]) == [config.to_toml()]

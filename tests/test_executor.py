@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+from itertools import pairwise
 
 import pytest
 from nipype.interfaces.base import traits
@@ -66,7 +67,7 @@ class Watch:
         for number, chain in enumerate(chains):
             nodes = [pe.Node(Act(how=how), name=f'{how}_{number}') for how in chain]
             workflow.add_nodes(nodes)
-            for one, other in zip(nodes, nodes[1:], strict=False):
+            for one, other in pairwise(nodes):
                 workflow.connect(one, 'out', other, 'before')
         workflow.config['execution'] = {'poll_sleep_duration': '0', 'create_report': 'false',
                                         **settings}  # fmt: skip

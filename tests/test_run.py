@@ -37,7 +37,7 @@ class Call:
     out: Path
 
     def status(self, name: str) -> dict:
-        subject = name.split('_')[0]
+        subject = name.split('_', maxsplit=1)[0]
         (path,) = self.out.glob(f'{subject}/log/*/{name}_status.json')
         return json.loads(path.read_text())
 
@@ -65,7 +65,7 @@ class App:
     def __call__(self, bids: Path, name: str, *options: str) -> Call:
         out = self.room / name
         command = [sys.executable, '-m', 'bidsqsm', str(bids), str(out), 'participant', *options]
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603
             [*command, '-w', str(self.room / f'{name}_work')],
             env=self._environment, capture_output=True, text=True, check=False, cwd=self.room,
         )  # fmt: skip

@@ -195,4 +195,4 @@ def memory_gb(shape: tuple[int, ...], volumes: float) -> float:
 
 
 def _maker(source: str) -> str:
-    return source.split('.')[0]
+    return source.partition('.')[0]

@@ -59,9 +59,7 @@ class Call:
 
     def write_boilerplate(self) -> Path:
         """Write the methods text without computing anything; what data decides is left out."""
-        told = [
-            provenance(run, {}, used_choices(run, self.config.methods)) for run in self.runs
-        ]
+        told = [provenance(run, {}, used_choices(run, self.config.methods)) for run in self.runs]
         return write_text(self.log_file('methods.md'), as_markdown(methods_text(told)))
 
     def draw(self) -> Path:
@@ -116,9 +114,7 @@ class Call:
             statuses[run.name].write(self.log_folder(run), self.command)
         return [statuses[run.name] for run in self.found]
 
-    def _record(
-        self, run: GreRun | Skipped, status: Status, state: RunState | None
-    ) -> RunRecord:
+    def _record(self, run: GreRun | Skipped, status: Status, state: RunState | None) -> RunRecord:
         content = status.content(self.command)
         if state is None:
             return RunRecord(run, content)

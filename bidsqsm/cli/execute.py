@@ -124,7 +124,7 @@ class Ledger:
                                   if w not in state.status.warnings]  # fmt: skip
         sources = _sources(node)
         state.facts |= {k: facts for k, source in FACTS.items() if source in sources}
-        for key, source in (PRODUCTS | SHOWN).items():
+        for key, source in {**PRODUCTS, **SHOWN}.items():
             value = outputs.get(sources.get(source, ''))
             if isinstance(value, str):
                 state.products[key] = Path(value)

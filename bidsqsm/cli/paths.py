@@ -46,7 +46,9 @@ def check_paths(config: Config) -> None:
         )
     if bids.is_relative_to(out) or bids.is_relative_to(work):
         outer = out if bids.is_relative_to(out) else work
-        raise DatasetError(f'the input {bids} is inside {outer}, which is written to: choose another')
+        raise DatasetError(
+            f'the input {bids} is inside {outer}, which is written to: choose another'
+        )
 
 
 def make_writable(folder: Path, name: str) -> None:

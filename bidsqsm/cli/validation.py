@@ -52,7 +52,9 @@ def validation_errors(bids_dir: Path, program: Path) -> list[Issue]:
     return [_issue(entry) for entry in found if entry.get('severity') == 'error']
 
 
-def refuse(errors: Sequence[Issue], subjects: Iterable[str], skipped: Iterable[str]) -> list[Issue]:
+def refuse(
+    errors: Sequence[Issue], subjects: Iterable[str], skipped: Iterable[str]
+) -> list[Issue]:
     """Drop the errors that do not concern the call, and stop at the others.
 
     Parameters

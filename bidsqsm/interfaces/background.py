@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from nipype.interfaces.base import File, traits
+
 from bidsqsm.interfaces.base import (
-    File,
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
     grid_of,
     mask_of,
-    traits,
     volume,
 )
 from bidsqsm.interfaces.weights import weights_for

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
-    File,
     SimpleInterface,
     TraitedSpec,
     isdefined,
@@ -57,7 +56,7 @@ class StepInterface(SimpleInterface):
     def __init__(self, **inputs: Any) -> None:
         super().__init__(**{'software': software(), **inputs})
 
-    def run(self, cwd=None, ignore_exception=None, **inputs):
+    def run(self, cwd=None, ignore_exception=None, **inputs):  # noqa: ARG002 - Nipype's signature
         """Run; the argument that would turn an exception into text is not heeded."""
         return super().run(cwd=cwd, ignore_exception=False, **inputs)
 
@@ -108,9 +107,3 @@ def grid_of(path: str) -> Grid:
 
     image = nb.load(path)
     return Grid.from_affine(image.shape, image.affine)
-
-
-__all__ = [
-    *('File', 'StepInputSpec', 'StepInterface', 'StepOutputSpec', 'affine_of', 'echoes'),
-    *('grid_of', 'mask_of', 'software', 'traits', 'volume'),
-]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from nipype.interfaces.base import File, traits
 
 from bidsqsm.interfaces.base import (
-    File,
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
     echoes,
     grid_of,
     mask_of,
-    traits,
     volume,
 )
 from bidsqsm.io.errors import DatasetError

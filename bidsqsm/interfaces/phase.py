@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from nipype.interfaces.base import File, traits
 
 from bidsqsm.catalog import STEPS
-from bidsqsm.interfaces.base import File, StepInputSpec, StepInterface, StepOutputSpec, traits
+from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec
 from bidsqsm.interfaces.preparation import prepare_run
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.qsm.jit import threads

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from bidsqsm.interfaces.base import (
-    File,
-    StepInputSpec,
-    StepInterface,
-    StepOutputSpec,
-    echoes,
-    mask_of,
-    traits,
-)
+from nipype.interfaces.base import File, traits
+
+from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec, echoes, mask_of
 from bidsqsm.qsm.jit import threads
 
 

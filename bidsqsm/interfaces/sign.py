@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nipype.interfaces.base import File, traits
+
 from bidsqsm.interfaces.base import (
-    File,
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
     echoes,
     grid_of,
     mask_of,
-    traits,
     volume,
 )
 from bidsqsm.qsm.jit import threads
@@ -71,7 +71,10 @@ def settle(seen: SignDecision, wanted: str, expected: int = 0) -> dict[str, obje
     if wanted != 'auto':
         sign, how = int(wanted), 'forced by the user'
     elif not seen.sure:
-        sign, how = expected or 1, 'as the maker of the scanner stores it, the data being undecided'
+        sign, how = (
+            expected or 1,
+            'as the maker of the scanner stores it, the data being undecided',
+        )
         how = how if expected else 'as stored, the data being undecided'
     shown = f'veins and iron look paramagnetic with {seen.sign:+d}, evidence {seen.evidence:+.2f}'
     warnings = []

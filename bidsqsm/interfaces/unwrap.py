@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from bidsqsm.interfaces.base import (
-    File,
-    StepInputSpec,
-    StepInterface,
-    StepOutputSpec,
-    echoes,
-    traits,
-)
+from nipype.interfaces.base import File, traits
+
+from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec, echoes
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.head import head_mask
 
