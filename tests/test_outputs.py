@@ -249,6 +249,29 @@ def test_runs_measured_alike_share_a_paragraph(run):
     assert 'sub-02: ' in apart
 
 
+def test_what_differs_from_head_to_head_is_told_once_for_all(run):
+    """Hundreds of runs with their own scale, reference value and frequency make one paragraph."""
+    texts = []
+    for n in (1, 2, 3):
+        facts = {
+            'phase': {'scaling': f'Values up to {n}.', 'offset': {'removed': True}},
+            'reference': {'reference': 'csf', 'value': 0.01 * n, 'sd': 0.02},
+        }
+        one = provenance(run, facts, everyday_choices())
+        frequency = {**one['Acquisition'], 'ImagingFrequency': 123 + n / 10}
+        texts.append({**one, 'Acquisition': frequency, 'WholeBrainMean': -0.001 * n})
+    text = methods_text(texts)
+    assert '123.2 ± 0.1 MHz (mean ± SD over 3 runs)' in text
+    assert '+0.0200 ± 0.0100 ppm (mean ± SD over 3 runs) was subtracted' in text
+    assert 'cerebrospinal fluid' in text
+    assert 'region has a mean of +0.0020 ± 0.0010' in text
+    assert 'as each map tells' in text
+    assert text.count('The receive phase was estimated') == 1
+    alone = methods_text(texts[:1])
+    assert 'Values up to 1.' in alone
+    assert '+0.0100 ppm was subtracted' in alone
+
+
 def test_only_cited_works_are_listed(written):
     markdown, bib = write_citation(written)
     text = markdown.read_text()

@@ -19,15 +19,23 @@ from bidsqsm.io.atomic import write_text
 from bidsqsm.io.bibliography import bibtex, cited, works
 
 _STEPS = {
-    'coil': 'Receive channels were combined by',
-    'phase': 'Phase was prepared by',
-    'unwrap': 'Phase was unwrapped by',
-    'field': 'Echoes were combined into one map of the total field by',
-    'mask': 'The brain was masked by',
-    'background': 'The background field was removed by',
-    'dipole': 'The local field was inverted to susceptibility by',
-    'reference': 'Susceptibility was referenced by',
-    'relaxometry': 'The relaxation rate R2* was fitted by',
+    'coil': 'Receive channels were combined',
+    'unwrap': 'Phase was unwrapped',
+    'field': 'Echoes were combined into one map of the total field',
+    'mask': 'The brain was masked',
+    'background': 'The background field was removed',
+    'dipole': 'The local field was inverted to susceptibility',
+    'reference': 'Susceptibility was referenced',
+    'relaxometry': 'The relaxation rate R2* was fitted',
+}
+
+#: Terms of the phase that are neither field nor noise, and what is said where they were removed.
+_REMOVED = {
+    'alternation': 'The sign of the phase, which alternated from slice to slice, was made even.',
+    'bipolar': 'The phase difference between even and odd echoes of the bipolar readout was '
+    'removed as a linear function of position [@li2015].',
+    'offset': 'The receive phase was estimated from two echoes, smoothed and removed '
+    '(MCPC-3D-S) [@eckstein2018].',
 }
 
 _TOOLS = (
@@ -70,28 +78,46 @@ def methods_text(provenances: Sequence[Mapping[str, Any]]) -> str:
             whole = text + (numbers(members) if numbers else '')
             if whole:
                 paragraphs.append(lead + whole)
-    return '\n\n'.join([*paragraphs, _TOOLS])
+    scaling = _scaling(provenances)
+    return '\n\n'.join([*paragraphs, *filter(None, [scaling]), _TOOLS])
+
+
+def _scaling(provenances: Sequence[Mapping[str, Any]]) -> str:
+    # the sentence tells the range of the values, which differs from run to run
+    said = dict.fromkeys(_flat(provenance).get('scaling') for provenance in provenances)
+    known = [text for text in said if isinstance(text, str)]
+    if len(known) > 1:
+        return (
+            'Stored phase was scaled to radians as each map tells in its sidecar (`PhaseScaling`).'
+        )
+    return _sentence(f'Scaling of the stored phase to radians: {known[0]}') if known else ''
 
 
 def describe_processing(processing: Mapping[str, Mapping[str, Any]]) -> str:
     """One sentence for each step: method, works to cite, every parameter."""
     sentences = []
     for step, method in processing.items():
-        lead = _STEPS.get(step, f'For the step {step} was used')
+        lead = _STEPS.get(step, f'Step {step}')
         cites = '; '.join(f'@{key}' for key in method['Cite'])
         given = ', '.join(f'{k} = {_as_text(v)}' for k, v in method['Parameters'].items())
         about = ', '.join(filter(None, [f'`{method["Name"]}`', given]))
-        text = f'{lead} {_lower(method["Title"])} ({about})'
+        text = f'{lead}: {method["Title"]} ({about})'
         sentences.append(text + (f' [{cites}].' if cites else '.'))
     return ' '.join(sentences)
 
 
 def describe_decisions(provenance: Mapping[str, Any]) -> str:
-    """Scale and sign of the phase and the reference, as they were decided for a run."""
+    """Terms removed from the phase, its sign and the reference, as decided for a run."""
     found = _flat(provenance)
     sentences = []
-    if isinstance(found.get('scaling'), str):
-        sentences.append(_sentence(f'Stored phase was scaled to radians: {found["scaling"]}'))
+    for term, text in _REMOVED.items():
+        if isinstance(found.get(term), Mapping) and found[term].get('removed'):
+            sentences.append(text)
+    filtered = found.get('filtered')
+    if isinstance(filtered, Mapping) and filtered.get('found'):
+        sentences.append('The stored phase seems to have been high-pass filtered.')
+    if found.get('source', 'made') != 'made':
+        sentences.append('The brain mask was given and not computed.')
     if found.get('sign') is not None:
         kept = 'kept' if float(found['sign']) > 0 else 'inverted'
         how = found.get('how', 'decided from the data')
@@ -175,9 +201,11 @@ def _varying(members: Sequence[Mapping[str, Any]]) -> str:
     # these differ from head to head, and the consensus asks for them all the same: a "3 T"
     # magnet may have 2.89 T
     found = [member['Acquisition'] for member in members]
-    frequency = _mean_and_spread([item.get('ImagingFrequency') for item in found], '.6g', '.2g')
+    frequency = _mean_and_spread(
+        [item.get('ImagingFrequency') for item in found], '.6g', '.2g', 'MHz'
+    )
     angles = [float(item['TiltAngle']) for item in found if item.get('TiltAngle') is not None]
-    text = f' The centre frequency was {frequency} MHz.' if frequency else ''
+    text = f' The centre frequency was {frequency}.' if frequency else ''
     if angles and max(angles) < 0.5:
         text += ' The main field lay along an image axis.'
     elif angles:
@@ -200,31 +228,37 @@ def _reference_values(members: Sequence[Mapping[str, Any]]) -> str:
     found = [_flat(member) for member in members]
     if any(item.get('reference') in (None, 'none') for item in found):
         return ''
-    value = _mean_and_spread([item.get('value') for item in found], '+.4f', '.4f')
-    text = f' {value} ppm was subtracted.' if value else ''
+    value = _mean_and_spread([item.get('value') for item in found], '+.4f', '.4f', 'ppm')
+    text = f' {value} was subtracted.' if value else ''
     within = _mean_and_spread(
-        [member.get('ReferenceStandardDeviation') for member in members], '.4f', '.4f'
+        [
+            member.get('ReferenceStandardDeviation', item.get('sd'))
+            for member, item in zip(members, found, strict=True)
+        ],
+        '.4f',
+        '.4f',
+        'ppm',
     )
     if within:
-        text += f' The SD within the region was {within} ppm.'
+        text += f' The SD within the region was {within}.'
     if all(_words(item['reference']) == 'whole brain' for item in found):
         return text
     means = [member.get('WholeBrainMean') for member in members]
-    offset = _mean_and_spread([-mean for mean in means if mean is not None], '+.4f', '.4f')
+    offset = _mean_and_spread([-mean for mean in means if mean is not None], '+.4f', '.4f', 'ppm')
     if offset:
-        text += f' Relative to the whole-brain mask the region has a mean of {offset} ppm.'
+        text += f' Relative to the whole-brain mask the region has a mean of {offset}.'
     return text
 
 
-def _mean_and_spread(values: Iterable[Any], form: str, spread_form: str) -> str:
+def _mean_and_spread(values: Iterable[Any], form: str, spread_form: str, unit: str) -> str:
     known = [float(value) for value in values if value is not None]
     if not known:
         return ''
     mean = sum(known) / len(known)
     if len(known) == 1:
-        return f'{mean:{form}}'
+        return f'{mean:{form}} {unit}'
     spread = (sum((value - mean) ** 2 for value in known) / (len(known) - 1)) ** 0.5
-    return f'{mean:{form}} ± {spread:{spread_form}} (mean ± SD over {len(known)} runs)'
+    return f'{mean:{form}} ± {spread:{spread_form}} {unit} (mean ± SD over {len(known)} runs)'
 
 
 def _flat(provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -242,12 +276,6 @@ def _words(name: str) -> str:
 
 def _as_text(value: Any) -> str:
     return {True: 'yes', False: 'no'}[value] if isinstance(value, bool) else f'{value}'
-
-
-def _lower(title: str) -> str:
-    # 'Thresholded k-space' -> 'thresholded k-space', but 'ROMEO ...' and 'R2* ...' stay
-    word = title.split(' ', 1)[0]
-    return title if not word[1:].islower() else title[:1].lower() + title[1:]
 
 
 def _sentence(text: str) -> str:

@@ -86,9 +86,9 @@ PRODUCTS: Mapping[str, Product] = {
         folder='anat',
         suffix='R2starmap',
         desc='rmse',
-        units='1/s',
+        units='1',
         steps=('relaxometry',),
-        description='Error of the fit of R2*.',
+        description='Root mean square misfit of the decay over the echoes, as a share of S0.',
     ),
     'total_field': Product(
         folder='fmap',

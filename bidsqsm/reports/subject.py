@@ -14,12 +14,14 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
+from nibabel.filebasedimages import ImageFileError
 
 from bidsqsm import __version__
 from bidsqsm.io.acquisition import echo_times, missing_items, rows
 from bidsqsm.io.atomic import write_bytes, write_text
 from bidsqsm.io.bibliography import cited, works
 from bidsqsm.io.boilerplate import methods_text
+from bidsqsm.io.outputs import reference_statistics
 from bidsqsm.io.run import GreRun, Skipped
 from bidsqsm.io.sidecars import acquisition
 from bidsqsm.reports.numbers import key_numbers
@@ -91,7 +93,11 @@ def save_panels(panels: Sequence[Panel], run: str, folder: Path) -> list[Path]:
 
 def render(subject: str, drawn: Sequence[tuple[RunRecord, Sequence[Panel]]]) -> str:
     """Fill the page."""
-    provenances = [record.provenance for record, _ in drawn if record.provenance]
+    provenances = [
+        {**record.provenance, **_statistics(record.products)}
+        for record, _ in drawn
+        if record.provenance
+    ]
     text = methods_text(provenances) if provenances else ''
     known = works()
     numbers = {key: n for n, key in enumerate((k for k in cited(text) if k in known), 1)}
@@ -111,6 +117,14 @@ def render(subject: str, drawn: Sequence[tuple[RunRecord, Sequence[Panel]]]) -> 
             commands=_different(record.status.get('command') for record, _ in drawn),
         )
     )
+
+
+def _statistics(products: Mapping[str, Path]) -> dict[str, float]:
+    try:
+        return reference_statistics(products)
+    except (OSError, ValueError, ImageFileError):
+        # a map that cannot be read is told by its own panel
+        return {}
 
 
 def _run_section(record: RunRecord, panels: Sequence[Panel], subject: str) -> dict[str, Any]:
