@@ -153,7 +153,7 @@ def away_from(
     near = np.isin(labels, list(values))
     if not near.any():
         return mask.copy()
-    return mask & (ndimage.distance_transform_edt(~near, grid.voxel_size) > distance)
+    return np.asarray(mask & (ndimage.distance_transform_edt(~near, grid.voxel_size) > distance))
 
 
 def score(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba as nb
 import numpy as np
+import numpy.typing as npt
 from scipy import fft
 
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.jit import kernel
 
-#: Real solid harmonics up to second order
-N_HARMONICS = 9
+Array = npt.NDArray[Any]
 
 
 def dipole_field(chi: Volume, grid: Grid) -> Volume:
@@ -34,14 +36,20 @@ def dipole_field(chi: Volume, grid: Grid) -> Volume:
        doi:10.1002/cmr.b.20034
 
     """
-    spectrum = fft.rfftn(chi)
+    return field_of_spectrum(fft.rfftn(chi), grid)
+
+
+def field_of_spectrum(spectrum: Array, grid: Grid) -> Volume:
+    """Field of the map with this spectrum (of :func:`scipy.fft.rfftn`), which is overwritten."""
     kx, ky, kz = (k.ravel() for k in grid.frequencies())
     _times_dipole(spectrum, kx, ky, kz, np.array(grid.b0_direction, np.float32))
-    return np.asarray(fft.irfftn(spectrum, s=grid.shape, overwrite_x=True))
+    # irfftn would hold a second spectrum: two axes in place, then the real one
+    spectrum = fft.ifftn(spectrum, axes=(0, 1), overwrite_x=True)
+    return np.asarray(fft.irfft(spectrum, grid.shape[2], axis=2))
 
 
 @kernel()
-def _times_dipole(spectrum: Volume, kx: Volume, ky: Volume, kz: Volume, b: Volume) -> None:
+def _times_dipole(spectrum: Array, kx: Volume, ky: Volume, kz: Volume, b: Volume) -> None:
     for i in nb.prange(spectrum.shape[0]):
         for j in range(spectrum.shape[1]):
             for k in range(spectrum.shape[2]):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numba as nb
 import numpy as np
+import numpy.typing as npt
+from scipy import fft
 
 from bidsqsm.qsm.grid import Box, Grid, Mask, Volume
 from bidsqsm.qsm.jit import kernel
@@ -21,6 +24,7 @@ from bidsqsm.qsm.phantom.tissue import (
     table,
 )
 
+Labels = npt.NDArray[np.uint8]
 FAT_SHIFT = -3.4  # ppm
 FLIP_ANGLE, REPETITION_TIME = 15.0, 0.035  # degrees, s
 _MARGIN = 24.0  # mm of padding on every side
@@ -71,7 +75,7 @@ class Head:
     local_field: Volume
     total_field: Volume
     r2star: Volume
-    labels: Volume
+    labels: Labels
     mask: Mask
     shim: Volume
     fine: Fine
@@ -105,7 +109,7 @@ class _Rendered:
     chi: Volume  # padded
     inner: Box
     canvas: painting.Canvas
-    fat: Volume
+    fat: Labels
 
 
 def make_head(
@@ -150,14 +154,7 @@ def make_head(
     r2star = np.where(mask, mean2(canvas.r2star), 0)
 
     padded = replace(half, shape=(seen.chi.shape[0], seen.chi.shape[1], seen.chi.shape[2]))
-    local = np.zeros_like(seen.chi)
-    inside = np.repeat(np.repeat(np.repeat(mask, 2, 0), 2, 1), 2, 2)
-    np.multiply(
-        canvas.chi - chi[mask].mean(dtype=float).astype(np.float32), inside, out=local[seen.inner]
-    )
-    local_field = np.where(mask, mean2(fields.dipole_field(local, padded)[seen.inner]), 0)
-    del local, inside
-
+    local_field = np.where(mask, mean2(_local_field(seen, chi, mask, padded)), 0)
     total = np.ascontiguousarray(fields.dipole_field(seen.chi, padded)[seen.inner])
     shim = fields.fit_shim(mean2(total), mask, affine)
     fields.subtract_shim(total, shim, canvas.affine)
@@ -177,6 +174,16 @@ def make_head(
         shim,
         fine,
     )
+
+
+def _local_field(seen: _Rendered, chi: Volume, mask: Mask, padded: Grid) -> Volume:
+    source = np.zeros_like(seen.chi)
+    middle = chi[mask].mean(dtype=float).astype(np.float32)
+    inside = np.repeat(np.repeat(np.repeat(mask, 2, 0), 2, 1), 2, 2)
+    np.subtract(seen.canvas.chi, middle, out=source[seen.inner], where=inside)
+    spectrum = fft.rfftn(source)
+    del source, inside
+    return fields.field_of_spectrum(spectrum, padded)[seen.inner]
 
 
 def make_t1w(
@@ -200,7 +207,8 @@ def _render(
 ) -> _Rendered:
     padded = fine.padded(2 * margin).shape
     origin = (np.array(padded) - fine.shape) // 2
-    inner = tuple(slice(o, o + n) for o, n in zip(origin.tolist(), fine.shape, strict=True))
+    a, b, c = (slice(o, o + n) for o, n in zip(origin.tolist(), fine.shape, strict=True))
+    inner = a, b, c
     chi = np.empty(padded, np.float32)
     r2star, strength = (np.empty(fine.shape, np.float32) for _ in range(2))
     fat, labels = (np.empty(fine.shape, np.uint8) for _ in range(2))
@@ -240,7 +248,7 @@ def fine_affine(affine: Volume) -> Volume:
     return half
 
 
-def mean2(volume: Volume) -> Volume:
+def mean2(volume: npt.NDArray[Any]) -> Volume:
     """Means over blocks of 2 x 2 x 2, float32."""
     out = np.zeros(tuple(n // 2 for n in volume.shape), np.float32)
     for a in range(2):
@@ -251,14 +259,14 @@ def mean2(volume: Volume) -> Volume:
     return out
 
 
-def _vote(fine: Volume, mask: Mask) -> Volume:
+def _vote(fine: Labels, mask: Mask) -> Labels:
     out = np.zeros(mask.shape, np.uint8)
     _majority(fine, out)
     return np.where(mask, out, 0).astype(np.uint8)
 
 
 @kernel()
-def _majority(fine: Volume, out: Volume) -> None:
+def _majority(fine: Labels, out: Labels) -> None:
     for i in nb.prange(out.shape[0]):
         for j in range(out.shape[1]):
             for k in range(out.shape[2]):
@@ -275,7 +283,7 @@ def _majority(fine: Volume, out: Volume) -> None:
 
 
 @kernel()
-def _add_fat(field: Volume, fat: Volume) -> None:
+def _add_fat(field: Volume, fat: Labels) -> None:
     for i in nb.prange(field.shape[0]):
         for j in range(field.shape[1]):
             for k in range(field.shape[2]):

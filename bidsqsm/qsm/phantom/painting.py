@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numba as nb
 import numpy as np
+import numpy.typing as npt
 
 from bidsqsm.qsm.grid import Box, Volume
 from bidsqsm.qsm.jit import kernel
@@ -15,6 +16,7 @@ from bidsqsm.qsm.phantom.anatomy import Anatomy, Subject
 from bidsqsm.qsm.phantom.tissue import NUCLEI, TISSUES, Tissue, nucleus, nucleus_chi
 from bidsqsm.qsm.phantom.vessels import Lesion
 
+Labels = npt.NDArray[np.uint8]
 #: Label values of nuclei are 2 i + 1 (left) and 2 i + 2 (right) in the order of NUCLEI
 LABEL_VEIN, LABEL_CALCIFICATION, LABEL_MICROBLEED = 23, 24, 25
 _EDGE = 0.7  # mm from 0 to 1 across an edge, at least
@@ -34,7 +36,7 @@ class Canvas:
     chi: Volume
     r2star: Volume
     signal: Volume
-    labels: Volume
+    labels: Labels
     affine: Volume
     step: float
 
@@ -130,8 +132,8 @@ def blend_share(
     chi: Volume,
     r2star: Volume,
     signal: Volume,
-    labels: Volume,
-    share: Volume,
+    labels: Labels,
+    share: Labels,
     values: Volume,
     label: int,
 ) -> None:
@@ -149,7 +151,7 @@ def blend_share(
 
 def _share(far: Volume, step: float) -> Volume:
     width = max(_EDGE, step)
-    return np.clip(0.5 - far / width, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(0.5 - far / width, 0, 1), np.float32)
 
 
 def _capsule_share(points: Volume, capsule: Volume, step: float) -> Volume:

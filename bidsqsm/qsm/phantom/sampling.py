@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba as nb
 import numpy as np
+import numpy.typing as npt
 from numba.extending import register_jitable
 
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.jit import kernel
+
+Labels = npt.NDArray[np.uint8]
 
 # rows of the tissue table
 AIR, WHITE, GRAY, CSF, BONE, FAT, MUSCLE = range(7)
@@ -38,12 +43,12 @@ AIR_SPACES = np.array(
 
 
 @register_jitable
-def _ramp(x):
+def _ramp(x: Any) -> Any:
     return min(max(x, np.float32(0)), np.float32(1))
 
 
 @register_jitable
-def _look_up(volume, a, b, c, found):
+def _look_up(volume: Any, a: Any, b: Any, c: Any, found: Any) -> Any:
     # trilinear, all channels of one place at once; a, b, c already within the volume
     ia, ib, ic = int(a), int(b), int(c)
     fa, fb, fc = np.float32(a - ia), np.float32(b - ib), np.float32(c - ic)
@@ -60,12 +65,12 @@ def _look_up(volume, a, b, c, found):
 
 
 @register_jitable
-def _within(a, n):
+def _within(a: Any, n: Any) -> Any:
     return min(max(a, np.float32(0)), np.float32(n - 1.001))
 
 
 @register_jitable
-def _skin(x, y, z, far, skull):
+def _skin(x: Any, y: Any, z: Any, far: Any, skull: Any) -> Any:
     # signed distance from the skin: scalp, face and neck together
     face = np.sqrt((x / 60) ** 2 + ((y - 38) / 52) ** 2 + ((z + 62) / 58) ** 2)
     skin = min(far - skull - np.float32(6.0), (face - 1) * 55)
@@ -76,7 +81,7 @@ def _skin(x, y, z, far, skull):
 
 
 @register_jitable
-def _air_share(x, y, z, spaces):
+def _air_share(x: Any, y: Any, z: Any, spaces: Any) -> Any:
     air = np.float32(0)
     for s in range(spaces.shape[0]):
         qx = (x - spaces[s, 0]) / spaces[s, 3]
@@ -91,7 +96,7 @@ def _air_share(x, y, z, spaces):
 
 
 @register_jitable
-def _compose(x, y, z, m, table, spaces, value):
+def _compose(x: Any, y: Any, z: Any, m: Any, table: Any, spaces: Any, value: Any) -> Any:
     # mixes one place's tissues from outside in, writes chi, R2* and signal, gives the share of fat
     gray, white, myelin, far, texture, coarse = m[0], m[1], m[2], m[3], m[4], m[5]
     half = np.float32(0.5)
@@ -124,13 +129,13 @@ def _compose(x, y, z, m, table, spaces, value):
 
 
 @register_jitable
-def _surely_air(x, y, z):
+def _surely_air(x: Any, y: Any, z: Any) -> Any:
     # world mm: well outside of every head and neck, so that nothing need be looked up
     return z > 110 or (x / 98) ** 2 + ((y + 12) / 122) ** 2 > 1
 
 
 @register_jitable
-def _label(m, floor):
+def _label(m: Any, floor: Any) -> Any:
     gray, white, far = m[0], m[1], m[3]
     if far >= 0 or floor < -0.5:
         return 0
@@ -153,8 +158,8 @@ def sample(
     chi: Volume,
     r2star: Volume,
     signal: Volume,
-    fat: Volume,
-    labels: Volume,
+    fat: Labels,
+    labels: Labels,
 ) -> None:
     """Fill ``chi`` (padded) and, on the inner grid, R2*, signal, fat (0..255) and labels.
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 import numba as nb
 import numpy as np
+import numpy.typing as npt
 
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.phantom.head import Head
 from bidsqsm.qsm.units import imaging_frequency_of
+
+Complex = npt.NDArray[np.complex64]
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Sequence:
             raise ValueError(f'the number of coils must be 0 (combined) or more, got {self.coils}')
 
 
-def acquire(head: Head, sequence: Sequence, seed: int = 0) -> Iterator[Volume]:
+def acquire(head: Head, sequence: Sequence, seed: int = 0) -> Iterator[Complex]:
     """Play the sequence on a head and yield one echo after the other.
 
     Parameters
@@ -92,7 +95,7 @@ def acquire(head: Head, sequence: Sequence, seed: int = 0) -> Iterator[Volume]:
         yield echo
 
 
-def noiseless_echo(head: Head, echo_time: float) -> Volume:
+def noiseless_echo(head: Head, echo_time: float) -> Complex:
     """Signal of one echo, summed over the sub-voxels: complex64, no receive phase."""
     out = np.empty(head.grid.shape, np.complex64)
     turn = 2 * np.pi * imaging_frequency_of(head.field_strength) * echo_time  # rad per ppm
@@ -102,7 +105,7 @@ def noiseless_echo(head: Head, echo_time: float) -> Volume:
 
 @kernel()
 def _sum_subvoxels(
-    field: Volume, r2star: Volume, signal: Volume, turn: float, echo_time: float, out: Volume
+    field: Volume, r2star: Volume, signal: Volume, turn: float, echo_time: float, out: Complex
 ) -> None:
     for i in nb.prange(out.shape[0]):
         for j in range(out.shape[1]):
@@ -120,7 +123,7 @@ def _sum_subvoxels(
                 out[i, j, k] = (real + 1j * imag) / np.float32(8)
 
 
-def receive_profiles(head: Head, sequence: Sequence, seed: int) -> Volume:
+def receive_profiles(head: Head, sequence: Sequence, seed: int) -> Complex:
     """Complex receive sensitivity of each coil (or of the combined image), complex64.
 
     The combined image has a smooth brightening towards the rim; coils share its phase offset and
@@ -135,7 +138,7 @@ def receive_profiles(head: Head, sequence: Sequence, seed: int) -> Volume:
     common = _smooth_phase((x, y, z), random) * sequence.offset
     if sequence.coils == 0:
         bias = 0.85 + 0.35 * (x * x + y * y + 0.8 * z * z)
-        return (bias * np.exp(1j * common)).astype(np.complex64)[None]
+        return np.asarray(bias * np.exp(1j * common), np.complex64)[None]
     profiles = np.empty((sequence.coils, *head.grid.shape), np.complex64)
     power = np.zeros(head.grid.shape, np.float32)
     for coil in range(sequence.coils):
@@ -161,7 +164,7 @@ def _smooth_phase(at: tuple[Volume, Volume, Volume], random: np.random.Generator
     for terms, size in ((linear, 0.8), (square, 0.5), (cubic, 0.25)):
         for term in terms:
             phase += size * random.uniform(-1, 1) * term
-    return phase.astype(np.float32)
+    return np.asarray(phase, np.float32)
 
 
 def _ramp(head: Head, sequence: Sequence) -> Volume:
@@ -172,7 +175,7 @@ def _ramp(head: Head, sequence: Sequence) -> Volume:
     return np.asarray(0.5 + 1.2 * line / 100, np.float32).reshape(shape)
 
 
-def _noise_sd(head: Head, first: Volume, receive: Volume, snr: float) -> float:
+def _noise_sd(head: Head, first: Complex, receive: Complex, snr: float) -> float:
     # per channel, such that the best combination of all coils has the wanted SNR in white matter
     if not np.isfinite(snr):
         return 0.0

@@ -129,7 +129,7 @@ def _medullary(surface: _Surface, random: np.random.Generator) -> list[tuple[Vol
         for _ in range(4):
             heading = heading + 0.15 * random.standard_normal(3)
             nodes.append(nodes[-1] + 5 * heading / np.linalg.norm(heading))
-        if surface.at(nodes[-1:])[0] < -4:
+        if surface.at(nodes[-1][None])[0] < -4:
             chains.append((np.array(nodes), float(random.uniform(0.25, 0.45))))
     return chains
 
