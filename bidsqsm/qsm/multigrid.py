@@ -1,6 +1,7 @@
-"""Poisson's equation inside a mask, zero on its edge: a multigrid cycle as preconditioner.
+"""Poisson's equation inside a mask, zero on its edge: the operator and a multigrid cycle for it.
 
-Every array here carries a border of voxels outside the domain, so that the stencil needs no care
+The cycle works with the 7-point Laplacian, the operator has 19 points: near enough for the one to
+precondition the other. Every array here carries a border of voxels outside the domain, so that the stencil needs no care
 at the faces. A level is a domain (uint8, 1 = unknown), a solution and a right-hand side.
 """
 
@@ -15,24 +16,100 @@ from bidsqsm.qsm.grid import Mask, Triple, Volume
 from bidsqsm.qsm.jit import kernel
 
 
-@kernel()
-def minus_laplacian(x: Volume, domain: Volume, couple: Volume, out: Volume) -> None:
-    """7-point -laplacian of x (zero outside the domain): out = domain * (-laplacian x).
+def compact_stencil(voxel_size: Triple) -> Volume:
+    r"""Coefficients of the 19-point Laplacian, in 1/mm^2.
 
-    ``couple`` is 1 / spacing^2 along each axis, in 1/mm^2.
+    To the second differences :math:`\delta_a^2 / h_a^2` it adds
+    :math:`\tfrac{1}{12} (h_a^{-2} + h_b^{-2}) \delta_a^2 \delta_b^2`, whose error for a harmonic
+    function cancels that of the former: fourth order, on anisotropic voxels as well.
+
+    Returns
+    -------
+    stencil : (7,) float32 array
+        Centre, neighbours along x, y, z, and neighbours along two axes: xy, xz, yz.
+
+    """
+    cx, cy, cz = (1 / d**2 for d in voxel_size)
+    xy, xz, yz = (cx + cy) / 12, (cx + cz) / 12, (cy + cz) / 12
+    centre = -2 * (cx + cy + cz) + 4 * (xy + xz + yz)
+    faces = cx - 2 * (xy + xz), cy - 2 * (xy + yz), cz - 2 * (xz + yz)
+    return np.array([centre, *faces, xy, xz, yz], np.float32)
+
+
+@kernel()
+def minus_laplacian(x: Volume, domain: Volume, stencil: Volume, out: Volume) -> None:
+    """Minus the 19-point Laplacian of x inside a domain, zero outside of it.
+
+    Parameters
+    ----------
+    x, out : (nx, ny, nz) float32 arrays
+        The volume and where to write.
+    domain : (nx, ny, nz) uint8 array
+        1 where to write, 0 elsewhere and at the faces of the array.
+    stencil
+        From :func:`compact_stencil`.
+
     """
     nx, ny, nz = x.shape
-    cx, cy, cz = couple
-    centre = 2 * (cx + cy + cz)
+    centre, sx, sy, sz, sxy, sxz, syz = stencil
     for i in nb.prange(1, nx - 1):
         for j in range(1, ny - 1):
             for k in range(1, nz - 1):
-                out[i, j, k] = domain[i, j, k] * (
-                    centre * x[i, j, k]
-                    - cx * (x[i - 1, j, k] + x[i + 1, j, k])
-                    - cy * (x[i, j - 1, k] + x[i, j + 1, k])
-                    - cz * (x[i, j, k - 1] + x[i, j, k + 1])
+                faces = (
+                    sx * (x[i - 1, j, k] + x[i + 1, j, k])
+                    + sy * (x[i, j - 1, k] + x[i, j + 1, k])
+                    + sz * (x[i, j, k - 1] + x[i, j, k + 1])
                 )
+                flat = sxy * (
+                    (x[i - 1, j - 1, k] + x[i - 1, j + 1, k])
+                    + (x[i + 1, j - 1, k] + x[i + 1, j + 1, k])
+                )
+                front = sxz * (
+                    (x[i - 1, j, k - 1] + x[i - 1, j, k + 1])
+                    + (x[i + 1, j, k - 1] + x[i + 1, j, k + 1])
+                )
+                side = syz * (
+                    (x[i, j - 1, k - 1] + x[i, j - 1, k + 1])
+                    + (x[i, j + 1, k - 1] + x[i, j + 1, k + 1])
+                )
+                total = centre * x[i, j, k] + faces + flat + front + side
+                out[i, j, k] = -total if domain[i, j, k] else np.float32(0)
+
+
+@kernel()
+def continue_outwards(x: Volume, known: Mask, out: Volume) -> None:
+    """Copy x where it is known and continue it by one voxel: parabolas along the axes, averaged.
+
+    Voxels with no two known ones in line with them, and those at the faces, are left as they are.
+    """
+    nx, ny, nz = x.shape
+    for i in nb.prange(1, nx - 1):
+        for j in range(1, ny - 1):
+            for k in range(1, nz - 1):
+                if known[i, j, k]:
+                    out[i, j, k] = x[i, j, k]
+                    continue
+                total, count = np.float32(0), 0
+                for direction in range(6):
+                    step = 1 - 2 * (direction % 2)
+                    di = step if direction < 2 else 0
+                    dj = step if 2 <= direction < 4 else 0
+                    dk = step if direction >= 4 else 0
+                    a, b, c = i + 3 * di, j + 3 * dj, k + 3 * dk
+                    if not (0 <= a < nx and 0 <= b < ny and 0 <= c < nz):
+                        continue
+                    if known[i + di, j + dj, k + dk] and known[i + 2 * di, j + 2 * dj, k + 2 * dk]:
+                        near, far = (
+                            x[i + di, j + dj, k + dk],
+                            x[i + 2 * di, j + 2 * dj, k + 2 * dk],
+                        )
+                        if known[a, b, c]:
+                            total += 3 * (near - far) + x[a, b, c]
+                        else:
+                            total += 2 * near - far
+                        count += 1
+                if count > 0:
+                    out[i, j, k] = total / np.float32(count)
 
 
 @kernel()

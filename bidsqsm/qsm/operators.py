@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numba as nb
 import numpy as np
 
@@ -87,16 +89,20 @@ def inverse(voxel_size: Triple) -> Volume:
     return (1 / np.asarray(voxel_size)).astype(np.float32)
 
 
-def inner_voxels(mask: Mask) -> Mask:
-    """Voxels of a mask whose six neighbours are in it too; none at the faces of the array."""
+def inner_voxels(mask: Mask, *, diagonal: bool = False) -> Mask:
+    """Voxels of a mask whose neighbours are in it too; none at the faces of the array.
+
+    Neighbours are the six that share a face and, if ``diagonal``, the twelve that share an edge.
+    """
     inner: Mask = np.zeros_like(mask)
-    core = (slice(1, -1),) * 3
-    inner[core] = mask[core]
-    for axis in range(3):
-        for shift in (slice(0, -2), slice(2, None)):
-            part = list(core)
-            part[axis] = shift
-            inner[core] &= mask[tuple(part)]
+    core = inner[1:-1, 1:-1, 1:-1]
+    core[...] = mask[1:-1, 1:-1, 1:-1]
+    reach = 2 if diagonal else 1
+    for step in itertools.product((-1, 0, 1), repeat=3):
+        if 1 <= sum(abs(s) for s in step) <= reach:
+            core &= mask[
+                tuple(slice(1 + s, n - 1 + s) for s, n in zip(step, mask.shape, strict=True))
+            ]
     return inner
 
 

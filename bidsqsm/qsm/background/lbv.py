@@ -9,7 +9,13 @@ import numpy as np
 from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.krylov import conjugate_gradients
-from bidsqsm.qsm.multigrid import cycle, hierarchy, minus_laplacian
+from bidsqsm.qsm.multigrid import (
+    compact_stencil,
+    continue_outwards,
+    cycle,
+    hierarchy,
+    minus_laplacian,
+)
 from bidsqsm.qsm.operators import inner_voxels
 from bidsqsm.qsm.window import Window
 
@@ -30,8 +36,8 @@ def lbv(
 
     .. math:: \nabla^2 f_{local} = \nabla^2 f \text{ inside}, \quad f_{local} = 0 \text{ on the edge}
 
-    with the 7-point Laplacian in mm, solved by conjugate gradients with a multigrid cycle as
-    preconditioner.
+    with a 19-point Laplacian in mm of fourth order for harmonic fields, solved by conjugate
+    gradients with a multigrid cycle as preconditioner.
 
     Parameters
     ----------
@@ -70,13 +76,15 @@ def lbv(
             f'nothing is left of the mask after {peel + 1} layers: give a larger mask or less peel'
         )
     total = np.pad(window.cut(field)[window.inside], 1)
+    wider = np.zeros_like(total)
+    continue_outwards(total, inside, wider)
     levels = hierarchy(interior, grid.voxel_size)
-    top = levels[0]
+    top, stencil = levels[0], compact_stencil(grid.voxel_size)
     right, image = np.zeros_like(total), np.zeros_like(total)
-    minus_laplacian(total, top.domain, top.couple, right)
+    minus_laplacian(wider, top.domain, stencil, right)
 
     def operator(x: Volume) -> Volume:
-        minus_laplacian(x, top.domain, top.couple, image)
+        minus_laplacian(x, top.domain, stencil, image)
         return image
 
     def precondition(residual: Volume) -> Volume:
