@@ -129,6 +129,7 @@ def test_the_chi_sidecar_says_what_a_reader_must_know(written):
     _, brain, chi = madeup.head()
     assert content['ReferenceStandardDeviation'] == pytest.approx(chi[brain].std(), abs=1e-5)
     assert content['PhaseSign'] == 1
+    assert content['EstimationAlgorithm'] == everyday_choices()['dipole'].method.title
     assert content['EchoTime'] == list(madeup.ECHO_TIMES)
     np.testing.assert_allclose(np.linalg.norm(content['B0Direction']), 1, atol=1e-5)
     assert content['B0Direction'][1] < 0
@@ -276,6 +277,7 @@ def test_only_cited_works_are_listed(written):
     markdown, bib = write_citation(written)
     text = markdown.read_text()
     assert 'gradient-echo data' in text
+    assert 'R2* was fitted' in text
     keys = cited(text.split('# References')[0])
     assert set(keys) <= set(works())
     assert bib.read_text().count('\n@') + 1 == len(keys)

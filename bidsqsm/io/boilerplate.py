@@ -169,6 +169,10 @@ def _sidecars(output_dir: Path) -> list[Path]:
 
 def _read(path: Path) -> dict[str, Any]:
     content = json.loads(path.read_text(encoding='utf-8'))
+    relaxometry = path.with_name(path.name.replace('_Chimap', '_R2starmap'))
+    if relaxometry.is_file():
+        found = json.loads(relaxometry.read_text(encoding='utf-8'))
+        content['Processing'] = content['Processing'] | found['Processing']
     return {
         'Name': path.name.removesuffix('_Chimap.json'),
         'Acquisition': content,

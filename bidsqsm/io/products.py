@@ -25,6 +25,8 @@ class Product:
         Unit of the values as they are written (``None`` for masks).
     steps
         Steps of the catalogue that the product depends on, in order.
+    made_by
+        The step whose method is the product's estimation algorithm; the last one if empty.
     stripped
         Whether the tissue outside the brain was removed.
     in_hz
@@ -39,6 +41,7 @@ class Product:
     units: str | None
     description: str
     steps: tuple[str, ...]
+    made_by: str = ''
     desc: str = ''
     part: str = ''
     stripped: bool = True
@@ -58,6 +61,7 @@ PRODUCTS: Mapping[str, Product] = {
         suffix='Chimap',
         units='ppm',
         steps=CHI_STEPS,
+        made_by='dipole',
         description='Magnetic susceptibility relative to the reference region, zero outside the '
         'mask.',
     ),

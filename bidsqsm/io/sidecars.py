@@ -49,8 +49,8 @@ def acquisition(run: GreRun) -> dict[str, Any]:
     grid = run.grid
     return {
         **known,
-        'MagneticFieldStrength': run.field_strength,
-        'ImagingFrequency': run.imaging_frequency,
+        'MagneticFieldStrength': _rounded(run.field_strength),
+        'ImagingFrequency': _rounded(run.imaging_frequency),
         'EchoTime': list(run.echo_times),
         'VoxelSize': [_rounded(size) for size in grid.voxel_size],
         'MatrixSize': list(grid.shape),
@@ -121,7 +121,6 @@ def sidecar(
     """
     product = PRODUCTS[key]
     steps = processing(choices, product.steps)
-    last = list(steps.values())[-1:]
     content: dict[str, Any] = {'Description': product.description}
     if product.units:
         content['Units'] = product.units
@@ -132,10 +131,11 @@ def sidecar(
     content['Sources'] = sources(run, links)
     if product.suffix in ('mask', 'probseg'):
         content['SpatialReference'] = content['Sources'][0]
-    for step in last:
-        content['EstimationAlgorithm'] = step['Title']
+    made_by = product.made_by or next(reversed(steps), '')
+    if made_by in steps:
+        content['EstimationAlgorithm'] = steps[made_by]['Title']
         content['EstimationReference'] = '; '.join(
-            bibliography.get(cite, cite) for cite in step['Cite']
+            bibliography.get(key, key) for key in steps[made_by]['Cite']
         )
     content.update(acquisition(run))
     if key == 'chi':
