@@ -8,9 +8,7 @@ from scipy import ndimage
 from bidsqsm.qsm.grid import Mask, Triple, Volume
 from bidsqsm.qsm.masking.morphology import (
     close,
-    dilate,
     distance_inside,
-    erode,
     fill_holes,
     largest_component,
 )
@@ -18,7 +16,7 @@ from bidsqsm.qsm.masking.morphology import (
 COARSE = 2.0  # mm: anatomy as large as the skull needs no finer grid
 BIAS_WIDTH = 25.0  # mm
 SCALP = 5.0  # mm below the surface of the head that no brain reaches
-RADII = (1.5, 2.5, 3.5, 4.5, 5.5, 6.5)  # mm, erosions tried to part brain from scalp
+RADII = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0)  # mm, half-widths of bridges cut
 SHALLOW = 0.01  # share of a component that may lie in the scalp
 SULCUS = 6.0  # mm, half-width of gaps to close
 
@@ -27,10 +25,10 @@ def brain_mask(magnitude: Volume, voxel_size: Triple) -> Mask:
     """Find the brain in a magnitude volume.
 
     Tissue is what exceeds a threshold between signal and background (Otsu's, after removal of
-    the bias). It is eroded until its largest part lets go of the scalp, which lies within 5 mm of
-    the surface of the head; that part is grown back into tissue, closed and filled. Where no
-    erosion parts the two, the image holds no scalp (a stripped or cropped brain) and all tissue
-    is taken.
+    the bias). It is cut at its narrowest places (a watershed of its local width), at ever wider
+    ones until the largest part lets go of the scalp, which lies within 5 mm of the surface of the
+    head; that part is closed and filled. Where no cut parts the two, the image holds no scalp (a
+    stripped or cropped brain) and all tissue is taken.
 
     Parameters
     ----------
@@ -90,12 +88,26 @@ def _tissue(magnitude: Volume, voxel_size: Triple) -> Mask:
 def _part_from_scalp(tissue: Mask, voxel_size: Triple) -> Mask:
     head = fill_holes(close(tissue, 2 * SULCUS, voxel_size))
     depth = distance_inside(head, voxel_size)
+    filled = fill_holes(tissue)
+    width = distance_inside(filled, voxel_size)
     for radius in RADII:
-        core = largest_component(erode(tissue & (depth > radius), radius, voxel_size))
-        whole = dilate(core, radius + 0.5, voxel_size) & tissue
-        if whole.any() and np.mean(depth[whole] < SCALP) < SHALLOW:
-            return largest_component(whole)
-    return largest_component(tissue)
+        brain = _basin(width, radius)
+        if brain.any() and np.mean(depth[brain] < SCALP) < SHALLOW:
+            return brain
+    return largest_component(filled)
+
+
+def _basin(width: Volume, radius: float) -> Mask:
+    # watershed of the distance map from the parts wider than the radius: cut at the narrowest
+    markers, count = ndimage.label(width > radius)
+    if count == 0 or not np.isfinite(width).all():
+        return np.zeros(width.shape, bool)
+    largest = int(np.bincount(markers.reshape(-1))[1:].argmax()) + 1
+    relief = (255 - np.minimum(255, 10 * width)).astype(np.uint8)
+    markers = markers.astype(np.int32)
+    markers[width == 0] = -1
+    basins = ndimage.watershed_ift(relief, markers)
+    return largest_component((basins == largest) & (width > 0))
 
 
 def _refine(mask: Mask, shape: tuple[int, ...], factors: list[int]) -> Mask:
