@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
+from skimage.segmentation import watershed
 
 from bidsqsm.qsm.grid import Mask, Triple, Volume
 from bidsqsm.qsm.masking.morphology import (
     close,
+    dilate,
     distance_inside,
     fill_holes,
     largest_component,
@@ -16,8 +18,10 @@ from bidsqsm.qsm.masking.morphology import (
 COARSE = 2.0  # mm: anatomy as large as the skull needs no finer grid
 BIAS_WIDTH = 25.0  # mm
 SCALP = 5.0  # mm below the surface of the head that no brain reaches
-RADII = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0)  # mm, half-widths of bridges cut
-SHALLOW = 0.01  # share of a component that may lie in the scalp
+HALF_WIDTHS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0)  # mm, of the bridges to cut
+SHALLOW = 0.01  # share of the brain that may seem to lie in the scalp
+FREED = 0.25  # share of it that a cut must leave at most, or there is no scalp to cut off
+FAINT = 0.5  # of the tissue threshold: partial volume at the brain's surface
 SULCUS = 6.0  # mm, half-width of gaps to close
 
 
@@ -45,10 +49,12 @@ def brain_mask(magnitude: Volume, voxel_size: Triple) -> Mask:
     factors = [max(1, round(COARSE / d)) for d in voxel_size]
     coarse = block_mean(magnitude, factors)
     size = tuple(d * f for d, f in zip(voxel_size, factors, strict=True))
-    tissue = _tissue(coarse, size)
-    brain = _part_from_scalp(tissue, size)
+    even = _even(coarse, size)
+    threshold = otsu(np.clip(even, 0, 3))
+    brain = _part_from_scalp(even > threshold, size)
     brain = fill_holes(close(brain, SULCUS, size))
-    return _refine(brain, magnitude.shape, factors)
+    brain |= dilate(brain, 1.01 * max(size), size) & (even > FAINT * threshold)
+    return _refine(fill_holes(brain), magnitude.shape, factors)
 
 
 def block_mean(volume: Volume, factors: list[int]) -> Volume:
@@ -74,40 +80,44 @@ def otsu(values: Volume) -> float:
     return float(centres[np.nanargmax(spread)])
 
 
-def _tissue(magnitude: Volume, voxel_size: Triple) -> Mask:
-    mask: Mask = magnitude > otsu(magnitude) * 0.5
+def _even(magnitude: Volume, voxel_size: Triple) -> Volume:
+    # magnitude over its local mean in tissue: 1 is tissue, 0 background, whatever the bias
+    sigma = [BIAS_WIDTH / d for d in voxel_size]
+    tissue: Mask = magnitude > otsu(magnitude) * 0.5
     for _ in range(2):
-        sigma = [BIAS_WIDTH / d for d in voxel_size]
-        weight = ndimage.gaussian_filter(mask.astype(np.float32), sigma, truncate=2.5)
-        signal = ndimage.gaussian_filter(np.where(mask, magnitude, 0), sigma, truncate=2.5)
+        weight = ndimage.gaussian_filter(tissue.astype(np.float32), sigma, truncate=2.5)
+        signal = ndimage.gaussian_filter(np.where(tissue, magnitude, 0), sigma, truncate=2.5)
         even = magnitude * weight / np.maximum(signal, 1e-6 * signal.max() + 1e-30)
-        mask = (even > otsu(np.clip(even, 0, 3))) & (weight > 0.05)
-    return mask
+        even[weight < 0.05] = 0
+        tissue = even > otsu(np.clip(even, 0, 3))
+    result: Volume = even
+    return result
 
 
 def _part_from_scalp(tissue: Mask, voxel_size: Triple) -> Mask:
     head = fill_holes(close(tissue, 2 * SULCUS, voxel_size))
-    depth = distance_inside(head, voxel_size)
+    shallow = distance_inside(head, voxel_size) < SCALP
     filled = fill_holes(tissue)
+    whole = largest_component(filled)
     width = distance_inside(filled, voxel_size)
-    for radius in RADII:
-        brain = _basin(width, radius)
-        if brain.any() and np.mean(depth[brain] < SCALP) < SHALLOW:
-            return brain
-    return largest_component(filled)
+    if not shallow.any() or not np.isfinite(width).all():
+        return whole
+    parts = [part for r in HALF_WIDTHS if (part := _basin(width, r)).any()]
+    shares = [float(np.mean(shallow[part])) for part in parts]
+    if not parts or min(shares) > FREED * float(np.mean(shallow[whole])):
+        return whole
+    limit = max(SHALLOW, 1.5 * min(shares))
+    return next(part for part, share in zip(parts, shares, strict=True) if share <= limit)
 
 
 def _basin(width: Volume, radius: float) -> Mask:
     # watershed of the distance map from the parts wider than the radius: cut at the narrowest
     markers, count = ndimage.label(width > radius)
-    if count == 0 or not np.isfinite(width).all():
+    if count == 0:
         return np.zeros(width.shape, bool)
     largest = int(np.bincount(markers.reshape(-1))[1:].argmax()) + 1
-    relief = (255 - np.minimum(255, 10 * width)).astype(np.uint8)
-    markers = markers.astype(np.int32)
-    markers[width == 0] = -1
-    basins = ndimage.watershed_ift(relief, markers)
-    return largest_component((basins == largest) & (width > 0))
+    basins = watershed(-width, markers, mask=width > 0)
+    return largest_component(basins == largest)
 
 
 def _refine(mask: Mask, shape: tuple[int, ...], factors: list[int]) -> Mask:
