@@ -10,8 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bidsqsm.cli.resources import available_cpus
 from bidsqsm.io.demo_dataset import DemoOptions, write_demo
 from bidsqsm.io.vendors import CONVENTIONS
+from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.phantom.signal import Sequence
 
 _DEFAULT = Sequence()
@@ -95,7 +97,7 @@ def _write(directory: Path, options: DemoOptions, console: Console) -> None:
         TextColumn('{task.completed}/{task.total}  {task.description}'),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console) as progress, threads(available_cpus()):
         task = progress.add_task('', total=options.steps)
         write_demo(
             directory,

@@ -135,6 +135,26 @@ def _surely_air(x: Any, y: Any, z: Any) -> Any:
 
 
 @register_jitable
+def _find(
+    x: Any, y: Any, z: Any, warp: Any, geometry: Any, scale: Any, maps: Any, t: Any, u: Any, m: Any
+) -> Any:
+    # world to template mm (returned, with the third map index), and the maps' values there (in m)
+    step, half = geometry
+    n = warp.shape[0]
+    a, b, c = (x + half) / step, (y + half) / step, (z + half) / step
+    _look_up(warp, _within(a, n), _within(b, n), _within(c, n), u)
+    x, y, z = x / scale[0] + u[0], y / scale[1] + u[1], z / scale[2] + u[2]
+
+    # beyond the maps' edge everything is further from the brain, but for the cord
+    a, b, c = t[0, 0] * x + t[0, 3], t[1, 1] * y + t[1, 3], t[2, 2] * z + t[2, 3]
+    tx, ty, tz, _ = maps.shape
+    ea, eb, ec = _within(a, tx), _within(b, ty), _within(c, tz)
+    _look_up(maps, ea, eb, ec, m)
+    m[3] += (abs(a - ea) + abs(b - eb) + max(c - ec, 0)) / t[0, 0]
+    return x, y, z, c
+
+
+@register_jitable
 def _label(m: Any, floor: Any) -> Any:
     gray, white, far = m[0], m[1], m[3]
     if far >= 0 or floor < -0.5:
@@ -168,9 +188,7 @@ def sample(
     one; ``table`` has rows of chi, R2* and signal; ``spaces`` rows of :data:`AIR_SPACES`.
     """
     mx, my, mz = r2star.shape
-    tx, ty, tz, _ = maps.shape
-    step, half = warp_geometry
-    p, t = to_world, to_maps
+    p = to_world
     for ii in nb.prange(chi.shape[0]):
         value, u, m = np.empty(3, np.float32), np.empty(3, np.float32), np.empty(6, np.float32)
         i = ii - origin[0]
@@ -191,20 +209,11 @@ def sample(
                         r2star[i, j, k] = signal[i, j, k] = 0
                         fat[i, j, k] = labels[i, j, k] = 0
                     continue
-                n = warp.shape[0]
-                a, b, c = (x + half) / step, (y + half) / step, (z + half) / step
-                _look_up(warp, _within(a, n), _within(b, n), _within(c, n), u)
-                x, y, z = x / scale[0] + u[0], y / scale[1] + u[1], z / scale[2] + u[2]
-
-                # beyond the maps' edge everything is further from the brain, but for the cord
-                a, b, c = t[0, 0] * x + t[0, 3], t[1, 1] * y + t[1, 3], t[2, 2] * z + t[2, 3]
-                ea, eb, ec = _within(a, tx), _within(b, ty), _within(c, tz)
-                _look_up(maps, ea, eb, ec, m)
-                m[3] += (abs(a - ea) + abs(b - eb) + max(c - ec, 0)) / t[0, 0]
+                x, y, z, floor = _find(x, y, z, warp, warp_geometry, scale, maps, to_maps, u, m)
                 grease = _compose(x, y, z, m, table, spaces, value)
                 chi[ii, jj, kk] = value[0]
                 if inner:
                     r2star[i, j, k] = value[1]
                     signal[i, j, k] = value[2]
                     fat[i, j, k] = np.uint8(255 * grease)
-                    labels[i, j, k] = _label(m, c)
+                    labels[i, j, k] = _label(m, floor)
