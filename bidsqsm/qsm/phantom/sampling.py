@@ -106,7 +106,7 @@ def _compose(x: Any, y: Any, z: Any, m: Any, table: Any, spaces: Any, value: Any
     greasy = _ramp(skin + np.float32(4.5)) * _ramp(
         half - (skin + np.float32(1.2)) / np.float32(0.8)
     )
-    hard = _ramp((z + 62) / 6) * _ramp(half - (far - skull) / np.float32(0.8))
+    hard = _ramp(half - (far - skull) / np.float32(0.8))  # skull, and vertebrae round the cord
     dura = _ramp(half - (far - np.float32(2.6)) / np.float32(0.6))
     fluid = _ramp(half - (far - np.float32(1.9)) / np.float32(0.6))
     air = np.float32(0)
