@@ -13,8 +13,11 @@ def dipole_kernel(grid: Grid) -> Volume:
 
     .. math:: D(k) = \frac{1}{3} - \frac{(k \cdot \hat{b}_0)^2}{|k|^2}, \quad D(0) = 0
 
-    A Nyquist frequency stands for both of its signs; there the kernel is the mean over them, which
-    keeps it the transform of a real, even volume for a tilted field too.
+    On a tilted grid :math:`k_x k_y` and its like jump where the sampled spectrum repeats itself,
+    and the jump would ring through the volume. A voxel near the Nyquist frequency N holds both k and
+    its alias, k - 2N, whose terms have opposite signs: at the edge of a tissue, where the spectrum of
+    voxel means falls with the third power of k, they leave of the mixed terms the share
+    :math:`t(k) = (1 - r) / (1 + r)`, :math:`r = (|k| / (2N - |k|))^3`, along each of the two axes.
 
     Parameters
     ----------
@@ -35,16 +38,16 @@ def dipole_kernel(grid: Grid) -> Volume:
        doi:10.1002/cmr.b.20034
 
     """
-    along = np.float32(0)
-    both_signs = np.float32(0)
     k = grid.frequencies()
-    for n, d, b, ki in zip(grid.shape, grid.voxel_size, grid.b0_direction, k, strict=True):
-        nyquist = np.isclose(np.abs(ki), 0.5 / d) if n % 2 == 0 else np.zeros(ki.shape, bool)
-        along = along + np.float32(b) * np.where(nyquist, np.float32(0), ki)
-        both_signs = both_signs + np.where(nyquist, (np.float32(b) * ki) ** 2, np.float32(0))
+    along, unmixed = np.float32(0), np.float32(0)
+    for d, b, ki in zip(grid.voxel_size, grid.b0_direction, k, strict=True):
+        ratio = np.minimum(np.abs(ki) / (1 / d - np.abs(ki)), 1) ** 3
+        taper = (1 - ratio) / (1 + ratio)
+        along = along + np.float32(b) * taper * ki
+        unmixed = unmixed + (np.float32(b) * ki) ** 2 * (1 - taper**2)
     k2 = np.asarray(k[0] ** 2 + k[1] ** 2 + k[2] ** 2)
     k2[0, 0, 0] = np.inf
-    kernel: Volume = np.float32(1 / 3) - (along**2 + both_signs) / k2
+    kernel: Volume = np.float32(1 / 3) - (along**2 + unmixed) / k2
     kernel[0, 0, 0] = 0
     return kernel
 
