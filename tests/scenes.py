@@ -14,8 +14,7 @@ TILTED = (0.3, -0.2, float(np.sqrt(1 - 0.3**2 - 0.2**2)))
 def positions(grid: Grid) -> list[Volume]:
     """Voxel centres relative to the middle of the grid, in mm, as broadcastable arrays."""
     axes = [
-        (np.arange(n) - (n - 1) / 2) * d
-        for n, d in zip(grid.shape, grid.voxel_size, strict=True)
+        (np.arange(n) - (n - 1) / 2) * d for n, d in zip(grid.shape, grid.voxel_size, strict=True)
     ]
     return list(np.meshgrid(*axes, indexing='ij', sparse=True))
 

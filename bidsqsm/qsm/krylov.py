@@ -1,4 +1,4 @@
-"""Conjugate gradients whose sums do not depend on the number of threads."""
+"""Conjugate gradients, also for least squares, whose sums do not depend on the threads."""
 
 from __future__ import annotations
 
@@ -105,4 +105,56 @@ def conjugate_gradients(
         _scale_and_add(direction, np.float32(size / last), better)
     left = (size / start) ** 0.5 if start > 0 else 0.0
     LOGGER.info('%s: stopped after %d iterations at a residual of %.1e', name, iteration, left)
+    return x
+
+
+def least_squares(
+    forward: Callable[[Volume], Volume],
+    adjoint: Callable[[Volume], Volume],
+    data: Volume,
+    *,
+    tol: float,
+    max_iter: int,
+    name: str = 'least squares',
+) -> Volume:
+    """Minimise |A x - data|^2 from x = 0 by conjugate gradients.
+
+    The residual is carried in the space of the data, which loses fewer digits than conjugate
+    gradients on the normal equations.
+
+    Parameters
+    ----------
+    forward, adjoint
+        Apply A and its adjoint to float32 volumes; each returns a new volume.
+    data : (nx, ny, nz) float32 array
+        What A x should be; left as it is.
+    tol
+        Stops when the gradient has fallen to this share of its size at the start.
+    max_iter
+        Iterations after which to stop regardless.
+    name
+        Under which name to log the end.
+
+    Returns
+    -------
+    x : (nx, ny, nz) float32 array
+        The solution.
+
+    """
+    residual = data.copy()
+    slope = adjoint(residual)
+    x, direction = np.zeros_like(slope), slope.copy()
+    start = size = dot(slope, slope)
+    iteration = 0
+    while size > tol**2 * start and iteration < max_iter:
+        iteration += 1
+        image = forward(direction)
+        step = np.float32(size / dot(image, image))
+        _add_scaled(x, step, direction)
+        _add_scaled(residual, -step, image)
+        slope = adjoint(residual)
+        last, size = size, dot(slope, slope)
+        _scale_and_add(direction, np.float32(size / last), slope)
+    left = (size / start) ** 0.5 if start > 0 else 0.0
+    LOGGER.info('%s: stopped after %d iterations at a gradient of %.1e', name, iteration, left)
     return x

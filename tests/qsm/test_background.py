@@ -28,9 +28,7 @@ def scene(request):
 @pytest.fixture(scope='module')
 def removed(scene):
     """Local field and mask that each method makes of the scene's total field."""
-    return {
-        m.name: m.function(scene.total, scene.mask, scene.grid) for m in BACKGROUND.methods
-    }
+    return {m.name: m.function(scene.total, scene.mask, scene.grid) for m in BACKGROUND.methods}
 
 
 def rms(values):
@@ -43,7 +41,9 @@ def test_recovers_the_local_field(method, scene, removed):
     where = left & scene.deep
     assert where.sum() > 0.9 * scene.deep.sum()
     assert rms((local - scene.local)[where]) < TOLERANCE[method.name] * rms(scene.local[where])
-    slope = np.vdot(local[where], scene.local[where]) / np.vdot(scene.local[where], scene.local[where])
+    slope = np.vdot(local[where], scene.local[where]) / np.vdot(
+        scene.local[where], scene.local[where]
+    )
     assert 0.75 < slope < 1.1
 
 
@@ -78,7 +78,7 @@ def test_lbv_fulfils_its_equation():
     scene = make_scene(**SHAPES['odd, tilted'])
     x, y, z = positions(scene.grid)
     bowl = 1e-4 * np.broadcast_to(x**2 + y**2 + z**2, scene.grid.shape).astype(np.float32)
-    local, left = lbv(bowl, scene.mask, scene.grid, tol=1e-6)
+    local, _ = lbv(bowl, scene.mask, scene.grid, tol=1e-6)
     second = sum(np.diff(local, 2, axis)[_trim(axis)] for axis in range(3))
     inner = scene.deep[1:-1, 1:-1, 1:-1]
     np.testing.assert_allclose(second[inner], 6e-4, rtol=0.02)
@@ -94,7 +94,7 @@ def test_a_mask_too_small_is_explained():
     mask[20:22, 20:22, 20:22] = True
     with pytest.raises(ValueError, match='nothing is left of the mask'):
         lbv(scene.total, mask, scene.grid)
-    with pytest.raises(ValueError, match='no sphere of .* fits'):
+    with pytest.raises(ValueError, match=r'no sphere of .* fits'):
         vsharp(scene.total, mask, scene.grid, min_radius=3)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
-from bidsqsm.qsm.krylov import conjugate_gradients
+from bidsqsm.qsm.krylov import least_squares
 from bidsqsm.qsm.window import Window
 
 
@@ -29,7 +29,7 @@ def pdf(
     .. math:: \min_{\chi} \tfrac12 \|W (f - D \bar M \chi)\|_2^2,
        \quad f_{local} = f - D \bar M \chi
 
-    Conjugate gradients on the normal equations; few iterations keep the fit smooth.
+    Conjugate gradients for least squares; few iterations keep the fit smooth.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def pdf(
         Trust W in the field, e.g. one over its noise; scaled to mean one inside the mask. All ones
         if not given.
     tol
-        Relative residual of the normal equations at which to stop.
+        Share of its first size to which the gradient of the cost must fall.
     max_iter
         Iterations after which to stop regardless.
     padding
@@ -63,20 +63,19 @@ def pdf(
     """
     window = Window.around(mask, grid, padding)
     total = window.cut(field)
-    squared = window.data_weight(weight_map) ** 2
+    weight = window.data_weight(weight_map)
     outside = ~window.cut_mask()
     kernel = dipole_kernel(window.grid)
 
+    def forward(sources: Volume) -> Volume:
+        field = convolve(sources, kernel)
+        field *= weight
+        return field
+
     def adjoint(misfit: Volume) -> Volume:
-        sources = convolve(squared * misfit, kernel)
+        sources = convolve(weight * misfit, kernel)
         sources *= outside
         return sources
 
-    chi = conjugate_gradients(
-        lambda sources: adjoint(convolve(sources, kernel)),
-        adjoint(total),
-        tol=tol,
-        max_iter=max_iter,
-        name='pdf',
-    )
+    chi = least_squares(forward, adjoint, weight * total, tol=tol, max_iter=max_iter, name='pdf')
     return window.restore(total - convolve(chi, kernel)), mask.copy()
