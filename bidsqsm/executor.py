@@ -7,16 +7,19 @@ has the heavy modules loaded, so that one costs milliseconds.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import logging
 import multiprocessing as mp
 import os
 import resource
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -82,8 +85,11 @@ class ProcessPerNodePlugin(MultiProcPlugin):  # type: ignore[misc]
         self._on_failure: Callable[[Any, Failure], str] = plugin_args['on_failure']
         self._on_end: Callable[[Any, Usage], None] = plugin_args['on_end']
         self._tasks: dict[int, _Task] = {}
+        self.pool.shutdown()  # of processes that are shared, which this class has no use for
+        self.pool = None
         self._context = mp.get_context('forkserver')
         self._context.set_forkserver_preload(PRELOAD)
+        _start_server()
 
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
         """Run the graph; whatever ends it, no process is left behind."""
@@ -94,7 +100,9 @@ class ProcessPerNodePlugin(MultiProcPlugin):  # type: ignore[misc]
                 task.process.kill()
                 task.process.join()
             self._tasks.clear()
-            self.pool.shutdown()
+
+    def _postrun_check(self) -> None:
+        """Nothing is open: a process ends with its node."""
 
     def _submit_job(self, node: Any, updatehash: bool = False) -> int:
         self._taskid += 1
@@ -146,20 +154,43 @@ class ProcessPerNodePlugin(MultiProcPlugin):  # type: ignore[misc]
         wait([task.inbox for task in self._tasks.values()], timeout=1.0)
 
 
+def _start_server() -> None:
+    """Start the server of processes deaf to Ctrl-C, which is for the parent to act upon."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _run_node(node: Any, updatehash: bool, outbox: Connection, levels: dict[str, int]) -> None:
     """Run a node in its process; send its log records, then a Failure or its Usage."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process on Ctrl-C
+    _end_with_the_server()
+    # numba would make a lock to share with forks, left behind if this process is killed
+    mp.set_start_method('spawn', force=True)
     _log_into(outbox, levels)
     started = time.monotonic()
     try:
         node.run(updatehash=updatehash)
     except Exception as error:  # noqa: BLE001 - every failure is one of this node alone
-        outbox.send(describe(error))
+        _tell(outbox, describe(error))
         return
     used = resource.getrusage(resource.RUSAGE_SELF)
-    outbox.send(
-        Usage(time.monotonic() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20)
-    )
+    cpu_seconds = used.ru_utime + used.ru_stime
+    _tell(outbox, Usage(time.monotonic() - started, cpu_seconds, used.ru_maxrss / 2**20))
+
+
+def _tell(outbox: Connection, message: Any) -> None:
+    try:
+        outbox.send(message)
+    except BrokenPipeError:  # the parent is gone, and what is computed here is of no use
+        os._exit(1)
+
+
+def _end_with_the_server() -> None:
+    """Ask the kernel to end this process if the app dies, however it dies; Linux only."""
+    if sys.platform == 'linux':
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
 
 
 class _PipeHandler(logging.Handler):
@@ -172,7 +203,7 @@ class _PipeHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         record.msg, record.args = record.getMessage(), None
         record.exc_info = record.exc_text = record.stack_info = None
-        self._outbox.send(record)
+        _tell(self._outbox, record)
 
 
 def _levels() -> dict[str, int]:
@@ -184,13 +215,20 @@ def _levels() -> dict[str, int]:
     return known
 
 
-def _log_into(outbox: Connection, levels: dict[str, int]) -> None:
+def forget_handlers() -> None:
+    """Keep the libraries of a new process from writing to the terminal; Ctrl-C is the parent's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in ['', *logging.root.manager.loggerDict]:
         logging.getLogger(name).handlers.clear()
+    logging.getLogger().addHandler(logging.NullHandler())
+    logging.captureWarnings(True)
+
+
+def _log_into(outbox: Connection, levels: dict[str, int]) -> None:
+    forget_handlers()
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
     logging.getLogger().addHandler(_PipeHandler(outbox))
-    logging.captureWarnings(True)
 
 
 def describe(error: BaseException) -> Failure:
@@ -202,7 +240,8 @@ def describe(error: BaseException) -> Failure:
     if isinstance(error, MemoryError):
         return Failure('memory', f'memory ran out ({message or "no more could be had"})', details)
     if isinstance(error, OSError) and error.errno in _DISK:
-        return Failure('disk', message, details)
+        where = f'{error.filename}: ' if error.filename else ''
+        return Failure('disk', f'{where}{error.strerror}', details)
     return Failure('error', f'{type(error).__name__}: {message}', details)
 
 

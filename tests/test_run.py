@@ -186,7 +186,7 @@ def test_the_log_has_every_step_and_the_use_of_the_machine(first):
 def test_a_second_call_uses_the_finished_steps_again(again):
     assert again.code == 0, again.printed
     assert again.printed.strip().split('\n')[-1].startswith('bidsqsm finished: 1 run ok')
-    assert again.log.count('re-used') == 9
+    assert again.log.count('reused') == 9
     assert 'sub-01: writing done' in again.log
 
 

@@ -6,18 +6,21 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bidsqsm.cli.execute import Ledger, RunState, clean, execute
-from bidsqsm.cli.outcome import FAILED, SKIPPED, Status
+from bidsqsm.cli.execute import Ledger, RunState, clean, count_nodes, execute
+from bidsqsm.cli.outcome import FAILED, OK, SKIPPED, Status
+from bidsqsm.cli.progress import Progress
+from bidsqsm.cli.reports import write_reports
 from bidsqsm.config import Config
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.boilerplate import as_markdown, methods_text, write_citation
 from bidsqsm.io.inputs import GreRun, Skipped
 from bidsqsm.io.sidecars import provenance
-from bidsqsm.reports.subject import RunRecord, write_subject_report
+from bidsqsm.reports.subject import RunRecord
+from bidsqsm.workflows.base import init_bidsqsm_wf
 from bidsqsm.workflows.run import init_run_wf, used_choices
 
 LOGGER = logging.getLogger(__name__)
@@ -73,46 +76,68 @@ class Call:
 
     def process(self) -> list[Status]:
         """Make the maps of every run, then the reports; returns how each run ended."""
-        states: list[RunState] = []
-        for run in self.skipped:
-            LOGGER.warning('%s skipped: %s', run.name, run.reason)
-            print(f'{run.name} skipped: {run.reason}', flush=True)
-        if self.runs:
-            ledger = execute(self.config, self.runs, self.log_folder)
-            states, self.interrupted = [*ledger.states.values()], ledger.interrupted
-            if self.config.resource_monitor:
-                self._write_usage(ledger)
-        self._remember(states)
-        if any(state.status.status == 'ok' for state in states):
-            write_citation(self.config.output_dir)
-        statuses = self._report(states)
+        workflow = init_bidsqsm_wf(self.config, self.runs)
+        counts = {run.name: count_nodes(workflow, run) + 1 for run in self.runs}
+        with Progress(counts) as progress:
+            self._tell_skipped(progress)
+            states: list[RunState] = []
+            if self.runs:
+                ledger = Ledger(self.runs, progress, self.log_folder, self.config.mem or 0)
+                execute(self.config, workflow, ledger)
+                states, self.interrupted = [*ledger.states.values()], ledger.interrupted
+                if self.config.resource_monitor:
+                    self._write_usage(ledger)
+            self._remember(states)
+            if any(state.status.status == OK for state in states):
+                write_citation(self.config.output_dir)
+            statuses = self._report(states, progress)
         if self.config.clean_workdir:
             clean(self.config, states)
         return statuses
 
     def report_again(self) -> list[Status]:
         """Write the reports from what the work folder holds of earlier calls."""
-        states = [self._remembered(run) for run in self.runs]
-        return self._report(states)
+        with Progress({run.name: 1 for run in self.runs}) as progress:
+            self._tell_skipped(progress)
+            return self._report([self._remembered(run) for run in self.runs], progress)
 
-    def _report(self, states: Sequence[RunState]) -> list[Status]:
-        """Write the report of every subject and the status of every run."""
+    def _tell_skipped(self, progress: Progress) -> None:
+        for run in self.skipped:
+            progress.tell(f'{run.name} skipped: {run.reason}', logging.WARNING)
+
+    def _report(self, states: Sequence[RunState], progress: Progress) -> list[Status]:
+        """Write the status of every run and the report of every subject."""
         statuses = {s.run.name: s.status for s in states} | {
             run.name: Status(run.name, SKIPPED, run.reason) for run in self.skipped
         }
+        ended = [statuses[run.name] for run in self.found]
+        self._write_statuses(statuses)
+        if self.interrupted is not None:
+            return ended
         by_name = {state.run.name: state for state in states}
-        for subject in dict.fromkeys(run.entities['sub'] for run in self.found):
-            own = [run for run in self.found if run.entities['sub'] == subject]
-            records = [self._record(run, statuses[run.name], by_name.get(run.name)) for run in own]
-            try:
-                write_subject_report(self.config.output_dir, subject, records)
-            except Exception as error:  # the maps are there: tell, and go on
-                LOGGER.exception('report of sub-%s', subject)
-                for run in own:
-                    statuses[run.name].fail(f'the maps are written, but no report: {error}')
+        records: dict[str, list[RunRecord]] = {}
+        for run in self.found:
+            record = self._record(run, statuses[run.name], by_name.get(run.name))
+            records.setdefault(run.entities['sub'], []).append(record)
+
+        def done(subject: str, trouble: str | None) -> None:
+            for status in (statuses[record.run.name] for record in records[subject]):
+                if status.status == OK and trouble is not None:
+                    status.fail(f'the maps are written, but the report failed: {trouble}')
+                    progress.fail(status.name, status.status, str(status.reason))
+                elif status.status == OK:
+                    progress.end(status.name, 'report')
+
+        for status in (state.status for state in states if state.status.status == OK):
+            progress.start(status.name, 'report')
+
+        write_reports(self.config.output_dir, records, self.config.nprocs or 1, done)
+        self._write_statuses(statuses)
+        return ended
+
+    def _write_statuses(self, statuses: Mapping[str, Status]) -> None:
         for run in self.found:
             statuses[run.name].write(self.log_folder(run), self.command)
-        return [statuses[run.name] for run in self.found]
 
     def _record(self, run: GreRun | Skipped, status: Status, state: RunState | None) -> RunRecord:
         content = status.content(self.command)

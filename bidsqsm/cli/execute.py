@@ -17,7 +17,8 @@ from bidsqsm.engine import Workflow
 from bidsqsm.executor import Failure, ProcessPerNodePlugin, Usage, limit_threads
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.inputs import GreRun
-from bidsqsm.workflows.base import NAME, init_bidsqsm_wf, subject_workflow_name
+from bidsqsm.io.sidecars import as_json
+from bidsqsm.workflows.base import NAME, subject_workflow_name
 from bidsqsm.workflows.run import FACTS, PRODUCTS, SHOWN, workflow_name
 
 LOGGER = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class Ledger:
         if state.status.status == 'ok':  # the first failure is the cause
             state.status.status = SKIPPED if failure.kind == 'dataset' else FAILED
             state.status.reason, state.status.crash = reason, str(path)
-            self._progress.fail(state.run.name, node.name, reason)
+            self._progress.fail(state.run.name, state.status.status, reason)
         LOGGER.debug('%s', failure.details)
         return str(path)
 
@@ -108,7 +109,9 @@ class Ledger:
                 'at once'
             )
         if failure.kind == 'disk':
-            return f'the step {stage(node.name)}: {failure.message}; free or unlock the disk'
+            place = getattr(node.inputs, 'output_dir', None) or node.output_dir()
+            where = '' if '/' in failure.message else f' in {place}: free space or choose another'
+            return f'the step {stage(node.name)}: {failure.message}{where}'
         return failure.message
 
     def close(self, reason: str) -> None:
@@ -119,7 +122,7 @@ class Ledger:
 
     def _book(self, state: RunState, node: Any) -> None:
         outputs = node.result.outputs.get()
-        facts = json.loads(json.dumps(outputs.get('facts') or {}))
+        facts = json.loads(as_json(outputs.get('facts') or {}))
         state.status.warnings += [w for w in facts.get('warnings', [])
                                   if w not in state.status.warnings]  # fmt: skip
         sources = _sources(node)
@@ -144,41 +147,34 @@ def _sources(node: Any) -> dict[str, str]:
     return names
 
 
-def execute(
-    config: Config, runs: Sequence[GreRun], log_folder: Callable[[GreRun], Path]
-) -> Ledger:
-    """Process all runs; a run that fails takes no other with it."""
-    workflow = init_bidsqsm_wf(config, runs)
+def execute(config: Config, workflow: Workflow, ledger: Ledger) -> None:
+    """Run the graph of all runs; a run that fails takes no other with it."""
     limit_threads(config.omp_nthreads or 1)
-    counts = {run.name: _count_nodes(workflow, run) for run in runs}
-    memory = config.mem or 0.0
+    plugin = ProcessPerNodePlugin(
+        {
+            'n_procs': config.nprocs,
+            'memory_gb': config.mem,
+            'status_callback': ledger.on_status,
+            'on_failure': ledger.on_failure,
+            'on_end': ledger.on_end,
+        }
+    )
     why = 'not finished, as the call ended before'
-    with Progress(counts) as progress:
-        ledger = Ledger(runs, progress, log_folder, memory)
-        plugin = ProcessPerNodePlugin(
-            {
-                'n_procs': config.nprocs,
-                'memory_gb': memory,
-                'status_callback': ledger.on_status,
-                'on_failure': ledger.on_failure,
-                'on_end': ledger.on_end,
-            }
-        )
-        try:
-            workflow.run(plugin=plugin)
-        except KeyboardInterrupt as error:
-            ledger.interrupted = error
-            why = 'interrupted'
-        except Exception as error:
-            # Nipype raises the first failure once more when all is done; the ledger has them all
-            LOGGER.debug('Nipype: %s', error)
-            if not any(s.status.status != 'ok' for s in ledger.states.values()):
-                raise
-        ledger.close(why)
-    return ledger
+    try:
+        workflow.run(plugin=plugin)
+    except KeyboardInterrupt as error:
+        # without its traceback, which would keep the plugin and its pipes
+        ledger.interrupted, why = type(error)(), 'interrupted'
+    except Exception as error:
+        # Nipype raises the first failure once more when all is done; the ledger has them all
+        LOGGER.debug('Nipype: %s', error)
+        if all(state.status.status == 'ok' for state in ledger.states.values()):
+            raise
+    ledger.close(why)
 
 
-def _count_nodes(workflow: Workflow, run: GreRun) -> int:
+def count_nodes(workflow: Workflow, run: GreRun) -> int:
+    """Number of steps that a run takes, those that only pass on left out."""
     paths = [name.split('.') for name in workflow.list_node_names()]
     own = [path for path in paths if workflow_name(run.name) in path]
     return sum(path[-1] not in ('inputnode', 'outputnode') for path in own)

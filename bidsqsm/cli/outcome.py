@@ -33,7 +33,7 @@ class Status:
     warnings
         What to look at although all went well.
     seconds
-        Time that its steps took, those that were re-used not counted.
+        Time that its steps took, those that were reused not counted.
     crash
         File with the traceback, if there is one.
 

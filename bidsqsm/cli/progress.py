@@ -23,6 +23,7 @@ STAGES: Mapping[str, str] = {
     'invert_dipole': 'dipole inversion',
     'reference_chi': 'reference',
     'write_derivatives': 'writing',
+    'report': 'report',
 }
 
 
@@ -69,18 +70,19 @@ class Progress:
     def end(self, run: str, node: str) -> None:
         """Tell that a node ended well, or did not need to run again."""
         since = self._running.pop((run, node), None)
-        took = 're-used' if since is None else f'done in {time.monotonic() - since:.1f} s'
+        took = 'reused' if since is None else f'done in {time.monotonic() - since:.1f} s'
         LOGGER.info('%s: %s %s', run, stage(node), took)
         open_before = self._left.get(run, 0) > 0
         self._count(run, 1)
         if open_before and self._left[run] == 0:
             self.tell(f'{run} ok ({self._runs()})')
 
-    def fail(self, run: str, node: str, reason: str) -> None:
-        """Tell that a run ends here."""
-        self._running.pop((run, node), None)
+    def fail(self, run: str, status: str, reason: str) -> None:
+        """Tell that a run ends here, as ``failed`` or ``skipped``."""
+        for key in [key for key in self._running if key[0] == run]:
+            del self._running[key]
         self._count(run, self._left.get(run, 0))
-        self.tell(f'{run}: {stage(node)}: {reason} ({self._runs()})', logging.ERROR)
+        self.tell(f'{run} {status}: {reason} ({self._runs()})', logging.ERROR)
 
     def tell(self, text: str, level: int = logging.INFO) -> None:
         """Print a line that stays, and log it."""

@@ -46,6 +46,8 @@ def main(argv: Sequence[str]) -> int:
     command line or input, 127 where a program is missing, 130 or 143 where it was interrupted.
 
     """
+    # until there is a log file, what is printed here is all that is said
+    logging.getLogger('bidsqsm').addHandler(logging.NullHandler())
     config = parse_arguments(argv)
     before = signal.signal(signal.SIGTERM, _terminate)
     try:

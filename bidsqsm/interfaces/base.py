@@ -26,7 +26,7 @@ from bidsqsm.qsm.grid import Grid, Mask
 
 @functools.cache
 def software() -> str:
-    """Version of the app and a digest of its numerics: results of other code are not re-used."""
+    """Version of the app and a digest of its numerics: results of other code are not reused."""
     root = Path(bidsqsm.__file__).parent
     digest = hashlib.sha256()
     for path in sorted([*root.glob('qsm/**/*.py'), *root.glob('interfaces/*.py')]):

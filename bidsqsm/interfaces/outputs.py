@@ -5,16 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import (
-    BaseInterfaceInputSpec,
-    File,
-    SimpleInterface,
-    TraitedSpec,
-    isdefined,
-    traits,
-)
+from nipype.interfaces.base import File, traits
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec
 from bidsqsm.io.outputs import write_run
 from bidsqsm.io.products import PRODUCTS
 from bidsqsm.io.run import GreRun
@@ -24,7 +18,7 @@ from bidsqsm.io.sidecars import CHAIN
 FACTS = (*CHAIN[: CHAIN.index('mask') + 1], 'sign', *CHAIN[CHAIN.index('mask') + 1 :])
 
 
-class _WriteDerivativesInputSpec(BaseInterfaceInputSpec):
+class _WriteDerivativesInputSpec(StepInputSpec):
     output_dir = traits.Str(mandatory=True, nohash=True, desc='root of the derivative dataset')
     run = traits.Str(mandatory=True, desc='the run, as JSON')
     methods = traits.Dict(
@@ -40,11 +34,11 @@ for _name in FACTS:
     _WriteDerivativesInputSpec.add_class_trait(f'facts_{_name}', traits.Dict())
 
 
-class _WriteDerivativesOutputSpec(TraitedSpec):
+class _WriteDerivativesOutputSpec(StepOutputSpec):
     out_files = traits.List(File(exists=True), desc='the images that were written')
 
 
-class WriteDerivatives(SimpleInterface):
+class WriteDerivatives(StepInterface):
     """Write every product that is connected, all of them or none."""
 
     input_spec = _WriteDerivativesInputSpec
@@ -53,20 +47,16 @@ class WriteDerivatives(SimpleInterface):
     _always_run = True
 
     def _run_interface(self, runtime: Any) -> Any:
-        methods = self._given('methods') or {}
-        facts = {step: self._given(f'facts_{step}') for step in FACTS}
-        products = {name: self._given(name) for name in PRODUCTS}
+        methods = self.given('methods') or {}
+        facts = {step: self.given(f'facts_{step}') for step in FACTS}
+        products = {name: self.given(name) for name in PRODUCTS}
         written = write_run(
             Path(self.inputs.output_dir),
             GreRun.from_json(self.inputs.run),
             {name: Path(path) for name, path in products.items() if path},
             {step: found for step, found in facts.items() if found},
             {step: STEPS[step].choose(text) for step, text in methods.items()},
-            {name: Path(path) for name, path in (self._given('links') or {}).items()},
+            {name: Path(path) for name, path in (self.given('links') or {}).items()},
         )
         self._results['out_files'] = [str(path) for path in written]
         return runtime
-
-    def _given(self, name: str) -> Any:
-        value = getattr(self.inputs, name)
-        return value if isdefined(value) else None

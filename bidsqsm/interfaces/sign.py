@@ -101,6 +101,6 @@ def expected_sign(metadata: Mapping[str, Any]) -> int:
     GE scanners count phase the other way round than Siemens and Philips.
     """
     maker = str(metadata.get('Manufacturer', '')).lower()
-    if maker.startswith('ge') or 'general electric' in maker:
+    if maker.startswith('ge ') or maker == 'ge' or 'general electric' in maker:
         return -1
     return int('siemens' in maker or 'philips' in maker)
