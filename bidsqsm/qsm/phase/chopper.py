@@ -92,7 +92,11 @@ def undo_alternation(phase: Volume, axes: Sequence[int]) -> Volume:
 
     """
     odd = alternating_signs(phase.shape[1:], axes) < 0
-    return wrap(np.where(odd, phase + np.float32(np.pi), phase))
+    half = np.where(odd, np.float32(np.pi), np.float32(0))
+    result = np.empty_like(phase)
+    for n, echo in enumerate(phase):
+        result[n] = wrap(echo + half)
+    return result
 
 
 def alternating_signs(shape: tuple[int, ...], axes: Sequence[int]) -> Volume:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.phase.smooth import block_phasors
 
-BLOCK = 3.0  # mm: noise is averaged out in blocks
-BROAD = 8.0  # mm: width of the Gaussian that separates slow from fast changes
-RATIO = 0.7  # slow over fast below which the slow part counts as removed (measured: 0.1-0.5 against 1 and more)
+BLOCK = 3.0  # mm
+NARROW = 2.5  # mm: width of the Gaussian that takes out noise
+BROAD = 10.0  # mm: width of the Gaussian that separates slow from fast changes
+RATIO = 1.05  # slow over fast: below on filtered phase (up to 0.95), above on measured (1.2 to 30)
+LITTLE = 0.01  # rad: spread at every scale that leaves nothing to compare
 
 
 def is_filtered(
@@ -23,8 +26,8 @@ def is_filtered(
     Measured phase changes most over large distances: the fields of air and shim and the receive
     phase are smooth. A high-pass filter leaves vessels and edges only. So the spread of the
     phase after wide smoothing is compared with the spread about it, both measured on phasors
-    and thus without unwrapping, and at every echo, as short echoes hold little phase of any
-    kind.
+    and thus without unwrapping. One echo that changes more at large distances is proof enough
+    that nothing was filtered.
 
     Parameters
     ----------
@@ -42,44 +45,44 @@ def is_filtered(
     Returns
     -------
     filtered
-        Whether the phase looks filtered at most echoes.
+        Whether the phase looks filtered at every echo.
     sentence
         The evidence.
 
     """
     pairs = [_slow_and_fast(p, m, mask, grid) for p, m in zip(phase, magnitude, strict=True)]
-    ratios = [slow / max(fast, 1e-6) for slow, fast in pairs]
-    filtered = float(np.median(ratios)) < RATIO
-    slow, fast = pairs[-1]
+    best = max(range(len(pairs)), key=lambda n: pairs[n][0] / max(pairs[n][1], 1e-6))
+    slow, fast = pairs[best]
     evidence = (
-        f'at {1000 * echo_times[-1]:.3g} ms the phase spreads by {slow:.2g} rad over distances '
+        f'at {1000 * echo_times[best]:.3g} ms the phase spreads by {slow:.2g} rad over distances '
         f'beyond {BROAD:g} mm and by {fast:.2g} rad below'
     )
-    if filtered:
-        return (
-            True,
-            f'Phase looks high-pass filtered: {evidence}, while the field of a head is smooth.',
-        )
+    if max(max(pair) for pair in pairs) < LITTLE:
+        return False, f'Whether phase was filtered cannot be told: {evidence}.'
+    if slow < RATIO * fast:
+        return True, f'Phase looks high-pass filtered: {evidence}; the field of a head is smooth.'
     return False, f'Phase is not filtered: {evidence}.'
 
 
 def _slow_and_fast(
     phase: Volume, magnitude: Volume, mask: Mask, grid: Grid
 ) -> tuple[float, float]:
-    """Robust spread in rad of widely smoothed phase, and of the phase of blocks about it."""
+    """Robust spread in rad of widely smoothed phase, and of slightly smoothed phase about it."""
     factors = np.array([max(1, round(BLOCK / d)) for d in grid.voxel_size])
     weight = np.where(mask, magnitude, np.float32(0))
     blocks = block_phasors(phase, weight / max(float(weight.max()), 1e-30), factors)
     inside = blocks[2] > 0.25 * np.percentile(blocks[2][blocks[2] > 0], 90)
-    phasor = blocks[0] + 1j * blocks[1]
-    width = [BROAD / (d * f) for d, f in zip(grid.voxel_size, factors.tolist(), strict=True)]
-    smooth = ndimage.gaussian_filter(blocks[0], width, truncate=3) + 1j * ndimage.gaussian_filter(
-        blocks[1], width, truncate=3
-    )
+    size = [d * f for d, f in zip(grid.voxel_size, factors.tolist(), strict=True)]
+    fine, smooth = (_smoothed(blocks, [width / d for d in size]) for width in (NARROW, BROAD))
     mean = np.angle(np.sum(smooth[inside]))
     slow = np.angle(smooth[inside] * np.exp(-1j * mean))
-    fast = np.angle(phasor[inside] * np.conj(smooth[inside]))
+    fast = np.angle(fine[inside] * np.conj(smooth[inside]))
     return _half_width(slow), _half_width(fast)
+
+
+def _smoothed(blocks: Volume, widths: list[float]) -> npt.NDArray[np.complexfloating]:
+    real, imaginary = (ndimage.gaussian_filter(b, widths, truncate=3) for b in blocks[:2])
+    return np.asarray(real + 1j * imaginary)
 
 
 def _half_width(angles: Volume) -> float:

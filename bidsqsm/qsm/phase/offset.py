@@ -48,8 +48,8 @@ def remove_offset(
     grid
         Voxel size.
     bipolar
-        Whether echoes were read in alternating directions, the difference of which was not
-        removed: echoes 1 and 3 are used then.
+        Whether echoes were read in alternating directions: echoes 1 and 3 are used then, so that
+        no difference between directions is extrapolated.
     sigma
         Width of the smoothing in mm.
     unwrap
@@ -87,7 +87,10 @@ def remove_offset(
         f'smoothed by {sigma:g} mm); it varied by {spread:.2g} rad over the head.'
     )
     facts = {'removed': True, 'echoes': echoes, 'spread_rad': spread, 'sentence': sentence}
-    return wrap(phase - offset), offset, facts
+    result = np.empty_like(phase)
+    for n, echo in enumerate(phase):  # one by one for the sake of memory
+        result[n] = wrap(echo - offset)
+    return result, offset, facts
 
 
 def _spread(phase: Volume) -> float:

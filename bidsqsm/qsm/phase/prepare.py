@@ -94,7 +94,8 @@ def prepare(
     )
     found, sentence = is_filtered(phase, magnitude, mask, echo_times, grid)
     facts['filtered'] = {'found': found, 'sentence': sentence}
-    alternating = readout == 'bipolar' and not facts['bipolar']['removed']
+    # echoes of one direction even then: what is left of the readout phase would count several times
+    alternating = readout == 'bipolar' or bool(facts['bipolar']['removed'])
     if offset == 'no':
         facts['offset'] = {'removed': False, 'sentence': 'Receive phase left in, as asked.'}
     else:
