@@ -17,7 +17,9 @@ from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.operators import edge_spectra, inverse
 
 SLABS = 16  # into which a volume is cut for the gradient: more than threads, each many planes
-RELAX = np.float32(1.7)  # over-relaxation of both splittings
+# Over-relaxation of both splittings: with two updates of multipliers per step it must stay below
+# the golden ratio, else a growing oscillation sets in after some tens of steps.
+RELAX = np.float32(1.5)
 
 
 class Admm:
