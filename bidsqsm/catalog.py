@@ -69,7 +69,7 @@ BACKGROUND = Step(
     'background',
     takes='total field in ppm',
     gives='local field in ppm and the mask that remains',
-    default='vsharp',
+    default='lbv',
     methods=(
         Method('lbv', lbv, cite=('zhou2014',)),
         Method('pdf', pdf, cite=('liu2011',)),

@@ -37,9 +37,10 @@ LINKS = (
     ('fieldmap_wf.noise', 'background_wf.noise'),
     ('background_wf.local_field', 'dipole_wf.local_field'),
     ('background_wf.mask', 'dipole_wf.mask'),
+    ('masking_wf.qsm_mask', 'dipole_wf.support'),
     ('fieldmap_wf.noise', 'dipole_wf.noise'),
     ('dipole_wf.chi', 'reference_wf.chi'),
-    ('background_wf.mask', 'reference_wf.mask'),
+    ('dipole_wf.mask', 'reference_wf.mask'),
     ('relaxometry_wf.r2star', 'reference_wf.r2star'),
 )
 
@@ -57,7 +58,7 @@ PRODUCTS: Mapping[str, str] = {
     'unwrapped': 'sign_wf.unwrapped',
     'total_field': 'sign_wf.total_field',
     'local_field': 'background_wf.local_field',
-    'qsm_mask': 'background_wf.mask',
+    'qsm_mask': 'dipole_wf.mask',
     'chi': 'reference_wf.chi',
     'reference_mask': 'reference_wf.region',
 }

@@ -27,8 +27,8 @@ def quality(
     residual: Volume,
     grid: Grid,
     *,
-    quality_limit: Annotated[float, Between(0, 1)] = 0.15,
-    residual_limit: Annotated[float, Between(0, 2)] = 0.2,
+    quality_limit: Annotated[float, Between(0, 1)] = 0.3,
+    residual_limit: Annotated[float, Between(0, 2)] = 0.1,
     trim_depth: Annotated[float, Between(-1e-9, 100)] = 8.0,
 ) -> Masks:
     """Brain mask from the magnitude, trimmed at its edge by phase quality and fit residual.
@@ -49,9 +49,11 @@ def quality(
     grid
         Voxel size and field direction.
     quality_limit
-        Phase quality below which an edge voxel goes.
+        Phase quality below which an edge voxel goes; at most half the median of the brain, so
+        that noisy data keep their edge.
     residual_limit
-        Relative residual above which an edge voxel goes.
+        Relative residual above which an edge voxel goes; at least three times the median of the
+        brain.
     trim_depth
         Depth from the brain's surface that trimming may reach, in mm.
 
@@ -68,7 +70,11 @@ def quality(
     """
     combined = np.sqrt(np.mean(magnitude**2, axis=0))
     brain = brain_mask(combined, grid.voxel_size)
-    poor = (quality_map < quality_limit) | (residual > residual_limit)
+    if not brain.any():
+        return Masks(brain, brain.copy())
+    lowest = min(quality_limit, 0.5 * float(np.median(quality_map[brain])))
+    highest = max(residual_limit, 3 * float(np.median(residual[brain])))
+    poor = (quality_map < lowest) | (residual > highest)
     trimmed = trim(brain, poor, trim_depth, grid.voxel_size)
     LOGGER.info('quality: brain %d voxels, %d after trimming', brain.sum(), trimmed.sum())
     return Masks(brain, trimmed)
