@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import gc
 import logging
 import multiprocessing as mp
 import os
@@ -93,9 +94,12 @@ class ProcessPerNodePlugin(MultiProcPlugin):  # type: ignore[misc]
 
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
         """Run the graph; whatever ends it, no process is left behind."""
+        # Nipype collects garbage before each node: spare it the modules
+        gc.freeze()
         try:
             super().run(graph, config, updatehash=updatehash)
         finally:
+            gc.unfreeze()
             for task in self._tasks.values():
                 task.process.kill()
                 task.process.join()
@@ -174,10 +178,11 @@ def _run_node(node: Any, updatehash: bool, outbox: Connection, levels: dict[str,
         node.run(updatehash=updatehash)
     except Exception as error:  # noqa: BLE001 - every failure is one of this node alone
         _tell(outbox, describe(error))
-        return
+        os._exit(1)
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu_seconds = used.ru_utime + used.ru_stime
     _tell(outbox, Usage(time.monotonic() - started, cpu_seconds, used.ru_maxrss / 2**20))
+    os._exit(0)  # nothing to tidy up, and it takes a while
 
 
 def _tell(outbox: Connection, message: Any) -> None:
