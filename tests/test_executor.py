@@ -105,27 +105,36 @@ def test_nodes_run_apart_and_tell_what_they_used(watch, tmp_path):
     assert watch.used['well_0'].seconds > 0
 
 
+@pytest.fixture(scope='module')
+def broken(tmp_path_factory):
+    """Five chains that break in their own ways, each before a last node, and one that does not."""
+    watch = Watch()
+    chains = [[how, 'lost'] for how in ('data', 'memory', 'disk', 'bug', 'killed')]
+    with pytest.raises(RuntimeError):
+        watch.run(tmp_path_factory.mktemp('broken'), *chains, ['fine', 'well'])
+    return watch
+
+
 @pytest.mark.parametrize(
-    ('how', 'kind', 'message'),
+    ('node', 'kind', 'message'),
     [
-        ('data', 'dataset', '^echo 2 is missing$'),
-        ('memory', 'memory', 'memory ran out'),
-        ('disk', 'disk', 'No space left on device'),
-        ('bug', 'error', "KeyError: 'oops'"),
-        ('killed', 'killed', 'was killed by signal 9 .SIGKILL.'),
+        ('data_0', 'dataset', '^echo 2 is missing$'),
+        ('memory_1', 'memory', 'memory ran out'),
+        ('disk_2', 'disk', '^x.nii: No space left on device$'),
+        ('bug_3', 'error', "KeyError: 'oops'"),
+        ('killed_4', 'killed', 'was killed by signal 9 .SIGKILL.'),
     ],
 )
-def test_a_failure_is_told_by_its_node_and_takes_only_those_after_it(
-    watch, tmp_path, how, kind, message
-):
-    with pytest.raises(RuntimeError):
-        watch.run(tmp_path, [how, 'lost'], ['fine', 'well'])
-    assert [*watch.failures] == [f'{how}_0']
-    failure = watch.failures[f'{how}_0']
+def test_a_failure_is_told_by_its_node_with_what_was_wrong(broken, node, kind, message):
+    failure = broken.failures[node]
     assert failure.kind == kind
     assert re.search(message, failure.message)
-    assert ('Traceback' in failure.details) == (how != 'killed')
-    assert watch.ended() == ['fine_1', 'well_1']
+    assert ('Traceback' in failure.details) == (kind != 'killed')
+
+
+def test_only_the_nodes_after_a_failure_are_lost(broken):
+    assert len(broken.failures) == 5
+    assert broken.ended() == ['fine_5', 'well_5']
 
 
 def test_a_second_run_uses_again_what_is_finished(watch, tmp_path):

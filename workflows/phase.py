@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from nipype.interfaces import utility as niu
@@ -10,7 +11,7 @@ from nipype.pipeline import engine as pe
 from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.phase import PreparePhase
 from bidsqsm.interfaces.sign import DecideSign
-from bidsqsm.io.inputs import GreRun
+from bidsqsm.io.run import PARTS, GreRun
 from bidsqsm.methods import Choice
 
 
@@ -68,6 +69,7 @@ def init_phase_wf(
     prepare_phase = pe.Node(
         PreparePhase(
             run=run.to_json(),
+            known=_without_paths(run),
             in_files=[str(path) for path in run.files],
             coil=str(coil),
             unwrap=str(unwrap),
@@ -81,6 +83,13 @@ def init_phase_wf(
 
     workflow.connect([(prepare_phase, outputnode, [(field, field) for field in fields])])
     return workflow
+
+
+def _without_paths(run: GreRun) -> str:
+    # a dataset that is moved or mounted elsewhere is not to be computed again
+    paths = {*PARTS, 't1w', 'mask', 'labels'}
+    known = json.loads(run.to_json())
+    return json.dumps({key: value for key, value in known.items() if key not in paths})
 
 
 def init_sign_wf(

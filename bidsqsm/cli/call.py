@@ -168,18 +168,17 @@ class Call:
             write_text(self._memory_of(state.run), json.dumps(content))
 
     def _remembered(self, run: GreRun) -> RunState:
+        missing = Status(
+            run.name,
+            FAILED,
+            f'{self.config.work_dir} holds no maps of {run.name}, expected those of an earlier '
+            'call: run without --reports-only',
+        )
         try:
             content = json.loads(self._memory_of(run).read_text())
             products = {key: Path(path) for key, path in content['products'].items()}
-            status = Status(**content['status'])
+            status, facts = Status(**content['status']), content['facts']
         except (OSError, ValueError, KeyError, TypeError):
-            products, content = {}, {'facts': {}}
-            status = Status(run.name)
-        if not products or not all(path.is_file() for path in products.values()):
-            status = Status(
-                run.name, FAILED,
-                f'{self.config.work_dir} holds no finished maps of {run.name}, expected those of '
-                'an earlier call: run without --reports-only',
-            )  # fmt: skip
-            products = {}
-        return RunState(run, status, products, content['facts'])
+            return RunState(run, missing)
+        there = {key: path for key, path in products.items() if path.is_file()}
+        return RunState(run, status if there == products else missing, there, facts)

@@ -97,11 +97,11 @@ def participant(config: Config, command: str) -> tuple[str, int]:
 
 
 def _statuses(call: Call) -> list[Status]:
+    if call.config.write_graph and call.runs:
+        print(f'graph: {call.draw()}')
     if call.config.boilerplate_only:
         print(f'methods text: {call.write_boilerplate()}')
         return []
-    if call.config.write_graph:
-        LOGGER.info('graph: %s', call.draw())
     return call.report_again() if call.config.reports_only else call.process()
 
 

@@ -13,7 +13,8 @@ from bidsqsm.qsm.jit import threads
 
 
 class _PreparePhaseInputSpec(StepInputSpec):
-    run = traits.Str(mandatory=True, desc='the run, a GreRun as JSON')
+    run = traits.Str(mandatory=True, nohash=True, desc='the run, a GreRun as JSON')
+    known = traits.Str(desc='what of the run decides the result: all but paths')
     in_files = traits.List(File(exists=True), mandatory=True, desc='its images')
     coil = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. mcpc3ds')
     unwrap = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. romeo')
