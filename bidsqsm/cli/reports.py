@@ -47,7 +47,8 @@ def write_reports(
                 error = job.exception()
                 if error is not None:
                     LOGGER.error('report of sub-%s', jobs[job], exc_info=error)
-                done(jobs[job], error and (f'{error}' or type(error).__name__))
+                trouble = None if error is None else str(error) or type(error).__name__
+                done(jobs[job], trouble)
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
