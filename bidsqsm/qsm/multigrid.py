@@ -131,48 +131,42 @@ def _relax(x: Volume, right: Volume, domain: Volume, couple: Volume, colour: int
 
 
 @kernel()
-def _restrict_residual(
-    x: Volume,
-    right: Volume,
-    domain: Volume,
-    couple: Volume,
-    factors: Volume,
-    coarse: Volume,
-    coarse_domain: Volume,
-) -> None:
-    # coarse = full weighting of (right - A x), the transpose of _prolong up to a factor
+def _residual(x: Volume, right: Volume, domain: Volume, couple: Volume, out: Volume) -> None:
+    # out = right - A x with the 7-point A, zero outside the domain
     nx, ny, nz = x.shape
-    mx, my, mz = coarse.shape
-    fx, fy, fz = factors
     cx, cy, cz = couple
     centre = 2 * (cx + cy + cz)
-    scale = np.float32(1) / (fx * fy * fz)
+    for i in nb.prange(1, nx - 1):
+        for j in range(1, ny - 1):
+            for k in range(1, nz - 1):
+                value = right[i, j, k] - centre * x[i, j, k]
+                value += cx * (x[i - 1, j, k] + x[i + 1, j, k])
+                value += cy * (x[i, j - 1, k] + x[i, j + 1, k])
+                value += cz * (x[i, j, k - 1] + x[i, j, k + 1])
+                out[i, j, k] = value if domain[i, j, k] else np.float32(0)
+
+
+@kernel()
+def _restrict(fine: Volume, factors: Volume, coarse: Volume, coarse_domain: Volume) -> None:
+    # full weighting: 1/4, 1/2, 1/4 along halved axes, the transpose of _prolong up to a factor
+    mx, my, mz = coarse.shape
+    fx, fy, fz = factors
+    half = np.float32(0.5)
     for a in nb.prange(1, mx - 1):
+        row = np.empty(fine.shape[2], np.float32)
         for b in range(1, my - 1):
+            row[:] = np.float32(0)
+            for di in range(1 - fx, fx):
+                share_i = (half if di else np.float32(1)) / fx
+                for dj in range(1 - fy, fy):
+                    share = share_i * (half if dj else np.float32(1)) / fy
+                    for k in range(fine.shape[2]):
+                        row[k] += share * fine[fx * a + di, fy * b + dj, k]
             for c in range(1, mz - 1):
-                if not coarse_domain[a, b, c]:
-                    continue
-                total = np.float32(0)
-                for i in range(max(fx * a - fx + 1, 1), min(fx * a + fx, nx - 1)):
-                    for j in range(max(fy * b - fy + 1, 1), min(fy * b + fy, ny - 1)):
-                        for k in range(max(fz * c - fz + 1, 1), min(fz * c + fz, nz - 1)):
-                            if not domain[i, j, k]:
-                                continue
-                            share = scale
-                            if i != fx * a:
-                                share *= np.float32(0.5)
-                            if j != fy * b:
-                                share *= np.float32(0.5)
-                            if k != fz * c:
-                                share *= np.float32(0.5)
-                            total += share * (
-                                right[i, j, k]
-                                - centre * x[i, j, k]
-                                + cx * (x[i - 1, j, k] + x[i + 1, j, k])
-                                + cy * (x[i, j - 1, k] + x[i, j + 1, k])
-                                + cz * (x[i, j, k - 1] + x[i, j, k + 1])
-                            )
-                coarse[a, b, c] = total
+                value = row[fz * c]
+                if fz == 2:
+                    value = half * (value + half * (row[2 * c - 1] + row[2 * c + 1]))
+                coarse[a, b, c] = value if coarse_domain[a, b, c] else np.float32(0)
 
 
 @kernel()
@@ -180,24 +174,22 @@ def _prolong(coarse: Volume, domain: Volume, factors: Volume, x: Volume) -> None
     # x += trilinear interpolation of the coarse correction
     nx, ny, nz = x.shape
     fx, fy, fz = factors
-    half = np.float32(0.5)
+    half, quarter = np.float32(0.5), np.float32(0.25)
     for i in nb.prange(1, nx - 1):
         a = i // fx
-        a1 = a + (i % fx)
+        a1 = a + i % fx
+        row = np.empty(coarse.shape[2], np.float32)
         for j in range(1, ny - 1):
             b = j // fy
-            b1 = b + (j % fy)
+            b1 = b + j % fy
+            for c in range(coarse.shape[2]):
+                row[c] = quarter * (
+                    (coarse[a, b, c] + coarse[a, b1, c]) + (coarse[a1, b, c] + coarse[a1, b1, c])
+                )
             for k in range(1, nz - 1):
+                c = k // fz
                 if domain[i, j, k]:
-                    c = k // fz
-                    c1 = c + (k % fz)
-                    low = half * (coarse[a, b, c] + coarse[a, b, c1]) + half * (
-                        coarse[a, b1, c] + coarse[a, b1, c1]
-                    )
-                    high = half * (coarse[a1, b, c] + coarse[a1, b, c1]) + half * (
-                        coarse[a1, b1, c] + coarse[a1, b1, c1]
-                    )
-                    x[i, j, k] += half * half * (low + high)
+                    x[i, j, k] += half * (row[c] + row[c + k % fz])
 
 
 @dataclass
@@ -209,6 +201,7 @@ class Level:
     factors: Volume
     x: Volume
     right: Volume
+    residual: Volume
 
 
 def hierarchy(domain: Mask, voxel_size: Triple) -> list[Level]:
@@ -228,8 +221,7 @@ def hierarchy(domain: Mask, voxel_size: Triple) -> list[Level]:
                 inside,
                 couple,
                 factors,
-                np.zeros(inside.shape, np.float32),
-                np.zeros(inside.shape, np.float32),
+                *(np.zeros(inside.shape, np.float32) for _ in range(3)),
             )
         )
         coarse = np.zeros(
@@ -259,7 +251,8 @@ def cycle(levels: list[Level], depth: int = 0) -> None:
     for colour in (0, 1):
         _relax(level.x, *system, colour)
     below = levels[depth + 1]
-    _restrict_residual(level.x, *system, level.factors, below.right, below.domain)
+    _residual(level.x, *system, level.residual)
+    _restrict(level.residual, level.factors, below.right, below.domain)
     cycle(levels, depth + 1)
     _prolong(below.x, level.domain, level.factors, level.x)
     for colour in (1, 0):
