@@ -18,7 +18,7 @@ LOGGER = logging.getLogger(__name__)
 def _plane_dots(a: Volume, b: Volume, sums: Volume) -> None:
     nx, ny, nz = a.shape
     for i in nb.prange(nx):
-        plane = 0.0
+        plane = np.float64(0)
         for j in range(ny):
             row = np.float32(0)
             for k in range(nz):
@@ -28,7 +28,7 @@ def _plane_dots(a: Volume, b: Volume, sums: Volume) -> None:
 
 
 @kernel()
-def _add_scaled(x: Volume, scale: float, y: Volume) -> None:
+def _add_scaled(x: Volume, scale: np.float32, y: Volume) -> None:
     """Add scale times y to x."""
     for i in nb.prange(x.shape[0]):
         for j in range(x.shape[1]):
@@ -37,7 +37,7 @@ def _add_scaled(x: Volume, scale: float, y: Volume) -> None:
 
 
 @kernel()
-def _scale_and_add(x: Volume, scale: float, y: Volume) -> None:
+def _scale_and_add(x: Volume, scale: np.float32, y: Volume) -> None:
     """Scale x, then add y to it."""
     for i in nb.prange(x.shape[0]):
         for j in range(x.shape[1]):

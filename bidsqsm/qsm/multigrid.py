@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numba as nb
 import numpy as np
+import numpy.typing as npt
 
 from bidsqsm.qsm.grid import Mask, Triple, Volume
 from bidsqsm.qsm.jit import kernel
@@ -37,7 +38,9 @@ def compact_stencil(voxel_size: Triple) -> Volume:
 
 
 @kernel()
-def minus_laplacian(x: Volume, domain: Volume, stencil: Volume, out: Volume) -> None:
+def minus_laplacian(
+    x: Volume, domain: npt.NDArray[np.uint8], stencil: Volume, out: Volume
+) -> None:
     """Minus the 19-point Laplacian of x inside a domain, zero outside of it.
 
     Parameters
@@ -113,7 +116,9 @@ def continue_outwards(x: Volume, known: Mask, out: Volume) -> None:
 
 
 @kernel()
-def _relax(x: Volume, right: Volume, domain: Volume, couple: Volume, colour: int) -> None:
+def _relax(
+    x: Volume, right: Volume, domain: npt.NDArray[np.uint8], couple: Volume, colour: int
+) -> None:
     # Gauss-Seidel on the voxels of one colour of a chessboard
     nx, ny, nz = x.shape
     cx, cy, cz = couple
@@ -131,7 +136,9 @@ def _relax(x: Volume, right: Volume, domain: Volume, couple: Volume, colour: int
 
 
 @kernel()
-def _residual(x: Volume, right: Volume, domain: Volume, couple: Volume, out: Volume) -> None:
+def _residual(
+    x: Volume, right: Volume, domain: npt.NDArray[np.uint8], couple: Volume, out: Volume
+) -> None:
     # out = right - A x with the 7-point A, zero outside the domain
     nx, ny, nz = x.shape
     cx, cy, cz = couple
@@ -147,7 +154,12 @@ def _residual(x: Volume, right: Volume, domain: Volume, couple: Volume, out: Vol
 
 
 @kernel()
-def _restrict(fine: Volume, factors: Volume, coarse: Volume, coarse_domain: Volume) -> None:
+def _restrict(
+    fine: Volume,
+    factors: npt.NDArray[np.int64],
+    coarse: Volume,
+    coarse_domain: npt.NDArray[np.uint8],
+) -> None:
     # full weighting: 1/4, 1/2, 1/4 along halved axes, the transpose of _prolong up to a factor
     mx, my, mz = coarse.shape
     fx, fy, fz = factors
@@ -170,7 +182,9 @@ def _restrict(fine: Volume, factors: Volume, coarse: Volume, coarse_domain: Volu
 
 
 @kernel()
-def _prolong(coarse: Volume, domain: Volume, factors: Volume, x: Volume) -> None:
+def _prolong(
+    coarse: Volume, domain: npt.NDArray[np.uint8], factors: npt.NDArray[np.int64], x: Volume
+) -> None:
     # x += trilinear interpolation of the coarse correction
     nx, ny, nz = x.shape
     fx, fy, fz = factors
@@ -196,9 +210,9 @@ def _prolong(coarse: Volume, domain: Volume, factors: Volume, x: Volume) -> None
 class Level:
     """One grid of the hierarchy, with the step to the next coarser one."""
 
-    domain: Volume
+    domain: npt.NDArray[np.uint8]
     couple: Volume
-    factors: Volume
+    factors: npt.NDArray[np.int64]
     x: Volume
     right: Volume
     residual: Volume

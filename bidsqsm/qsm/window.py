@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from bidsqsm.qsm.grid import Box, Grid, Mask, Volume, bounding_box
+
+T = TypeVar('T', bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Window:
         weight /= np.float32(mean)
         return weight
 
-    def restore(self, inner: Volume, mask: Mask | None = None) -> Volume:
+    def restore(self, inner: npt.NDArray[T], mask: Mask | None = None) -> npt.NDArray[T]:
         """Put a result of the window back into the full volume, zero outside the mask.
 
         ``mask``, on the full volume, may be smaller than the window's own.

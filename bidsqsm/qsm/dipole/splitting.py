@@ -20,7 +20,7 @@ def shrink_gradient(
     per_mm: Volume,
     inside: Mask,
     thresholds: Volume,
-    relax: float,
+    relax: np.float32,
     pull: Volume,
     seam: Volume,
 ) -> None:
@@ -96,7 +96,7 @@ def close_seams(seam: Volume, pull: Volume) -> None:
 
 @kernel()
 def match_data(
-    model: Volume, split: Volume, field: Volume, share: Volume, relax: float, pull: Volume
+    model: Volume, split: Volume, field: Volume, share: Volume, relax: np.float32, pull: Volume
 ) -> None:
     """Update the split of the modelled field, z = D chi, and return what it pulls.
 
@@ -123,8 +123,8 @@ def solve_spectrum(
     gradient: Volume,
     dipole: Volume,
     edges: Volume,
-    mu: float,
-    rho: float,
+    mu: np.float32,
+    rho: np.float32,
     modelled: bool,
     out: Volume,
 ) -> None:
@@ -155,7 +155,7 @@ def plane_changes(new: Volume, old: Volume, mask: Mask, sums: Volume) -> None:
     """Squared length of new - old and of new inside the mask, per plane."""
     nx, ny, nz = mask.shape
     for i in nb.prange(nx):
-        moved = whole = 0.0
+        moved = whole = np.float64(0)
         for j in range(ny):
             row_moved = row_whole = np.float32(0)
             for k in range(nz):

@@ -87,7 +87,7 @@ def _central(mask: Mask, grid: Grid, radius: float) -> Mask:
     # voxels within this distance of the mask's centre of mass
     if not mask.any():
         raise ValueError('the mask is empty: there is no brain to look for fluid in')
-    square = np.float64(0)
+    square: Volume = np.zeros(())
     for axis, (n, d) in enumerate(zip(grid.shape, grid.voxel_size, strict=True)):
         line = mask.sum(axis=tuple(a for a in range(3) if a != axis))
         centre = (line * np.arange(n)).sum() / line.sum()

@@ -70,13 +70,13 @@ def nlls(
 def _normal(
     magnitude: Volume,
     times: Volume,
-    floor: float,
-    rate: float,
-    amplitude: float,
+    floor: np.float32,
+    rate: np.float32,
+    amplitude: np.float32,
     i: int,
     j: int,
     k: int,
-) -> tuple[float, float, float, float, float, float]:
+) -> tuple[np.float32, np.float32, np.float32, np.float32, np.float32, np.float32]:
     # misfit of a voxel, its slope and its curvature (Gauss-Newton) along amplitude and rate
     misfit = da = dr = daa = dar = drr = np.float32(0)
     for n in range(times.size):
@@ -102,7 +102,7 @@ def _descend(
     magnitude: Volume,
     mask: Mask,
     times: Volume,
-    floor: float,
+    floor: np.float32,
     max_iter: int,
     r2star: Volume,
     s0: Volume,

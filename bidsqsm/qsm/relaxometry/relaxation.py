@@ -75,7 +75,7 @@ def _misfit(
     magnitude: Volume,
     mask: Mask,
     times: Volume,
-    floor: float,
+    floor: np.float32,
     r2star: Volume,
     s0: Volume,
     error: Volume,
