@@ -78,18 +78,20 @@ class Window:
         return out
 
     def data_weight(self, weight_map: Volume | None) -> Volume:
-        """Trust in the field, scaled to mean one inside the mask and zero outside; ones for None."""
-        inside = self.cut_mask()
+        """Trust in the field, scaled to a mean of one over the voxels of the mask that have any.
+
+        Zero outside the mask; ones for None.
+        """
         if weight_map is None:
-            return inside.astype(np.float32)
+            return self.cut_mask().astype(np.float32)
         weight = self.cut(weight_map)
-        mean = weight[inside].mean(dtype=np.float64)
-        if weight.min() < 0 or mean <= 0:
+        trusted = weight > 0
+        if weight.min() < 0 or not trusted.any():
             raise ValueError(
-                'the weight map is negative or zero throughout the mask: give a map of trust, '
-                'positive where the field is good'
+                'the weight map is negative somewhere in the mask or zero throughout: give a map of trust, '
+                'positive where the field is good and zero where it is unknown'
             )
-        weight /= np.float32(mean)
+        weight /= np.float32(weight[trusted].mean(dtype=np.float64))
         return weight
 
     def restore(self, inner: npt.NDArray[T], mask: Mask | None = None) -> npt.NDArray[T]:

@@ -40,8 +40,8 @@ def pdf(
     grid
         Voxel size and field direction.
     weight_map : (nx, ny, nz) float32 array, optional
-        Trust W in the field, e.g. one over its noise; scaled to mean one inside the mask. All ones
-        if not given.
+        Trust W in the field, e.g. one over its noise, zero where it is unknown. All ones if not
+        given.
     tol
         Share of its first size to which the gradient of the cost must fall.
     max_iter
