@@ -1,0 +1,200 @@
+"""Parts of the documentation that are read off the code: methods, outputs, command line, benchmarks."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+from bidsqsm.catalog import STEPS
+from bidsqsm.cli.demo import add_arguments
+from bidsqsm.cli.parser import build_parser
+from bidsqsm.io.bibliography import works
+from bidsqsm.io.products import PRODUCTS, image_path
+from bidsqsm.methods import Method, Parameter, as_text
+from bidsqsm.qsm.bounds import OneOf
+
+_MARKER = re.compile(r'^<!-- generated: ([\w-]+) -->$', re.MULTILINE)
+_BENCHMARKS = Path(__file__).parent.parent / 'benchmarks'
+_SUBJECT = {'sub': '01'}
+_SPECIAL = re.compile(r'([\\`*_{}\[\]<>#|$])')
+
+
+def fill(page: str) -> str:
+    """Replace every line ``<!-- generated: NAME -->`` of a page by what NAME generates."""
+
+    def generated(marker: re.Match[str]) -> str:
+        if marker[1] not in GENERATORS:
+            raise ValueError(f'nothing generates {marker[1]!r}; there are: {", ".join(GENERATORS)}')
+        return GENERATORS[marker[1]]()
+
+    return _MARKER.sub(generated, page)
+
+
+def defaults() -> str:
+    """One line for every step: what it makes and which method makes it by default."""
+    rows = [
+        (f'`--{step.name}`', plain(step.takes), plain(step.gives), f'`{step.default}`')
+        for step in STEPS.values()
+    ]
+    return table(('step', 'takes', 'gives', 'default'), rows)
+
+
+def methods() -> str:
+    """Every method of the catalogue under its step, with parameters and citations."""
+    parts = []
+    for step in STEPS.values():
+        parts.append(f'## `--{step.name}`\n\nFrom {plain(step.takes)} to {plain(step.gives)}.')
+        for method in step.methods:
+            mark = ' (default)' if method.name == step.default else ''
+            parts.append(_method(method, mark))
+    return '\n\n'.join(parts)
+
+
+def _method(method: Method, mark: str) -> str:
+    parts = [f'### `{method.name}`{mark}', f'**{plain(method.title)}.**']
+    if text := _explanation(method):
+        parts.append(f'```{{eval-rst}}\n{text}\n```')
+    if method.parameters:
+        rows = [_parameter(p) for p in method.parameters.values()]
+        parts.append(table(('parameter', 'default', 'allowed', 'meaning'), rows))
+    else:
+        parts.append('No parameters.')
+    if method.takes('weight_map'):
+        parts.append('Weights the data by one over the noise of the field.')
+    known = works()
+    parts.append('\n'.join(f'- {_reference(known[key])}' for key in method.cite))
+    return '\n\n'.join(parts)
+
+
+def _explanation(method: Method) -> str:
+    """What the docstring says before its list of parameters, keys of citations made readable."""
+    text = method.doc.partition('\n')[2].partition('\nParameters\n')[0].strip()
+    known = works()
+    return re.sub(
+        r'\[(\w+)\]_', lambda m: f'({known[m[1]].short})' if m[1] in known else m[0], text
+    )
+
+
+def _parameter(parameter: Parameter) -> tuple[str, str, str, str]:
+    meaning = plain(re.sub(r':math:(?=`)', '{math}', parameter.help))
+    default = f'`{as_text(parameter.default)}`'
+    return f'`{parameter.name}`', default, plain(_allowed(parameter)), meaning
+
+
+def _allowed(parameter: Parameter) -> str:
+    bounds = parameter.bounds
+    if parameter.type is bool:
+        return 'yes or no'
+    if isinstance(bounds, OneOf):
+        return ', '.join(bounds.words)
+    if bounds is None:
+        return {int: 'whole number', float: 'number'}.get(parameter.type, 'word')
+    if parameter.type is int:
+        return f'{bounds.low + 1:g} to {bounds.high - 1:g}'
+    # an interval is open: one that lets 0 in starts just below
+    start = 'from 0' if -1e-6 < bounds.low < 0 else f'above {bounds.low:g}'
+    return f'{start}, below {bounds.high:g}'
+
+
+def _reference(work: Any) -> str:
+    link = f' [doi:{work.doi}](https://doi.org/{work.doi})' if work.doi else ''
+    return plain(work.printed()) + link
+
+
+def outputs() -> str:
+    """Every product: its file, its unit and what it is."""
+    rows = []
+    for product in PRODUCTS.values():
+        name = f'{image_path(_SUBJECT, product, 1 if product.per_echo else None)}'
+        name = name.removeprefix('sub-01/').replace('sub-01', 'P').replace('echo-1', 'echo-N')
+        unit = 'mask' if product.mask_type else product.units
+        rows.append((f'`{name}`', plain(f'{unit}'), plain(product.description)))
+    return table(('file', 'unit', 'meaning'), rows)
+
+
+def command_line() -> str:
+    """Every option of the app."""
+    return _options(build_parser())
+
+
+def demo_command_line() -> str:
+    """Every option of the demo."""
+    parser = argparse.ArgumentParser(prog='bidsqsm demo')
+    add_arguments(parser)
+    return _options(parser)
+
+
+def _options(parser: argparse.ArgumentParser) -> str:
+    parts = []
+    for group in parser._action_groups:  # noqa: SLF001 - argparse offers no public list
+        actions = group._group_actions  # noqa: SLF001
+        if actions:
+            title = f'{group.title}'.capitalize()
+            parts.append(f'### {title}\n\n' + '\n\n'.join(_option(a, parser) for a in actions))
+    return '\n\n'.join(parts)
+
+
+def _option(action: argparse.Action, parser: argparse.ArgumentParser) -> str:
+    """A definition list's entry."""
+    value = _value(action)
+    names = action.option_strings or [value]
+    shown = ', '.join(f'`{name}`' for name in names)
+    if action.option_strings and value:
+        shown += f' `{value}`'
+    text = (action.help or '') % {**vars(action), 'prog': parser.prog}
+    return f'{shown}\n{indent(plain(text), ": ")}'
+
+
+def _value(action: argparse.Action) -> str:
+    if action.nargs == 0:
+        return ''
+    if isinstance(action.metavar, tuple):
+        return ' '.join(action.metavar)
+    if action.choices is not None and action.metavar is None:
+        return '{' + ','.join(map(str, action.choices)) + '}'
+    shown = action.metavar or action.dest.upper()
+    if isinstance(action.nargs, int):
+        return ' '.join([shown] * action.nargs)
+    return f'{shown} ...' if action.nargs == '+' else shown
+
+
+def benchmarks() -> str:
+    """What every script of the benchmarks says of itself."""
+    parts = []
+    for path in sorted(_BENCHMARKS.glob('*.py')):
+        said = ast.get_docstring(ast.parse(path.read_text(encoding='utf-8'))) or ''
+        parts.append(f'## `{path.name}`\n\n{plain(said)}')
+    return '\n\n'.join(parts)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    head = [*head]
+    return '\n'.join(_lines([head, ['---'] * len(head), *rows]))
+
+
+def _lines(rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    for row in rows:
+        yield '| ' + ' | '.join(re.sub(r'(?<!\\)\|', r'\\|', cell) for cell in row) + ' |'
+
+
+def plain(text: str) -> str:
+    """Text whose characters mean nothing to Markdown; code and formulas in backticks stay."""
+    parts = re.split(r'((?:\{math\})?``?[^`]+``?)', text)
+    return ''.join(part if '`' in part else _SPECIAL.sub(r'\\\1', part) for part in parts)
+
+
+#: What pages may ask for by its name.
+GENERATORS: Mapping[str, Callable[[], str]] = {
+    'defaults': defaults,
+    'methods': methods,
+    'outputs': outputs,
+    'command-line': command_line,
+    'demo-command-line': demo_command_line,
+    'benchmarks': benchmarks,
+}
