@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -29,7 +30,9 @@ def fill(page: str) -> str:
 
     def generated(marker: re.Match[str]) -> str:
         if marker[1] not in GENERATORS:
-            raise ValueError(f'nothing generates {marker[1]!r}; there are: {", ".join(GENERATORS)}')
+            raise ValueError(
+                f'nothing generates {marker[1]!r}; there are: {", ".join(GENERATORS)}'
+            )
         return GENERATORS[marker[1]]()
 
     return _MARKER.sub(generated, page)
@@ -72,8 +75,12 @@ def _method(method: Method, mark: str) -> str:
 
 
 def _explanation(method: Method) -> str:
-    """What the docstring says before its list of parameters, keys of citations made readable."""
-    text = method.doc.partition('\n')[2].partition('\nParameters\n')[0].strip()
+    """What the docstring says before its list of parameters."""
+    return _cited(method.doc.partition('\n')[2].partition('\nParameters\n')[0].strip())
+
+
+def _cited(text: str) -> str:
+    """Text with authors and years in place of the keys of citations."""
     known = works()
     return re.sub(
         r'\[(\w+)\]_', lambda m: f'({known[m[1]].short})' if m[1] in known else m[0], text
@@ -81,7 +88,7 @@ def _explanation(method: Method) -> str:
 
 
 def _parameter(parameter: Parameter) -> tuple[str, str, str, str]:
-    meaning = plain(re.sub(r':math:(?=`)', '{math}', parameter.help))
+    meaning = plain(re.sub(r':math:(?=`)', '{math}', _cited(parameter.help)))
     default = f'`{as_text(parameter.default)}`'
     return f'`{parameter.name}`', default, plain(_allowed(parameter)), meaning
 
@@ -98,7 +105,7 @@ def _allowed(parameter: Parameter) -> str:
         return f'{bounds.low + 1:g} to {bounds.high - 1:g}'
     # an interval is open: one that lets 0 in starts just below
     start = 'from 0' if -1e-6 < bounds.low < 0 else f'above {bounds.low:g}'
-    return f'{start}, below {bounds.high:g}'
+    return f'{start}, below {bounds.high:g}' if bounds.high < math.inf else start
 
 
 def _reference(work: Any) -> str:
