@@ -21,6 +21,7 @@ SCALP = 5.0  # mm below the surface of the head that no brain reaches
 HALF_WIDTHS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0)  # mm, of the bridges to cut
 SHALLOW = 0.01  # share of the brain that may seem to lie in the scalp
 FREED = 0.25  # share of it that a cut must leave at most, or there is no scalp to cut off
+ALL_TISSUE = 0.25  # of the median: what still is tissue in an image without background
 FAINT = 0.5  # of the tissue threshold: partial volume at the brain's surface
 SULCUS = 6.0  # mm, half-width of gaps to close
 
@@ -50,7 +51,7 @@ def brain_mask(magnitude: Volume, voxel_size: Triple) -> Mask:
     coarse = block_mean(magnitude, factors)
     size = tuple(d * f for d, f in zip(voxel_size, factors, strict=True))
     even = _even(coarse, size)
-    threshold = otsu(np.clip(even, 0, 3))
+    threshold = tissue_threshold(even)
     brain = _part_from_scalp(even > threshold, size)
     brain = fill_holes(close(brain, SULCUS, size))
     brain |= dilate(brain, 1.01 * max(size), size) & (even > FAINT * threshold)
@@ -80,16 +81,30 @@ def otsu(values: Volume) -> float:
     return float(centres[np.nanargmax(spread)])
 
 
+def tissue_threshold(values: Volume) -> float:
+    """Threshold between background and tissue; far below tissue where the image holds no background.
+
+    Otsu's threshold always finds two classes. Where the mean of the lower one exceeds half that
+    of the upper one, both are tissue (a slab or crop within the brain).
+    """
+    clipped = np.minimum(values, np.percentile(values, 99.5))
+    threshold = otsu(clipped)
+    lower, upper = clipped[clipped <= threshold], clipped[clipped > threshold]
+    if lower.size and upper.size and lower.mean() > 0.5 * upper.mean():
+        return float(ALL_TISSUE * np.median(clipped))
+    return threshold
+
+
 def _even(magnitude: Volume, voxel_size: Triple) -> Volume:
     # magnitude over its local mean in tissue: 1 is tissue, 0 background, whatever the bias
     sigma = [BIAS_WIDTH / d for d in voxel_size]
-    tissue: Mask = magnitude > otsu(magnitude) * 0.5
+    tissue: Mask = magnitude > tissue_threshold(magnitude) * 0.5
     for _ in range(2):
         weight = ndimage.gaussian_filter(tissue.astype(np.float32), sigma, truncate=2.5)
         signal = ndimage.gaussian_filter(np.where(tissue, magnitude, 0), sigma, truncate=2.5)
         even = magnitude * weight / np.maximum(signal, 1e-6 * signal.max() + 1e-30)
         even[weight < 0.05] = 0
-        tissue = even > otsu(np.clip(even, 0, 3))
+        tissue = even > tissue_threshold(even)
     result: Volume = even
     return result
 
