@@ -9,7 +9,8 @@ from collections.abc import Sequence
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ['demo']:
+    # a dataset may be called demo, too
+    if arguments[:1] == ['demo'] and arguments[2:3] not in (['participant'], ['group']):
         from bidsqsm.cli.demo import main as demo
 
         return demo(arguments[1:])

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nb
+import numba
 import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
@@ -228,3 +229,16 @@ def test_a_wrong_option_says_what_is_wrong(words, says, tmp_path, capsys):
 def test_the_default_volume_covers_the_head():
     assert default_shape((1.0, 1.0, 1.0)) == (192, 224, 192)
     assert default_shape((0.8, 0.8, 2.0)) == (240, 280, 96)
+
+
+@pytest.mark.parametrize('given', ['', 'somewhere'])
+def test_the_demo_leaves_no_compiled_code_in_the_installation(tmp_path, monkeypatch, given):
+    monkeypatch.setattr(numba.config, 'CACHE_DIR', given)
+    used = []
+    monkeypatch.setattr(
+        'bidsqsm.cli.demo.write_demo', lambda *_: used.append(numba.config.CACHE_DIR)
+    )
+    assert main([str(tmp_path / 'demo')]) == 0
+    assert given == numba.config.CACHE_DIR
+    (folder,) = used
+    assert folder == given if given else folder and not Path(folder).exists()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from collections.abc import Sequence as Several
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -97,13 +100,30 @@ def _write(directory: Path, options: DemoOptions, console: Console) -> None:
         TextColumn('{task.completed}/{task.total}  {task.description}'),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console) as progress, threads(available_cpus()):
+    shown = Progress(*columns, console=console)
+    with _cache_apart(), threads(available_cpus()), shown as progress:
         task = progress.add_task('', total=options.steps)
         write_demo(
             directory,
             options,
             lambda done: progress.update(task, advance=1, description=done),
         )
+
+
+@contextmanager
+def _cache_apart() -> Iterator[None]:
+    """Keep compiled code out of the installation: what pip did not put there, it does not remove."""
+    import numba
+
+    if numba.config.CACHE_DIR:
+        yield
+        return
+    with TemporaryDirectory() as folder:
+        numba.config.CACHE_DIR = folder
+        try:
+            yield
+        finally:
+            numba.config.CACHE_DIR = ''
 
 
 def _tilt(axis: str, degrees: str) -> tuple[str, float]:
