@@ -117,7 +117,10 @@ def make_products(work_dir: Path) -> dict[str, Path]:
 def make_facts() -> dict[str, dict[str, Any]]:
     """What the steps say that they decided."""
     return {
-        'prepare_phase': {'scaling': 'Values 0 to 4095 were taken as a full turn.', 'warnings': []},
+        'prepare_phase': {
+            'scaling': 'Values 0 to 4095 were taken as a full turn.',
+            'warnings': [],
+        },
         'decide_sign': {'sign': 1, 'warnings': ['The metadata say the opposite sign.']},
         'reference_chi': {'reference': 'whole_brain', 'value': 0.0123},
     }

@@ -249,11 +249,27 @@ def files(phantom, tmp_path):
 @pytest.mark.parametrize('method', ['tkd', 'tv'])
 def test_inversion_brings_back_the_map(phantom, files, tmp_path, method):
     node = InvertDipole(
-        in_file=files['field'], in_mask=files['mask'], noise=files['noise'], method=method
-    )
+        in_file=files['field'], in_mask=files['mask'], support=files['mask'],
+        noise=files['noise'], method=method,
+    )  # fmt: skip
     chi = nb.load(node.run(cwd=tmp_path).outputs.chi).get_fdata()
     assert np.corrcoef(chi[phantom.mask], phantom.chi[phantom.mask])[0, 1] > 0.9
     assert not chi[~phantom.mask].any()
+
+
+def test_a_weighted_inversion_reports_the_edge_that_the_field_lost(phantom, files, tmp_path):
+    """The field of a peeled mask still tells of the voxels around it; a direct one does not."""
+    inner = ndimage.binary_erosion(phantom.mask)
+    affine = np.diag([*phantom.grid.voxel_size, 1])
+    inside = str(save_volume(inner, affine, tmp_path / 'inner.nii'))
+    for method, expected in (('tv', phantom.mask), ('tkd', inner)):
+        node = InvertDipole(
+            in_file=files['field'], in_mask=inside, support=files['mask'],
+            noise=files['noise'], method=method,
+        )  # fmt: skip
+        outputs = node.run(cwd=tmp_path).outputs
+        assert np.array_equal(nb.load(outputs.mask).get_fdata() > 0, expected)
+        assert not nb.load(outputs.chi).get_fdata()[~expected].any()
 
 
 def test_a_field_without_background_stays(phantom, files, tmp_path):

@@ -10,6 +10,8 @@ from bidsqsm.qsm.jit import kernel
 
 TWO_PI = np.float32(2 * np.pi)
 CANDIDATES = range(-4, 5)
+LEAST = 50  # voxels: fewer cannot tell one multiple from another
+ALIKE = 0.02  # of 1 - cos: a smaller gain says nothing
 
 
 @kernel()
@@ -52,26 +54,26 @@ def settle_components(
 ) -> None:
     """Choose each component's free multiple of 2 pi in the template echo, in place.
 
-    The multiple taken is the one for which the other echoes, predicted from the template, agree
-    best with their wrapped phase; among equals the one whose median is nearest to zero. A
-    component too small to vote stays as it is.
+    The stronger half of its voxels votes. The multiple taken is the one for which the other
+    echoes, predicted from the template, agree with their wrapped phase; among those that agree as
+    well as the best, the one whose median is nearest to zero. A component too small to vote stays
+    as it is.
     """
     sizes = np.bincount(component.reshape(-1), minlength=count + 1)
     template = phase[first]
     for label in np.argsort(-sizes[1:], kind='stable') + 1:
-        if sizes[label] < _LEAST:
+        if sizes[label] < LEAST:
             break
         inside = component == label
-        middle = np.rint(np.median(template[inside]) / TWO_PI)
-        costs = [
-            _mismatch(phase, magnitude, inside, echo_times, first, turns - middle)
+        strong = inside & (magnitude[first] >= np.median(magnitude[first][inside]))
+        middle = np.rint(np.median(template[strong]) / TWO_PI)
+        costs = {
+            turns: _mismatch(phase, magnitude, strong, echo_times, first, turns - middle)
             for turns in CANDIDATES
-        ]
-        best = min(zip(np.round(costs, 3), (abs(t) for t in CANDIDATES), CANDIDATES, strict=True))
-        template[inside] += TWO_PI * np.float32(best[2] - middle)
-
-
-_LEAST = 50  # voxels: fewer cannot tell one multiple from another
+        }
+        limit = min(costs.values()) + ALIKE
+        best = min((abs(turns), turns) for turns in CANDIDATES if costs[turns] <= limit)[1]
+        template[inside] += TWO_PI * np.float32(best - middle)
 
 
 def _mismatch(
