@@ -12,14 +12,15 @@ from scipy import ndimage
 from bidsqsm.catalog import STEPS
 from bidsqsm.interfaces.background import RemoveBackground
 from bidsqsm.interfaces.dipole import InvertDipole
-from bidsqsm.interfaces.masking import MakeMask, check
+from bidsqsm.interfaces.masking import MakeMask, check, refuse_noise
 from bidsqsm.interfaces.preparation import prepare_run, readout_of
-from bidsqsm.interfaces.reference import ReferenceChi
+from bidsqsm.interfaces.reference import ReferenceChi, plausibility
 from bidsqsm.interfaces.sign import expected_sign, settle
 from bidsqsm.interfaces.weights import inverse_noise, weights_for
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.nifti import save_volume
+from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.masking.result import Masks
 from bidsqsm.qsm.phase.sign import SignDecision
 
@@ -226,10 +227,41 @@ def test_only_a_method_with_weights_gets_them(tmp_path):
 def test_an_empty_mask_is_refused_and_a_small_one_warned_of():
     none, half = np.zeros((8, 8, 8), bool), np.zeros((8, 8, 8), bool)
     half[:3] = True
+    grid = Grid((8, 8, 8), (1.0, 1.0, 1.0))
     with pytest.raises(DatasetError, match='the mask is empty'):
-        check(Masks(~none, none), (1, 1, 1))
-    assert '38%' in check(Masks(~none, half), (1, 1, 1))['warnings'][0]
-    assert check(Masks(~none, ~none), (2, 2, 2))['brain_ml'] == pytest.approx(4.1)
+        check(Masks(~none, none), grid)
+    assert '38%' in check(Masks(~none, half), grid)['warnings'][0]
+    assert check(Masks(~none, ~none), Grid((8, 8, 8), (2.0, 2.0, 2.0)))['brain_ml'] == 4.1
+
+
+@pytest.mark.parametrize(
+    ('side', 'share', 'warned'),
+    [(16, 1.0, True), (16, 0.5, False), (16, 0.05, True), (10, 0.05, False)],
+)
+def test_a_brain_of_impossible_volume_is_warned_of(side, share, warned):
+    mask = np.zeros((side, side, side), bool)
+    mask.flat[: int(share * mask.size)] = True
+    found = check(Masks(mask, mask), Grid(mask.shape, (10.0, 10.0, 10.0)))
+    assert [w for w in found['warnings'] if 'expected 400 to 2300 mL' in w] == (
+        found['warnings'] if warned else []
+    )
+    assert bool(found['warnings']) == warned
+
+
+def test_noise_is_not_mapped():
+    mask = np.ones((8, 8, 8), bool)
+    refuse_noise(np.full(mask.shape, 0.1, np.float32), mask)
+    with pytest.raises(DatasetError, match='the phase in the mask is noise'):
+        refuse_noise(np.full(mask.shape, 0.01, np.float32), mask)
+
+
+def test_a_map_beyond_any_brain_is_warned_of():
+    mask = np.ones((10, 10, 10), bool)
+    chi = np.full(mask.shape, 0.05, np.float32)
+    chi[0, 0, :5] = 2  # a few voxels are a bleed
+    assert plausibility(chi, mask) == {'reach': 0.05, 'warnings': []}
+    chi[:2] = -0.8
+    assert 'beyond +-0.80 ppm' in plausibility(chi, mask)['warnings'][0]
 
 
 @pytest.fixture

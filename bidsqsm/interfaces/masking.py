@@ -11,12 +11,17 @@ from bidsqsm.interfaces.base import (
     StepOutputSpec,
     echoes,
     grid_of,
-    mask_of,
     volume,
 )
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.given import load_mask
+from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.result import Masks
+
+BRAIN = (400.0, 2300.0)  # mL: from a newborn's to more than the largest adult's
+WHOLE_HEAD = 120.0  # mm: a volume with a shorter side may hold a part of the brain
+NOISE = 0.025  # median quality below which phase is noise; pure noise has 0.005 to 0.02
 
 
 class _MakeMaskInputSpec(StepInputSpec):
@@ -39,11 +44,13 @@ class MakeMask(StepInterface):
     output_spec = _MakeMaskOutputSpec
 
     def _run_interface(self, runtime):
-        given = mask_of(self.given('in_mask'))
+        path = self.given('in_mask')
+        given = None if path is None else load_mask(path)[0]
         with threads(self.inputs.num_threads):
             masks = self._make() if given is None else Masks(given, given)
-        facts = {'source': 'made' if given is None else self.inputs.in_mask}
-        self._results['facts'] = facts | check(masks, grid_of(self.inputs.in_file).voxel_size)
+        facts = {'source': path or 'made'} | check(masks, grid_of(self.inputs.in_file))
+        refuse_noise(volume(self.inputs.quality), masks.qsm)
+        self._results['facts'] = facts
         self.save(runtime, self.inputs.in_file, brain_mask=masks.brain, qsm_mask=masks.qsm)
         return runtime
 
@@ -53,15 +60,32 @@ class MakeMask(StepInterface):
         return make(echoes(self.inputs.in_file), quality, residual, grid_of(self.inputs.in_file))
 
 
-def check(masks: Masks, voxel_size: tuple[float, float, float]) -> dict[str, object]:
-    """Volumes of the masks (mL), or why a run cannot go on with them."""
+def check(masks: Masks, grid: Grid) -> dict[str, object]:
+    """Volumes of the masks (mL) and doubts about them, or why a run cannot go on with them."""
     if not masks.qsm.any():
         raise DatasetError(
             'the mask is empty: no voxel has both signal and a trusted phase; look at the '
             'magnitude, loosen the mask (--mask quality:quality_limit=...) or give one '
             '(--mask FILE)'
         )
-    to_ml = float(np.prod(voxel_size)) / 1000
+    to_ml = float(np.prod(grid.voxel_size)) / 1000
     brain, qsm = float(masks.brain.sum()) * to_ml, float(masks.qsm.sum()) * to_ml
     warnings = [] if qsm > 0.5 * brain else [f'only {qsm / brain:.0%} of the brain could be kept']
+    sides = [n * size for n, size in zip(grid.shape, grid.voxel_size, strict=True)]
+    if brain > BRAIN[1] or (brain < BRAIN[0] and min(sides) >= WHOLE_HEAD):
+        warnings.append(
+            f'The brain mask holds {brain:.0f} mL, expected {BRAIN[0]:.0f} to {BRAIN[1]:.0f} mL '
+            'for a whole head: look at its outline in the report, else give a mask (--mask FILE).'
+        )
     return {'brain_ml': round(brain, 1), 'qsm_ml': round(qsm, 1), 'warnings': warnings}
+
+
+def refuse_noise(quality: Volume, mask: Mask) -> None:
+    """Stop a run whose phase in the mask is noise, from which any map would be fiction."""
+    median = float(np.median(quality[mask]))
+    if median < NOISE:
+        raise DatasetError(
+            f'the phase in the mask is noise (median quality {median:.3f} of 1, expected above '
+            f'{NOISE}): look at phase and magnitude, and give a mask (--mask FILE) if the brain '
+            'was missed'
+        )

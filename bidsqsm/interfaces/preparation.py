@@ -74,13 +74,13 @@ def prepare_run(
     except DatasetError:
         raise
     except ValueError as error:  # of the values, which the numerics know but not their files
-        raise DatasetError(f'{_names(run)["phase_name"]}: {error}') from error
+        raise DatasetError(f'{_phase_file(run)}: {error}') from error
     warnings = [*run.warnings, *facts.pop('warnings', []), *said, *done.warnings]
     if done.facts['filtered']['found']:
         advice = 'export unfiltered phase, or go on at your own risk with --force filtered-phase'
         if 'filtered-phase' not in force:
             raise DatasetError(
-                f'{_names(run)["phase_name"]}: {done.facts["filtered"]["sentence"]} No total '
+                f'{_phase_file(run)}: {done.facts["filtered"]["sentence"]} No total '
                 f'field can be had from it: {advice}'
             )
         warnings.append(f'{done.facts["filtered"]["sentence"]} The run was forced.')
@@ -111,6 +111,7 @@ def _read(run: GreRun) -> tuple[Volume, Volume, dict[str, Any]]:
     phase, scale = scale_phase(
         stored, slope, inter, _text(run, 'Units'), _text(run, 'Manufacturer')
     )
+    said += [scale.sentence] * scale.unusual
     return phase, magnitude, {'scaling': scale.sentence, 'warnings': said}
 
 
@@ -164,6 +165,14 @@ def _text(run: GreRun, key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _names(run: GreRun) -> dict[str, str]:
-    phase, magnitude = run.phase or run.real, run.magnitude or run.real
-    return {'phase_name': phase[0].name, 'magnitude_name': magnitude[0].name}
+def _phase_file(run: GreRun) -> str:
+    return (run.phase or run.real)[0].name
+
+
+def _names(run: GreRun) -> dict[str, str | list[str]]:
+    """How to call the volumes: by the file of each echo, or by the one file of all echoes."""
+    files = {'phase_name': run.phase or run.real, 'magnitude_name': run.magnitude or run.real}
+    return {
+        key: [path.name for path in paths] if len(paths) == run.n_echoes else paths[0].name
+        for key, paths in files.items()
+    }

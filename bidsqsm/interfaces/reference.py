@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.interfaces.base import (
@@ -12,7 +15,10 @@ from bidsqsm.interfaces.base import (
     mask_of,
     volume,
 )
+from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads
+
+PLAUSIBLE = 0.5  # ppm: in a brain, only few voxels of large bleeds or calcifications are beyond
 
 
 class _ReferenceChiInputSpec(StepInputSpec):
@@ -45,5 +51,19 @@ class ReferenceChi(StepInterface):
             'reference': refer.method.name,
             'value': float(found.value),
             'sd': float(found.spread),
+            **plausibility(found.chi, mask),
         }
         return runtime
+
+
+def plausibility(chi: Volume, mask: Mask) -> dict[str, Any]:
+    """How far the map reaches (ppm), with a warning where no brain does."""
+    reach = float(np.percentile(np.abs(chi[mask]), 99))
+    warnings = []
+    if reach > PLAUSIBLE:
+        warnings.append(
+            f'The susceptibility is implausible: 1 % of the voxels lie beyond +-{reach:.2f} ppm, '
+            f'expected {PLAUSIBLE} ppm at most in a brain: look at unwrapped phase, total field '
+            'and mask in the report, and check echo times and field strength.'
+        )
+    return {'reach': round(reach, 4), 'warnings': warnings}

@@ -143,7 +143,7 @@ def _length(path: Path, wanted: int) -> int:
     length = 0
     try:
         with gzip.open(path) as file:
-            while block := file.read(1 << 20):
+            while block := file.read1(1 << 16):
                 length += len(block)
     except READ_ERRORS:
         return min(length, wanted - 1)

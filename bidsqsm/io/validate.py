@@ -148,7 +148,11 @@ def _check_echoes(parts: Parts) -> list[str]:
 
 def _echoes(echoes: set[int | None]) -> str:
     numbers = sorted(echo for echo in echoes if echo is not None)
-    return f'echoes {listed(map(str, numbers))}' if numbers else 'no echo- in its name'
+    return (
+        f'echo{"es" * (len(numbers) > 1)} {listed(map(str, numbers))}'
+        if numbers
+        else 'no echo- in its name'
+    )
 
 
 def _counterpart(file: BidsFile, echo: int | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -13,7 +15,11 @@ FAINT = 0.05  # of the 99th percentile of the magnitude: fainter is not the obje
 
 
 def check_volumes(
-    phase: Float, magnitude: Float, *, phase_name: str = 'phase', magnitude_name: str = 'magnitude'
+    phase: Float,
+    magnitude: Float,
+    *,
+    phase_name: str | Sequence[str] = 'phase',
+    magnitude_name: str | Sequence[str] = 'magnitude',
 ) -> list[str]:
     """Refuse echoes that hold nothing, or holes within the head; fill with 0 what lies outside.
 
@@ -23,7 +29,7 @@ def check_volumes(
         As read, in any unit. Voxels that are NaN or infinite in either, and lie outside the
         object, are set to 0 in both, in place.
     phase_name, magnitude_name
-        How to call them in a sentence.
+        How to call them in a sentence: the file of each echo, or one file that holds them all.
 
     Returns
     -------
@@ -38,29 +44,33 @@ def check_volumes(
     """
     filled = 0
     for echo, (angle, size) in enumerate(zip(phase, magnitude, strict=True), start=1):
-        for volume, name in ((angle, phase_name), (size, magnitude_name)):
+        names = _of_echo(phase_name, echo), _of_echo(magnitude_name, echo)
+        for volume, name in zip((angle, size), names, strict=True):
             if not np.isfinite(volume).any():
                 raise DatasetError(
-                    f'{name} of echo {echo} has no finite value, expected an image: export it anew'
+                    f'{name} has no finite value, expected an image: export it anew'
                 )
-        filled += _fill_outside(angle, size, echo, (phase_name, magnitude_name))
+        filled += _fill_outside(angle, size, names)
         if not (size > 0).any():
             raise DatasetError(
-                f'{magnitude_name} of echo {echo} has no voxel above 0, expected an image: '
-                'export it anew'
+                f'{names[1]} has no voxel above 0, expected an image: export it anew'
             )
         seen = angle[size > 0]
         if seen.min() == seen.max():
             raise DatasetError(
-                f'{phase_name} of echo {echo} is constant ({seen[0]:g}), expected it to '
-                'vary over the image: export it anew'
+                f'{names[0]} is constant ({seen[0]:g}), expected it to vary over the image: '
+                'export it anew'
             )
     if not filled:
         return []
     return [f'{filled} voxels outside the object were NaN or infinite and are now 0.']
 
 
-def _fill_outside(angle: Float, size: Float, echo: int, names: tuple[str, str]) -> int:
+def _of_echo(name: str | Sequence[str], echo: int) -> str:
+    return f'{name} of echo {echo}' if isinstance(name, str) else name[echo - 1]
+
+
+def _fill_outside(angle: Float, size: Float, names: tuple[str, str]) -> int:
     if np.isfinite(angle).all() and np.isfinite(size).all():
         return 0
     bad = ~(np.isfinite(angle) & np.isfinite(size))
@@ -68,9 +78,10 @@ def _fill_outside(angle: Float, size: Float, echo: int, names: tuple[str, str]) 
     if inside.any():
         where = tuple(int(i) for i in np.argwhere(inside)[0])
         name = names[0] if not np.isfinite(angle[where]) else names[1]
+        many = int(inside.sum())
         raise DatasetError(
-            f'{name} of echo {echo} is NaN or infinite in {int(inside.sum())} voxels within the '
-            f'object, the first at {where}, expected finite numbers: export it anew'
+            f'{name} is NaN or infinite in {many} voxel{"s" * (many > 1)} within the object, the '
+            f'first at {where}, expected finite numbers: export it anew'
         )
     angle[bad] = 0
     size[bad] = 0

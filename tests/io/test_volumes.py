@@ -36,7 +36,7 @@ def test_good_volumes_stay_as_they_are(head):
 @pytest.mark.parametrize('which', [0, 1])
 def test_a_hole_in_the_head_is_an_error(head, value, which):
     head[which][CENTRE] = value
-    said = r'(p|m) of echo 2 is NaN or infinite in 1 voxels within the object.*\(8, 8, 8\)'
+    said = r'(p|m) of echo 2 is NaN or infinite in 1 voxel within the object.*\(8, 8, 8\)'
     with pytest.raises(DatasetError, match=said.replace('(p|m)', 'pm'[which])):
         check_volumes(*head, phase_name='p', magnitude_name='m')
 
@@ -88,6 +88,12 @@ def test_a_constant_phase_is_seen_beside_undefined_air(head):
     phase[magnitude == 0] = np.nan
     with pytest.raises(DatasetError, match=r'phase of echo 1 is constant \(2\)'):
         check_volumes(phase, magnitude)
+
+
+def test_the_file_of_the_echo_is_named_where_each_has_its_own(head):
+    head[0][1] = 2048
+    with pytest.raises(DatasetError, match=r'^two\.nii is constant'):
+        check_volumes(*head, phase_name=['one.nii', 'two.nii'])
 
 
 def test_a_magnitude_without_signal_is_named(head):

@@ -66,12 +66,15 @@ class PhaseScale:
         ``rad = wrap(slope * stored + intercept)``.
     sentence
         What was taken and why, for the sidecar.
+    unusual
+        Whether the range is none that a maker uses, or is not filled: worth a warning.
 
     """
 
     slope: float
     intercept: float
     sentence: str
+    unusual: bool = False
 
     def apply(self, stored: Stored) -> Volume:
         """Scale to radians in [-pi, pi].
@@ -131,11 +134,10 @@ class Values:
     def without_header(self) -> Values:
         return Values(self.stored, self.is_integer, 1.0, 0.0, self.units, self.maker, self.turn)
 
-    def scale(self, zero: float, period: float, why: str) -> PhaseScale:
+    def scale(self, zero: float, period: float, why: str, *, unusual: bool = False) -> PhaseScale:
         factor = TURN / period
-        return PhaseScale(
-            factor * self.slope, factor * (self.inter - zero), f'{self.describe()}: {why}.'
-        )
+        sentence = f'{self.describe()}: {why}.'
+        return PhaseScale(factor * self.slope, factor * (self.inter - zero), sentence, unusual)
 
 
 def _agrees(found: Values, period: float) -> bool:
@@ -197,7 +199,7 @@ def by_turn(found: Values) -> PhaseScale | None:
     centre = (low + high) / 2
     zero = 0.0 if abs(centre) < 0.01 * (high - low) else centre
     why = f'an unusual range, taken for a full turn since {found.turn.evidence}'
-    return found.scale(zero, high - low, why)
+    return found.scale(zero, high - low, why, unusual=True)
 
 
 def by_stored_range(found: Values) -> PhaseScale | None:
@@ -217,7 +219,7 @@ def by_part_of_range(found: Values) -> PhaseScale | None:
         fitting = known.period == TURN or (known.maker and known.maker in found.maker)
         if fitting and _inside(found, known, 0.5) and found.turn is None:
             why = f'{known.name}, though the ends are not reached and nothing in the data shows what a turn is'
-            return found.scale(known.zero, known.period, why)
+            return found.scale(known.zero, known.period, why, unusual=True)
     return None
 
 

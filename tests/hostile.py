@@ -1,0 +1,295 @@
+"""A dataset of bad subjects beside a good one: each is a copy of the good one, spoilt in one way."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nb
+import numpy as np
+from scipy import ndimage
+
+GOOD = '01'
+ECHOES = (1, 2, 3)
+
+
+class Subject:
+    """The files of one subject.
+
+    Parameters
+    ----------
+    root
+        Of the dataset.
+    label
+        Of the subject.
+
+    """
+
+    def __init__(self, root: Path, label: str) -> None:
+        self.root, self.label = root, label
+        self.anat = root / f'sub-{label}' / 'anat'
+
+    def path(self, part: str, echo: int, ending: str = '.nii.gz') -> Path:
+        """Place of an image or (ending .json) of its sidecar."""
+        return self.anat / f'sub-{self.label}_echo-{echo}_part-{part}_MEGRE{ending}'
+
+    def values(self, part: str, echo: int) -> np.ndarray:
+        """Values of an image, writable."""
+        return np.array(nb.load(self.path(part, echo)).dataobj, dtype=np.float32)
+
+    def save(self, part: str, echo: int, values: np.ndarray, affine: Any = None) -> None:
+        """Write the image anew."""
+        own = nb.load(self.path('mag', 1)).affine if affine is None else affine
+        image = nb.Nifti1Image(values, own)
+        image.header.set_xyzt_units('mm')
+        nb.save(image, self.path(part, echo))
+
+    def each(self, part: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Change the values of all echoes."""
+        for echo in ECHOES:
+            self.save(part, echo, change(self.values(part, echo)))
+
+    def tell(self, echo: int | None = None, part: str | None = None, **entries: Any) -> None:
+        """Change entries of sidecars, or with None remove them."""
+        for one in ('mag', 'phase') if part is None else (part,):
+            for number in ECHOES if echo is None else (echo,):
+                path = self.path(one, number, '.json')
+                content = {**json.loads(path.read_text()), **entries}
+                kept = {key: value for key, value in content.items() if value is not None}
+                path.write_text(json.dumps(kept))
+
+    def header(self, part: str, echo: int, **entries: Any) -> None:
+        """Change entries of a header, the voxels staying as they are stored."""
+        path = self.path(part, echo)
+        raw = gzip.decompress(path.read_bytes())
+        header = nb.Nifti1Header.from_fileobj(_stream(raw), check=False)
+        for key, value in entries.items():
+            header[key] = value
+        path.write_bytes(gzip.compress(header.binaryblock + raw[348:]))
+
+    def rename(self, change: Callable[[str], str]) -> None:
+        """Give all images and sidecars other names."""
+        for path in sorted(self.anat.iterdir()):
+            path.rename(path.with_name(change(path.name)))
+
+
+def _stream(raw: bytes) -> Any:
+    import io
+
+    return io.BytesIO(raw)
+
+
+@dataclass(frozen=True)
+class Case:
+    """How a subject is spoilt, and what its reason must say (None: it must succeed)."""
+
+    spoil: Callable[[Subject], None]
+    reason: str | None
+    warning: str | None = None
+
+
+def no_phase(s: Subject) -> None:
+    for echo in ECHOES:
+        for ending in ('.nii.gz', '.json'):
+            s.path('phase', echo, ending).unlink()
+
+
+def no_echo(s: Subject) -> None:
+    s.path('phase', 2).unlink()
+
+
+def other_grid(s: Subject) -> None:
+    for echo in ECHOES:
+        s.save('phase', echo, s.values('phase', echo)[:-2])
+
+
+def moved_echo(s: Subject) -> None:
+    affine = nb.load(s.path('mag', 1)).affine.copy()
+    affine[0, 3] += 9
+    for part in ('mag', 'phase'):
+        s.save(part, 3, s.values(part, 3), affine)
+
+
+def repeated_times(s: Subject) -> None:
+    s.tell(3, EchoTime=0.012)
+
+
+def unordered_times(s: Subject) -> None:
+    s.tell(1, EchoTime=0.02)
+    s.tell(3, EchoTime=0.004)
+
+
+def milliseconds(s: Subject) -> None:
+    for echo in ECHOES:
+        s.tell(echo, EchoTime=8.0 * echo)
+
+
+def hole(value: float, part: str) -> Callable[[Subject], None]:
+    def spoil(s: Subject) -> None:
+        values = s.values(part, 2)
+        middle = tuple(n // 2 for n in values.shape)
+        values[middle] = value
+        s.save(part, 2, values)
+
+    return spoil
+
+
+def all_of(part: str, value: float) -> Callable[[Subject], None]:
+    return lambda s: s.save(part, 2, np.full_like(s.values(part, 2), value))
+
+
+def odd_range(s: Subject) -> None:
+    s.each('phase', lambda phase: phase * 37.3 + 5)
+    s.tell(Units=None, Manufacturer=None)
+
+
+def short_stream(s: Subject) -> None:
+    path = s.path('phase', 2)
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def short_file(s: Subject) -> None:
+    for part in ('mag', 'phase'):
+        for echo in ECHOES:
+            path = s.path(part, echo)
+            path.with_suffix('').write_bytes(gzip.decompress(path.read_bytes()))
+            path.unlink()
+    path = s.path('mag', 3, '.nii')
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def broken_stream(s: Subject) -> None:
+    path = s.path('mag', 2)
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2 : len(raw) // 2 + 64] = bytes(64)
+    path.write_bytes(bytes(raw))
+
+
+def no_image(s: Subject) -> None:
+    s.path('phase', 1).write_bytes(gzip.compress(b'not an image' * 100))
+
+
+def empty_file(s: Subject) -> None:
+    s.path('phase', 1).write_bytes(b'')
+
+
+def one_slice(s: Subject) -> None:
+    for part in ('mag', 'phase'):
+        s.each(part, lambda v: v[:, :, 16:17])
+
+
+def flat(s: Subject) -> None:
+    for part in ('mag', 'phase'):
+        s.each(part, lambda v: v[:, :, 16])
+
+
+def overflow(s: Subject) -> None:
+    s.each('phase', lambda v: np.round(v * 1000).astype(np.int16))
+    s.header('phase', 2, scl_slope=3e38, scl_inter=0)
+
+
+def sheared(s: Subject) -> None:
+    affine = nb.load(s.path('mag', 1)).affine.copy()
+    affine[0, 1] += 2
+    for part in ('mag', 'phase'):
+        for echo in ECHOES:
+            s.save(part, echo, s.values(part, echo), affine)
+
+
+def wrong_scale(s: Subject) -> None:
+    affine = np.diag([5000.0, 5000.0, 5000.0, 1.0])
+    for part in ('mag', 'phase'):
+        for echo in ECHOES:
+            s.save(part, echo, s.values(part, echo), affine)
+
+
+def noise(s: Subject) -> None:
+    random = np.random.default_rng(0)
+    s.each('mag', lambda v: np.abs(random.normal(size=v.shape)).astype(np.float32))
+    s.each('phase', lambda v: random.uniform(-np.pi, np.pi, v.shape).astype(np.float32))
+
+
+def zero_magnitude(s: Subject) -> None:
+    s.each('mag', np.zeros_like)
+
+
+def filtered(s: Subject) -> None:
+    for echo in ECHOES:
+        value = s.values('mag', echo) * np.exp(1j * s.values('phase', echo))
+        smooth = ndimage.gaussian_filter(value.real, 2) + 1j * ndimage.gaussian_filter(
+            value.imag, 2
+        )
+        s.save('phase', echo, np.angle(value * np.conj(smooth)).astype(np.float32))
+
+
+def broken_json(s: Subject) -> None:
+    s.path('phase', 1, '.json').write_text('{"EchoTime": 0.004,')
+
+
+def opposite(s: Subject) -> None:
+    s.each('phase', np.negative)
+
+
+def keep_echoes(*kept: int) -> Callable[[Subject], None]:
+    def spoil(s: Subject) -> None:
+        for part in ('mag', 'phase'):
+            for echo in set(ECHOES) - set(kept):
+                s.path(part, echo).unlink()
+                s.path(part, echo, '.json').unlink()
+
+    return spoil
+
+
+def t2starw(s: Subject) -> None:
+    s.rename(lambda name: name.replace('MEGRE', 'T2starw'))
+
+
+def four_axes(s: Subject) -> None:
+    for part in ('mag', 'phase'):
+        stack = np.stack([s.values(part, echo) for echo in ECHOES], axis=-1)
+        image = nb.Nifti1Image(stack, nb.load(s.path(part, 1)).affine)
+        image.header.set_xyzt_units('mm', 'sec')
+        times = [json.loads(s.path(part, e, '.json').read_text())['EchoTime'] for e in ECHOES]
+        content = json.loads(s.path(part, 1, '.json').read_text())
+        for echo in ECHOES:
+            s.path(part, echo).unlink()
+            s.path(part, echo, '.json').unlink()
+        name = f'sub-{s.label}_part-{part}_MEGRE'
+        nb.save(image, s.anat / f'{name}.nii.gz')
+        content.pop('EchoNumber', None)
+        (s.anat / f'{name}.json').write_text(json.dumps({**content, 'EchoTime': times}))
+
+
+def real_imag(s: Subject) -> None:
+    for echo in ECHOES:
+        value = s.values('mag', echo) * np.exp(1j * s.values('phase', echo))
+        s.save('mag', echo, value.real.astype(np.float32))
+        s.save('phase', echo, value.imag.astype(np.float32))
+    s.tell(Units='arbitrary')
+    s.rename(lambda name: name.replace('part-mag', 'part-real').replace('part-phase', 'part-imag'))
+
+
+def hostile_text(s: Subject) -> None:
+    s.tell(
+        Manufacturer='<script>alert(1)</script>', ReceiveCoilName='a & b <img src=x onerror=y>',
+        InstitutionName='\u202e {{ 7 * 7 }} \n </style>', FlipAngle='fifteen', RepetitionTime=None,
+        PixelBandwidth=[], SoftwareVersions={'a': 1},
+    )  # fmt: skip
+
+
+def two_sessions(s: Subject) -> None:
+    files = sorted(s.anat.iterdir())
+    for session in ('a', 'b'):
+        folder = s.anat.parent / f'ses-{session}' / 'anat'
+        folder.mkdir(parents=True)
+        for path in files:
+            name = path.name.replace(f'sub-{s.label}_', f'sub-{s.label}_ses-{session}_')
+            shutil.copy(path, folder / name)
+    shutil.rmtree(s.anat)
+    for path in (s.anat.parent / 'ses-b').glob('anat/*echo-2_part-phase*.nii.gz'):
+        path.unlink()
