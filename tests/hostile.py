@@ -1,12 +1,12 @@
-"""A dataset of bad subjects beside a good one: each is a copy of the good one, spoilt in one way."""
+"""A made-up head that takes no time to make, and the ways in which its files can be spoilt."""
 
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,60 @@ import nibabel as nb
 import numpy as np
 from scipy import ndimage
 
-GOOD = '01'
+from bidsqsm.qsm.grid import Grid
+from bidsqsm.qsm.kernels import convolve, dipole_kernel
+
 ECHOES = (1, 2, 3)
+ECHO_TIMES = (0.004, 0.008, 0.012)
+SHAPE = (40, 48, 38)
+AFFINE = np.diag([4.0, 4.0, 4.5, 1.0])
+AFFINE[:3, 3] = -80, -96, -85
+MHZ = 127.7
+SCANNER = {
+    'MagneticFieldStrength': 3.0, 'ImagingFrequency': MHZ, 'Units': 'rad', 'FlipAngle': 15.0,
+    'RepetitionTime': 0.03, 'MRAcquisitionType': '3D',
+}  # fmt: skip
+
+
+def head() -> tuple[np.ndarray, np.ndarray]:
+    """Phase (rad, not wrapped) and magnitude of an oval brain with nuclei, its skull removed."""
+    x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE), indexing='ij')
+    radius = np.sqrt(x**2 + y**2 + z**2)
+    brain = radius < 0.85
+    chi = np.where(radius < 0.95, 0.0, 2.0)
+    for side in (-0.22, 0.22):
+        chi += 0.15 * (((x - side) / 0.1) ** 2 + (y / 0.22) ** 2 + (z / 0.15) ** 2 < 1)
+    random = np.random.default_rng(5)
+    texture = ndimage.gaussian_filter(random.normal(size=SHAPE), 0.6)
+    chi += brain * 0.05 * texture / texture.std()
+    field = convolve(chi.astype(np.float32), dipole_kernel(Grid.from_affine(SHAPE, AFFINE)))
+    rates = 18 + 130 * np.where(brain, chi, 0)
+    times = np.array(ECHO_TIMES)[:, None, None, None]
+    signal = brain * np.exp(-times * rates) * np.exp(2j * np.pi * times * MHZ * field)
+    signal += 0.008 * (random.normal(size=signal.shape) + 1j * random.normal(size=signal.shape))
+    return np.angle(signal).astype(np.float32), (1000 * np.abs(signal)).astype(np.float32)
+
+
+def make_dataset(root: Path, spoils: Mapping[str, Callable[[Subject], None]]) -> Path:
+    """Write a dataset with the good subject ``sub-01`` and one for each way to spoil it."""
+    root.mkdir(parents=True)
+    description = {'Name': 'hostile', 'BIDSVersion': '1.10.0'}
+    (root / 'dataset_description.json').write_text(json.dumps(description))
+    good = Subject(root, '01')
+    good.anat.mkdir(parents=True)
+    for part, echoes in zip(('phase', 'mag'), head(), strict=True):
+        for echo, values in zip(ECHOES, echoes, strict=True):
+            good.save(part, echo, values, AFFINE)
+            sidecar = {**SCANNER, 'EchoTime': ECHO_TIMES[echo - 1]}
+            good.path(part, echo, '.json').write_text(json.dumps(sidecar))
+    files = sorted(good.anat.iterdir())
+    for label, spoil in spoils.items():
+        other = Subject(root, label)
+        other.anat.mkdir(parents=True)
+        for path in files:
+            shutil.copy(path, other.anat / path.name.replace('sub-01', f'sub-{label}'))
+        spoil(other)
+    return root
 
 
 class Subject:
@@ -67,7 +119,7 @@ class Subject:
         """Change entries of a header, the voxels staying as they are stored."""
         path = self.path(part, echo)
         raw = gzip.decompress(path.read_bytes())
-        header = nb.Nifti1Header.from_fileobj(_stream(raw), check=False)
+        header = nb.Nifti1Header.from_fileobj(io.BytesIO(raw), check=False)
         for key, value in entries.items():
             header[key] = value
         path.write_bytes(gzip.compress(header.binaryblock + raw[348:]))
@@ -76,21 +128,6 @@ class Subject:
         """Give all images and sidecars other names."""
         for path in sorted(self.anat.iterdir()):
             path.rename(path.with_name(change(path.name)))
-
-
-def _stream(raw: bytes) -> Any:
-    import io
-
-    return io.BytesIO(raw)
-
-
-@dataclass(frozen=True)
-class Case:
-    """How a subject is spoilt, and what its reason must say (None: it must succeed)."""
-
-    spoil: Callable[[Subject], None]
-    reason: str | None
-    warning: str | None = None
 
 
 def no_phase(s: Subject) -> None:
@@ -116,12 +153,12 @@ def moved_echo(s: Subject) -> None:
 
 
 def repeated_times(s: Subject) -> None:
-    s.tell(3, EchoTime=0.012)
+    s.tell(3, EchoTime=ECHO_TIMES[1])
 
 
 def unordered_times(s: Subject) -> None:
-    s.tell(1, EchoTime=0.02)
-    s.tell(3, EchoTime=0.004)
+    s.tell(1, EchoTime=ECHO_TIMES[2])
+    s.tell(3, EchoTime=ECHO_TIMES[0])
 
 
 def milliseconds(s: Subject) -> None:
@@ -145,7 +182,12 @@ def all_of(part: str, value: float) -> Callable[[Subject], None]:
 
 def odd_range(s: Subject) -> None:
     s.each('phase', lambda phase: phase * 37.3 + 5)
-    s.tell(Units=None, Manufacturer=None)
+    s.tell(Units='arbitrary')
+
+
+def no_range(s: Subject) -> None:
+    s.each('phase', lambda phase: ndimage.gaussian_filter(phase, 2) * 300 + 7000)
+    s.tell(Units='arbitrary')
 
 
 def short_stream(s: Subject) -> None:

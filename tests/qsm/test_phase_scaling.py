@@ -63,7 +63,10 @@ def test_every_vendor_convention_gives_the_same_radians(radians, name):
 def test_a_range_whose_ends_are_not_reached_keeps_its_scale(radians):
     stored = np.clip(stored_as(radians, 4096, 0, np.int16), 5, 4090)
     assert scale_phase(stored)[1].slope == pytest.approx(2 * PI / 4096)
-    assert decide_scale(300, 3200, True, manufacturer='SIEMENS').slope == 2 * PI / 4096
+    part = decide_scale(300, 3200, True, manufacturer='SIEMENS')
+    assert part.slope == 2 * PI / 4096
+    assert part.unusual
+    assert not decide_scale(0, 4095, True).unusual
     with pytest.raises(ValueError, match=r"300 to 3200: expected one of.*set Units to 'rad'"):
         decide_scale(300, 3200, True)
 
