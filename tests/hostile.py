@@ -92,7 +92,7 @@ class Subject:
 
     def values(self, part: str, echo: int) -> np.ndarray:
         """Values of an image, writable."""
-        return np.array(nb.load(self.path(part, echo)).dataobj, dtype=np.float32)
+        return nb.load(self.path(part, echo)).get_fdata(dtype=np.float32)
 
     def save(self, part: str, echo: int, values: np.ndarray, affine: Any = None) -> None:
         """Write the image anew."""
@@ -271,67 +271,3 @@ def filtered(s: Subject) -> None:
 
 def broken_json(s: Subject) -> None:
     s.path('phase', 1, '.json').write_text('{"EchoTime": 0.004,')
-
-
-def opposite(s: Subject) -> None:
-    s.each('phase', np.negative)
-
-
-def keep_echoes(*kept: int) -> Callable[[Subject], None]:
-    def spoil(s: Subject) -> None:
-        for part in ('mag', 'phase'):
-            for echo in set(ECHOES) - set(kept):
-                s.path(part, echo).unlink()
-                s.path(part, echo, '.json').unlink()
-
-    return spoil
-
-
-def t2starw(s: Subject) -> None:
-    s.rename(lambda name: name.replace('MEGRE', 'T2starw'))
-
-
-def four_axes(s: Subject) -> None:
-    for part in ('mag', 'phase'):
-        stack = np.stack([s.values(part, echo) for echo in ECHOES], axis=-1)
-        image = nb.Nifti1Image(stack, nb.load(s.path(part, 1)).affine)
-        image.header.set_xyzt_units('mm', 'sec')
-        times = [json.loads(s.path(part, e, '.json').read_text())['EchoTime'] for e in ECHOES]
-        content = json.loads(s.path(part, 1, '.json').read_text())
-        for echo in ECHOES:
-            s.path(part, echo).unlink()
-            s.path(part, echo, '.json').unlink()
-        name = f'sub-{s.label}_part-{part}_MEGRE'
-        nb.save(image, s.anat / f'{name}.nii.gz')
-        content.pop('EchoNumber', None)
-        (s.anat / f'{name}.json').write_text(json.dumps({**content, 'EchoTime': times}))
-
-
-def real_imag(s: Subject) -> None:
-    for echo in ECHOES:
-        value = s.values('mag', echo) * np.exp(1j * s.values('phase', echo))
-        s.save('mag', echo, value.real.astype(np.float32))
-        s.save('phase', echo, value.imag.astype(np.float32))
-    s.tell(Units='arbitrary')
-    s.rename(lambda name: name.replace('part-mag', 'part-real').replace('part-phase', 'part-imag'))
-
-
-def hostile_text(s: Subject) -> None:
-    s.tell(
-        Manufacturer='<script>alert(1)</script>', ReceiveCoilName='a & b <img src=x onerror=y>',
-        InstitutionName='\u202e {{ 7 * 7 }} \n </style>', FlipAngle='fifteen', RepetitionTime=None,
-        PixelBandwidth=[], SoftwareVersions={'a': 1},
-    )  # fmt: skip
-
-
-def two_sessions(s: Subject) -> None:
-    files = sorted(s.anat.iterdir())
-    for session in ('a', 'b'):
-        folder = s.anat.parent / f'ses-{session}' / 'anat'
-        folder.mkdir(parents=True)
-        for path in files:
-            name = path.name.replace(f'sub-{s.label}_', f'sub-{s.label}_ses-{session}_')
-            shutil.copy(path, folder / name)
-    shutil.rmtree(s.anat)
-    for path in (s.anat.parent / 'ses-b').glob('anat/*echo-2_part-phase*.nii.gz'):
-        path.unlink()

@@ -42,7 +42,7 @@ def status(ledger, run):
     ('kind', 'end', 'reason'),
     [
         ('dataset', 'skipped', '^it broke$'),
-        ('error', 'failed', '^it broke$'),
+        ('error', 'failed', '^the step dipole inversion: it broke$'),
         ('killed', 'failed', 'dipole inversion: it broke; .* 1.5 GB of the 4.0 GB .*--mem'),
         ('memory', 'failed', 'lower --nprocs'),
         ('disk', 'failed', 'dipole inversion: it broke in /work/here: free space'),
@@ -64,7 +64,7 @@ def test_a_failure_is_booked_with_a_reason_and_a_crash_file(ledger, tmp_path, ki
 def test_the_first_failure_of_a_run_is_its_reason(ledger):
     ledger.on_failure(node('sub_01'), Failure('error', 'first'))
     ledger.on_failure(node('sub_01', 'fit_relaxation', 'relaxometry_wf'), Failure('error', 'next'))
-    assert status(ledger, 'sub_01').reason == 'first'
+    assert status(ledger, 'sub_01').reason == 'the step dipole inversion: first'
 
 
 def test_files_facts_warnings_and_times_are_kept_by_their_run(ledger):

@@ -205,6 +205,16 @@ def test_text_is_written_whole_and_readable_by_others(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ['b.txt']
 
 
+def test_a_full_disk_is_told_with_its_file(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('bidsqsm.io.atomic.os.fdopen', full)
+    with pytest.raises(OSError, match=r'No space left on device: .*page.html'):
+        write_text(tmp_path / 'page.html', 'text')
+    assert not [*tmp_path.iterdir()]
+
+
 def test_entities_come_in_the_order_of_the_standard():
     entities = {'sub': '1', 'run': '2', 'flip': '3', 'acq': 'x'}
     assert file_name(entities, PRODUCTS['unwrapped'], 2) == (

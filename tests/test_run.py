@@ -2,81 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nb
 import numpy as np
 import pytest
+from app import App
 from scipy import ndimage
-
-# imported by every Python of the app: a try to reach the network leaves a mark and fails
-_NO_NETWORK = """
-import socket
-_connect = socket.socket.connect
-def connect(self, address):
-    if self.family != socket.AF_UNIX:
-        open({mark!r}, 'a').write(f'{{address}}\\n')
-        raise OSError('no network in this test')
-    return _connect(self, address)
-socket.socket.connect = connect
-"""
-
-# stands for Graphviz: `dot -Tsvg -o"x.svg" "x.dot"`
-_DOT = '#!/bin/sh\ncp "$3" "${2#-o}"\n'
-
-
-@dataclass
-class Call:
-    """What a call of the app left."""
-
-    code: int
-    printed: str
-    out: Path
-
-    def status(self, name: str) -> dict:
-        subject = name.split('_', maxsplit=1)[0]
-        (path,) = self.out.glob(f'{subject}/log/*/{name}_status.json')
-        return json.loads(path.read_text())
-
-    @property
-    def log(self) -> str:
-        return max(self.out.glob('logs/*.log')).read_text()
-
-
-class App:
-    """The app in a home of its own, without network."""
-
-    def __init__(self, room: Path) -> None:
-        self.room, self.mark = room, room / 'network'
-        (room / 'home').mkdir()
-        (room / 'site').mkdir()
-        code = _NO_NETWORK.format(mark=str(self.mark))
-        (room / 'site' / 'sitecustomize.py').write_text(code)
-        (room / 'bin').mkdir()
-        (room / 'bin' / 'dot').write_text(_DOT)
-        (room / 'bin' / 'dot').chmod(0o755)
-        self._environment = {
-            **os.environ,
-            'PATH': f'{room / "bin"}{os.pathsep}{os.environ["PATH"]}',
-            'HOME': str(room / 'home'),
-            'PYTHONPATH': os.pathsep.join([str(room / 'site'), *filter(None, sys.path)]),
-            'NUMBA_CACHE_DIR': str(room / 'numba'),
-        }
-
-    def __call__(self, bids: Path, name: str, *options: str) -> Call:
-        out = self.room / name
-        command = [sys.executable, '-m', 'bidsqsm', str(bids), str(out), 'participant', *options]
-        done = subprocess.run(  # noqa: S603
-            [*command, '-w', str(self.room / f'{name}_work')],
-            env=self._environment, capture_output=True, text=True, check=False, cwd=self.room,
-        )  # fmt: skip
-        return Call(done.returncode, done.stdout + done.stderr, out)
 
 
 @pytest.fixture(scope='module')
@@ -172,8 +105,7 @@ def test_every_subject_has_a_report_and_only_the_good_one_maps(first):
 
 
 def test_nothing_was_written_elsewhere_nor_fetched(first, app):
-    assert not app.mark.exists()
-    assert list((app.room / 'home').rglob('*')) == []
+    assert app.strays() == []
     assert sorted(p.name for p in app.room.iterdir() if p.name.startswith('one')) == [
         'one',
         'one_work',

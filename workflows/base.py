@@ -8,7 +8,7 @@ from pathlib import Path
 from bidsqsm.config import Config
 from bidsqsm.engine import Workflow
 from bidsqsm.io.inputs import GreRun
-from bidsqsm.workflows.run import init_run_wf
+from bidsqsm.workflows.run import as_node_name, init_run_wf
 
 NAME = 'bidsqsm_wf'
 
@@ -72,7 +72,7 @@ def init_subject_wf(config: Config, subject: str, runs: Sequence[GreRun]) -> Wor
 
 def subject_workflow_name(subject: str) -> str:
     """Name of a subject's workflow, which no run's can have."""
-    return f'subject_{subject}_wf'
+    return f'subject_{as_node_name(subject)}_wf'
 
 
 def dataset_links(config: Config) -> dict[str, Path]:

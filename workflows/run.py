@@ -187,7 +187,12 @@ def used_choices(run: GreRun, choices: Mapping[str, Choice]) -> dict[str, Choice
 
 def workflow_name(run_name: str) -> str:
     """Name of a run's workflow, such as ``sub_01_acq_x_wf``."""
-    return f'{run_name.replace("-", "_")}_wf'
+    return f'{as_node_name(run_name)}_wf'
+
+
+def as_node_name(text: str) -> str:
+    """Spell labels so that Nipype takes them: ``-`` is ``_`` and ``+``, which BIDS allows, ``__``."""
+    return text.replace('-', '_').replace('+', '__')
 
 
 def memory_gb(shape: tuple[int, ...], volumes: float) -> float:

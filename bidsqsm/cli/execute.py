@@ -112,6 +112,8 @@ class Ledger:
             place = getattr(node.inputs, 'output_dir', None) or node.output_dir()
             where = '' if '/' in failure.message else f' in {place}: free space or choose another'
             return f'the step {stage(node.name)}: {failure.message}{where}'
+        if failure.kind == 'error':
+            return f'the step {stage(node.name)}: {failure.message}'
         return failure.message
 
     def close(self, reason: str) -> None:

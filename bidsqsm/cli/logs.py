@@ -30,6 +30,7 @@ def start_logging(path: Path, verbose: int = 0) -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger('bidsqsm').setLevel(own)
     logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a disk that is full must not fill the terminal with traces
     if not sys.warnoptions:
         warnings.simplefilter('default' if verbose else 'ignore')
     _quiet_nipype(nipype)

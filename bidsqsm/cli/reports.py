@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-from bidsqsm.executor import forget_handlers
+from bidsqsm.executor import describe, forget_handlers
 from bidsqsm.reports.subject import RunRecord, write_subject_report
 
 LOGGER = logging.getLogger(__name__)
@@ -47,8 +47,13 @@ def write_reports(
                 error = job.exception()
                 if error is not None:
                     LOGGER.error('report of sub-%s', jobs[job], exc_info=error)
-                trouble = None if error is None else str(error) or type(error).__name__
-                done(jobs[job], trouble)
+                done(jobs[job], error and _sentence(error, output_dir))
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _sentence(error: BaseException, output_dir: Path) -> str:
+    failure = describe(error)
+    where = f' in {output_dir}: free space or choose another' if failure.kind == 'disk' else ''
+    return f'{failure.message}{where}'

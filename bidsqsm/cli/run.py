@@ -58,7 +58,14 @@ def main(argv: Sequence[str]) -> int:
         line, code = _interrupted(error)
     except OSError as error:
         LOGGER.debug('the app ended', exc_info=True)
-        line, code = f'bidsqsm failed: {error}', 1
+        line, code = f'bidsqsm failed: {_of_disk(error)}', 1
+    except Exception as error:  # whatever it is, the last line must say that the call failed
+        LOGGER.exception('a fault of the program')
+        what = ' '.join(f'{type(error).__name__}: {error}'.split())
+        line, code = (
+            f'bidsqsm failed: a fault of the program ({what}): please report it with the log',
+            1,
+        )
     finally:
         signal.signal(signal.SIGTERM, before)
     if line:
@@ -155,6 +162,12 @@ def _validate(call: Call) -> None:
     subjects = {run.entities['sub'] for run in call.found}
     for issue in refuse(errors, subjects, [run.name for run in call.skipped]):
         LOGGER.warning('BIDS validator: %s in %s, which is not used', *issue)
+
+
+def _of_disk(error: OSError) -> str:
+    if error.filename and error.strerror:
+        return f'{error.filename}: {error.strerror}; free space, mend its rights or choose another'
+    return str(error)
 
 
 def _terminate(_number: int, _frame: Any) -> None:

@@ -32,6 +32,9 @@ def write_bytes(path: Path, content: bytes) -> Path:
         # mkstemp makes files that only their owner reads; a dataset is shared
         Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(path)
+    except OSError as error:  # a full disk does not say which one it is
+        Path(temporary).unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import chain, pairwise
 from pathlib import Path
@@ -39,6 +40,7 @@ def build_run(files: Sequence[BidsFile], sidecars: Sidecars) -> GreRun:
         With the file, what was found, what was expected and what to do.
 
     """
+    _check_labels(files[0])
     parts, said = _parts(files)
     headers = {part: [read_header(file.path) for file in of] for part, of in parts.items()}
     check_grids(list(chain(*headers.values())))
@@ -75,6 +77,15 @@ def build_run(files: Sequence[BidsFile], sidecars: Sidecars) -> GreRun:
         metadata=metadata,
         warnings=tuple(said),
     )
+
+
+def _check_labels(file: BidsFile) -> None:
+    for key, label in file.run_entities.items():
+        if not re.fullmatch('[0-9A-Za-z]+-[0-9A-Za-z+]+', f'{key}-{label}'):
+            raise DatasetError(
+                f'{file.name} has {f"{key}-{label}"!r} in its name, expected letters, digits and + '
+                'only: rename its files'
+            )
 
 
 def _paths(parts: Parts, part: str) -> tuple[Path, ...]:
