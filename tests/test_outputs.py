@@ -211,7 +211,7 @@ def test_a_full_disk_is_told_with_its_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr('bidsqsm.io.atomic.os.fdopen', full)
     with pytest.raises(OSError, match=r'No space left on device: .*page.html'):
-        write_text(tmp_path / 'page.html', 'text')
+        atomic.write_text(tmp_path / 'page.html', 'text')
     assert not [*tmp_path.iterdir()]
 
 

@@ -85,7 +85,7 @@ def test_a_bad_subject_is_skipped_with_its_reason_and_the_others_go_on(first):
     missing, flat = first.status('sub-02'), first.status('sub-03')
     assert missing['status'] == flat['status'] == 'skipped'
     assert 'sub-02_echo-3_part-phase_MEGRE.nii.gz is missing' in missing['reason']
-    assert 'of echo 2 is constant' in flat['reason']
+    assert 'sub-03_echo-2_part-phase_MEGRE.nii.gz is constant' in flat['reason']
     assert 'Traceback' not in first.printed
     assert 'Traceback' in Path(flat['crash']).read_text()
 
