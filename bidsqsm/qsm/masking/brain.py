@@ -12,6 +12,7 @@ from bidsqsm.qsm.masking.morphology import (
     dilate,
     distance_inside,
     fill_holes,
+    fill_small_holes,
     largest_component,
 )
 
@@ -22,7 +23,7 @@ HALF_WIDTHS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0)  # mm, of the
 SHALLOW = 0.01  # share of the brain that may seem to lie in the scalp
 FREED = 0.25  # share of it that a cut must leave at most, or there is no scalp to cut off
 ALL_TISSUE = 0.25  # of the median: what still is tissue in an image without background
-FAINT = 0.5  # of the tissue threshold: partial volume at the brain's surface
+VENTRICLES = 6e4  # mm3, of dark fluid inside the brain
 SULCUS = 6.0  # mm, half-width of gaps to close
 
 
@@ -51,10 +52,10 @@ def brain_mask(magnitude: Volume, voxel_size: Triple) -> Mask:
     coarse = block_mean(magnitude, factors)
     size = tuple(d * f for d, f in zip(voxel_size, factors, strict=True))
     even = _even(coarse, size)
-    threshold = tissue_threshold(even)
-    brain = _part_from_scalp(even > threshold, size)
+    tissue = even > tissue_threshold(even)
+    brain = _part_from_scalp(tissue, size)
     brain = fill_holes(close(brain, SULCUS, size))
-    brain |= dilate(brain, 1.01 * max(size), size) & (even > FAINT * threshold)
+    brain |= dilate(brain, 1.01 * max(size), size) & tissue
     return _refine(fill_holes(brain), magnitude.shape, factors)
 
 
@@ -78,7 +79,8 @@ def otsu(values: Volume) -> float:
     sums = np.cumsum(counts * centres)
     with np.errstate(divide='ignore', invalid='ignore'):
         spread = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
-    return float(centres[np.nanargmax(spread)])
+    best = np.flatnonzero(spread >= np.nanmax(spread) * (1 - 1e-9))  # a run where a gap is empty
+    return float(centres[best].mean())
 
 
 def tissue_threshold(values: Volume) -> float:
@@ -112,7 +114,7 @@ def _even(magnitude: Volume, voxel_size: Triple) -> Volume:
 def _part_from_scalp(tissue: Mask, voxel_size: Triple) -> Mask:
     head = fill_holes(close(tissue, 2 * SULCUS, voxel_size))
     shallow = distance_inside(head, voxel_size) < SCALP
-    filled = fill_holes(tissue)
+    filled = fill_small_holes(tissue, VENTRICLES, voxel_size)
     whole = largest_component(filled)
     width = distance_inside(filled, voxel_size)
     if not shallow.any() or not np.isfinite(width).all():

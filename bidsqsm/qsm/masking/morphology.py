@@ -55,3 +55,13 @@ def fill_holes(mask: Mask) -> Mask:
     box = bounding_box(mask)
     filled[box] = ndimage.binary_fill_holes(mask[box])
     return filled
+
+
+def fill_small_holes(mask: Mask, volume: float, voxel_size: Triple) -> Mask:
+    """Fill cavities of less than ``volume`` mm3; larger ones may be skull within a closed scalp."""
+    holes, _ = ndimage.label(fill_holes(mask) & ~mask)
+    sizes = np.bincount(holes.reshape(-1)) * float(np.prod(voxel_size))
+    small = sizes < volume
+    small[0] = False
+    filled: Mask = mask | small[holes]
+    return filled
