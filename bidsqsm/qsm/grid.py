@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 Volume = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.integer]
 Triple = tuple[float, float, float]
 Box = tuple[slice, slice, slice]
 
@@ -90,4 +91,4 @@ def rfft_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2] // 2 + 1
 
 
-__all__ = ['Box', 'Grid', 'Mask', 'Triple', 'Volume', 'bounding_box', 'rfft_shape']
+__all__ = ['Box', 'Grid', 'Labels', 'Mask', 'Triple', 'Volume', 'bounding_box', 'rfft_shape']

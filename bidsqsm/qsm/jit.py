@@ -29,10 +29,12 @@ def kernel(
             import numba
 
             options: dict[str, Any] = {'parallel': parallel, 'fastmath': fastmath, 'nogil': True}
+            machine_code: Callable[P, R]
             try:
-                return numba.njit(cache=True, **options)(function)
+                machine_code = numba.njit(cache=True, **options)(function)
             except RuntimeError:  # no place for a cache
-                return numba.njit(**options)(function)
+                machine_code = numba.njit(**options)(function)
+            return machine_code
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:

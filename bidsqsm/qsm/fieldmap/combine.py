@@ -39,7 +39,7 @@ def field_from_echoes(
     to_ppm = np.float32(1 / (2 * np.pi * imaging_frequency))
     noise = np.zeros(mask.shape, np.float32)
     noise[used] = sigma / np.sqrt(information[used])
-    power = np.sum(magnitude**2, axis=0, dtype=np.float32)
+    power = np.asarray(np.sum(magnitude**2, axis=0, dtype=np.float32))
     residual = np.zeros(mask.shape, np.float32)
     residual[used] = np.sqrt(misfit[used] / power[used])
     return FieldFit(rate * to_ppm, noise * to_ppm, residual, offset)

@@ -50,13 +50,19 @@ def brain_mask(magnitude: Volume, voxel_size: Triple) -> Mask:
     """
     factors = [max(1, round(COARSE / d)) for d in voxel_size]
     coarse = block_mean(magnitude, factors)
-    size = tuple(d * f for d, f in zip(voxel_size, factors, strict=True))
+    size = times(voxel_size, factors)
     even = _even(coarse, size)
     tissue = even > tissue_threshold(even)
     brain = _part_from_scalp(tissue, size)
     brain = fill_holes(close(brain, SULCUS, size))
     brain |= dilate(brain, 1.01 * max(size), size) & tissue
     return _refine(fill_holes(brain), magnitude.shape, factors)
+
+
+def times(voxel_size: Triple, factors: list[int]) -> Triple:
+    """Size in mm of blocks of voxels."""
+    x, y, z = (d * f for d, f in zip(voxel_size, factors, strict=True))
+    return x, y, z
 
 
 def block_mean(volume: Volume, factors: list[int]) -> Volume:

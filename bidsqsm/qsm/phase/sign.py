@@ -9,7 +9,7 @@ import numpy as np
 from bidsqsm.qsm.background.vsharp import vsharp
 from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.masking.brain import block_mean
+from bidsqsm.qsm.masking.brain import block_mean, times
 from bidsqsm.qsm.masking.morphology import erode
 
 COARSE = 2.0  # mm: nuclei and larger veins show at this size
@@ -68,7 +68,7 @@ def decide_sign(total_field: Volume, mask: Mask, grid: Grid, decay: Volume | Non
     weight = block_mean(mask.astype(np.float32), factors)
     inside = weight > 0.5
     field = block_mean(np.where(mask, total_field, 0), factors) / np.maximum(weight, 0.5)
-    size = tuple(d * f for d, f in zip(grid.voxel_size, factors, strict=True))
+    size = times(grid.voxel_size, factors)
     coarse = Grid(field.shape, size, grid.b0_direction)
     local, deep = vsharp(np.where(inside, field, 0).astype(np.float32), inside, coarse)
     chi = tkd(local, deep, coarse)

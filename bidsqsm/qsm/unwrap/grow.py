@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba as nb
 import numpy as np
 from numba.extending import register_jitable
 
-from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.grid import Labels, Mask, Volume
 from bidsqsm.qsm.jit import kernel
 
 TWO_PI = np.float32(2 * np.pi)
@@ -14,12 +16,12 @@ PI = np.float32(np.pi)
 
 
 @register_jitable
-def _wrap(angle):
+def _wrap(angle: Any) -> Any:
     return angle - TWO_PI * np.rint(angle / TWO_PI)
 
 
 @register_jitable
-def _bend(phase, i, j, k, di, dj, dk):
+def _bend(phase: Any, i: Any, j: Any, k: Any, di: Any, dj: Any, dk: Any) -> Any:
     # how straight the phase runs through a voxel: 1 on a line, 0 at a kink of 2 rad or more
     nx, ny, nz = phase.shape
     before = i >= di and j >= dj and k >= dk
@@ -38,7 +40,7 @@ def edge_weights(
     magnitude: Volume,
     level: np.float32,
     mask: Mask,
-    edges: Volume,
+    edges: Labels,
     quality: Volume,
 ) -> None:
     """Fill ``edges`` (0: none, 1 worst .. 255 best) towards +x, +y, +z, and the voxel quality.
@@ -86,7 +88,7 @@ def edge_weights(
 
 
 @kernel(parallel=False)
-def grow(phase: Volume, edges: Volume, seeds: Volume, component: Volume) -> int:
+def grow(phase: Volume, edges: Labels, seeds: Labels, component: Labels) -> int:
     """Unwrap ``phase`` (flat, in place) along the best edges; every seed's component in turn.
 
     A region takes the best edge that leaves it, kept in 256 buckets of linked lists; the voxel

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bidsqsm.qsm.grid import Mask, Volume, bounding_box
+from bidsqsm.qsm.grid import Labels, Mask, Volume, bounding_box
 from bidsqsm.qsm.unwrap.grow import edge_weights
 
 
 def reliability(
     phase: Volume, magnitude: Volume, mask: Mask, echo_times: Sequence[float], first: int = 0
-) -> tuple[Volume, Volume]:
+) -> tuple[Labels, Volume]:
     """Weights of the edges towards +x, +y, +z, and the quality of each voxel.
 
     Parameters

@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 
 from bidsqsm.qsm.bounds import Between
-from bidsqsm.qsm.grid import Mask, Volume, bounding_box
+from bidsqsm.qsm.grid import Labels, Mask, Volume, bounding_box
 from bidsqsm.qsm.unwrap.grow import grow
 from bidsqsm.qsm.unwrap.reliability import reliability
 from bidsqsm.qsm.unwrap.result import Unwrapped
@@ -68,7 +68,7 @@ def romeo(
     doubt = (255 * (1 - quality[inner])).astype(np.uint8)
     seeds = np.flatnonzero(inner)[np.argsort(doubt, kind='stable')]
     unwrapped = np.where(inner, cropped, np.float32(0))
-    component = np.zeros(inner.shape, np.int32)
+    component: Labels = np.zeros(inner.shape, np.int32)
     count = grow(unwrapped[first].reshape(-1), edges.reshape(3, -1), seeds, component)
     times = np.asarray(echo_times, np.float32)
     settle_components(unwrapped, weight, component, count, times, first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.grid import Labels, Mask, Volume
 from bidsqsm.qsm.jit import kernel
 
 TWO_PI = np.float32(2 * np.pi)
@@ -47,7 +47,7 @@ def follow_echoes(
 def settle_components(
     phase: Volume,
     magnitude: Volume,
-    component: Volume,
+    component: Labels,
     count: int,
     echo_times: Volume,
     first: int,
