@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Volume = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
-Labels = npt.NDArray[np.integer]
+Labels = npt.NDArray[np.integer[Any]]
 Triple = tuple[float, float, float]
 Box = tuple[slice, slice, slice]
 

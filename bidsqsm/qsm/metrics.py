@@ -7,15 +7,13 @@ to a constant, and references differ.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
-from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
 
-Labels = npt.NDArray[np.integer[Any]]
 _C1, _C2 = 1e-4, 1e-6  # (K1 L)^2 and (K2 L)^2 of XSIM: L = 1 ppm, K1 = 0.01, K2 = 0.001
 
 
