@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from bidsqsm.cli.demo import main
+from bidsqsm.cli.validation import find_validator
 from bidsqsm.io.demo import default_shape, scan_affine
 from bidsqsm.io.demo_dataset import DemoOptions, subjects, write_demo, write_stored
 from bidsqsm.io.errors import DatasetError
@@ -89,12 +89,12 @@ def test_channels_lie_along_the_fourth_axis(tmp_path):
 
 
 def test_the_dataset_validates(demo_dataset):
-    validator = shutil.which('bids-validator-deno')
+    validator = find_validator()
     if validator is None:
         pytest.skip('bids-validator-deno is not installed')
     for folder in (demo_dataset, demo_dataset / 'derivatives' / 'truth'):
         done = subprocess.run(  # noqa: S603
-            [validator, str(folder), '--ignoreWarnings'],
+            [str(validator), str(folder), '--ignoreWarnings'],
             capture_output=True,
             text=True,
             check=False,
