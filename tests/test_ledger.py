@@ -30,7 +30,7 @@ def node(run, name='invert_dipole', step='dipole_wf', **outputs):
     return SimpleNamespace(
         name=name, fullname=f'bidsqsm_wf.subject_01_wf.{run}_wf.{step}.{name}', mem_gb=1.5,
         inputs=given, outputs=made, result=SimpleNamespace(outputs=made),
-        output_dir=lambda: '/work/here',
+        output_dir=lambda: '/scratch/here',
     )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def status(ledger, run):
         ('error', 'failed', '^the step dipole inversion: it broke$'),
         ('killed', 'failed', 'dipole inversion: it broke; .* 1.5 GB of the 4.0 GB .*--mem'),
         ('memory', 'failed', 'lower --nprocs'),
-        ('disk', 'failed', 'dipole inversion: it broke in /work/here: free space'),
+        ('disk', 'failed', 'dipole inversion: it broke in /scratch/here: free space'),
     ],
 )
 def test_a_failure_is_booked_with_a_reason_and_a_crash_file(ledger, tmp_path, kind, end, reason):
