@@ -10,8 +10,6 @@ threads, on the grid that the run uses; the ratio is that of the medians.
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from accuracy import call
 from scipy import fft
 
 from bidsqsm.qsm.dipole.admm import Admm
@@ -56,15 +55,6 @@ def stages(root: Path, voxel_size: list[str]) -> pd.DataFrame:
         call(str(root / 'bids'), str(root / name), 'participant', *work, *options)
     (found,) = (root / 'second' / 'logs').glob('*.resources.tsv')
     return pd.read_csv(found, sep='\t').drop(columns='run')
-
-
-def call(*words: str) -> None:
-    """Call the command line in a process of its own, quietly unless it fails."""
-    done = subprocess.run(
-        [sys.executable, '-m', 'bidsqsm', *words], check=False, capture_output=True, text=True
-    )
-    if done.returncode:
-        sys.exit(f'bidsqsm {" ".join(words)} failed:\n{done.stdout}{done.stderr}')
 
 
 def tv_step(grid: Grid) -> list[str]:
