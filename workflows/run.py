@@ -39,6 +39,8 @@ LINKS = (
     ('background_wf.mask', 'dipole_wf.mask'),
     ('masking_wf.qsm_mask', 'dipole_wf.support'),
     ('fieldmap_wf.noise', 'dipole_wf.noise'),
+    ('phase_wf.magnitude_rss', 'dipole_wf.magnitude'),
+    ('relaxometry_wf.r2star', 'dipole_wf.r2star'),
     ('dipole_wf.chi', 'reference_wf.chi'),
     ('dipole_wf.mask', 'reference_wf.mask'),
     ('relaxometry_wf.r2star', 'reference_wf.r2star'),

@@ -8,11 +8,13 @@ from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
+    convergence,
     grid_of,
     mask_of,
     volume,
 )
 from bidsqsm.interfaces.weights import weights_for
+from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
 
 
@@ -38,8 +40,9 @@ class RemoveBackground(StepInterface):
         remove = self.choice('background')
         field, mask = volume(self.inputs.in_file), mask_of(self.inputs.in_mask)
         weights = weights_for(remove, self.inputs.noise, mask)
-        with threads(self.inputs.num_threads):
+        with threads(self.inputs.num_threads), watched() as endings:
             local, left = remove(field, mask, grid_of(self.inputs.in_file), **weights)
         self.save(runtime, self.inputs.in_file, local_field=local, mask=left)
-        self._results['facts'] = {'kept': round(float(left.sum() / mask.sum()), 4)}
+        kept = round(float(left.sum() / mask.sum()), 4)
+        self._results['facts'] = {'kept': kept, **convergence(endings)}
         return runtime

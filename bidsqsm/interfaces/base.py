@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from bidsqsm.catalog import STEPS
 from bidsqsm.io.nifti import load_volume, save_volume
 from bidsqsm.methods import Choice
 from bidsqsm.qsm.grid import Grid, Mask
+from bidsqsm.qsm.iteration import Ending
 
 
 @functools.cache
@@ -76,6 +78,22 @@ class StepInterface(SimpleInterface):
             if array is not None:
                 path = Path(runtime.cwd, f'{name}.nii')
                 self._results[name] = str(save_volume(array, affine, path))
+
+
+def convergence(endings: Sequence[Ending]) -> dict[str, Any]:
+    """Facts of the iterations of a step, with a warning for each that did not converge."""
+    told = [
+        {
+            'solver': ending.name,
+            'iterations': ending.iterations,
+            'last': float(f'{ending.changes[-1]:.3g}') if ending.changes else None,
+            'tolerance': ending.tol,
+            'converged': ending.converged,
+        }
+        for ending in endings
+    ]
+    warnings = [ending.sentence for ending in endings if not ending.converged]
+    return ({'convergence': told} if told else {}) | ({'warnings': warnings} if warnings else {})
 
 
 def affine_of(path: str) -> npt.NDArray[np.float64]:

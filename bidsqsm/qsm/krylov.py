@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 import numba as nb
 import numpy as np
 
 from bidsqsm.qsm.grid import Volume
+from bidsqsm.qsm.iteration import Ending, ended
 from bidsqsm.qsm.jit import kernel
-
-LOGGER = logging.getLogger(__name__)
 
 
 @kernel()
@@ -90,9 +88,8 @@ def conjugate_gradients(
     better = residual if precondition is None else precondition(residual)
     direction = better.copy()
     start = size = dot(residual, better)
-    iteration = 0
-    while size > tol**2 * start and iteration < max_iter:
-        iteration += 1
+    left: list[float] = []
+    while size > tol**2 * start and len(left) < max_iter:
         image = operator(direction)
         curvature = dot(direction, image)
         if curvature <= 0:  # rounding has used up the direction
@@ -102,9 +99,9 @@ def conjugate_gradients(
         _add_scaled(residual, -step, image)
         better = residual if precondition is None else precondition(residual)
         last, size = size, dot(residual, better)
+        left.append(max(size / start, 0.0) ** 0.5)
         _scale_and_add(direction, np.float32(size / last), better)
-    left = (size / start) ** 0.5 if start > 0 else 0.0
-    LOGGER.info('%s: stopped after %d iterations at a residual of %.1e', name, iteration, left)
+    ended(Ending(name, tuple(left) or (0.0,), tol))
     return x
 
 
@@ -145,16 +142,15 @@ def least_squares(
     slope = adjoint(residual)
     x, direction = np.zeros_like(slope), slope.copy()
     start = size = dot(slope, slope)
-    iteration = 0
-    while size > tol**2 * start and iteration < max_iter:
-        iteration += 1
+    left: list[float] = []
+    while size > tol**2 * start and len(left) < max_iter:
         image = forward(direction)
         step = np.float32(size / dot(image, image))
         _add_scaled(x, step, direction)
         _add_scaled(residual, -step, image)
         slope = adjoint(residual)
         last, size = size, dot(slope, slope)
+        left.append((size / start) ** 0.5)
         _scale_and_add(direction, np.float32(size / last), slope)
-    left = (size / start) ** 0.5 if start > 0 else 0.0
-    LOGGER.info('%s: stopped after %d iterations at a gradient of %.1e', name, iteration, left)
+    ended(Ending(name, tuple(left) or (0.0,), tol))
     return x
