@@ -12,6 +12,10 @@ from bidsqsm.qsm.background.lbv import lbv
 from bidsqsm.qsm.background.pdf import pdf
 from bidsqsm.qsm.background.vsharp import vsharp
 from bidsqsm.qsm.coil.mcpc3ds import mcpc3ds
+from bidsqsm.qsm.coil.mcpc_c import mcpc_c
+from bidsqsm.qsm.coil.reference_coil import reference_coil
+from bidsqsm.qsm.coil.short_te import short_te
+from bidsqsm.qsm.coil.virtual_coil import virtual_coil
 from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.dipole.tv import tv
 from bidsqsm.qsm.fieldmap.linear import linear
@@ -32,7 +36,13 @@ COIL = Step(
     takes='complex channels',
     gives='phase in rad and magnitude',
     default='mcpc3ds',
-    methods=(Method('mcpc3ds', mcpc3ds, cite=('eckstein2018',)),),
+    methods=(
+        Method('mcpc-c', mcpc_c, cite=('hammond2008',)),
+        Method('mcpc3ds', mcpc3ds, cite=('eckstein2018',)),
+        Method('reference-coil', reference_coil, cite=('robinson2017',)),
+        Method('short-te', short_te, cite=('robinson2017b',)),
+        Method('virtual-coil', virtual_coil, cite=('parker2014',)),
+    ),
 )
 
 UNWRAP = Step(

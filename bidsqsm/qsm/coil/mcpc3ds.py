@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 
 from bidsqsm.qsm.bounds import Between, OneOf
+from bidsqsm.qsm.coil.channels import Channels, Complex, add_in_phase, visit_channels
 from bidsqsm.qsm.coil.survey import survey
 from bidsqsm.qsm.grid import Grid, Volume
-from bidsqsm.qsm.phase.chopper import alternating_signs
 from bidsqsm.qsm.phase.difference import Unwrapper, signal_mask, unwrapped_difference
 from bidsqsm.qsm.phase.smooth import smooth_phase
 
 LOGGER = logging.getLogger(__name__)
-
-Channels = Callable[[int], npt.NDArray[np.complexfloating]]
 
 
 def mcpc3ds(
@@ -77,48 +74,29 @@ def mcpc3ds(
     """
     if len(echo_times) < 2:
         raise ValueError(
-            'uncombined channels with one echo time; MCPC-3D-S needs at least two echoes: '
-            'combine the channels on the scanner'
+            'uncombined channels with one echo time; MCPC-3D-S needs at least two echoes: choose '
+            'virtual-coil, mcpc-c or reference-coil, or combine the channels on the scanner'
         )
     seen = survey(load_channel, n_channels, echo_times, grid)
-    second = seen.second_echo(bipolar)
+    second = seen.second_echo(bipolar, echo_times, grid)
     raw = seen.difference(second)
     mask = signal_mask(np.abs(raw))
     interval = echo_times[second] - echo_times[0]
     grown = unwrapped_difference(np.angle(raw), np.abs(raw), mask, interval, unwrap)
     back = np.float32(echo_times[0] / interval) * grown
-    signs = alternating_signs(grid.shape, seen.alternation.axes)
-    total = np.zeros((len(echo_times), *grid.shape), np.complex64)
-    for c in range(n_channels):
-        channel = _loaded(load_channel, c) * signs
-        _add_channel(channel, back, mask, grid, sigma, total)
+    signs = seen.signs
+    total = np.zeros(seen.power.shape, np.complex64)
+
+    def add(_: int, channel: Complex) -> None:
+        weight = np.where(mask, np.abs(channel[0]), np.float32(0)) ** 2
+        if not weight.any():
+            return
+        weight /= weight.max()
+        first = np.angle(channel[0] * signs)
+        offset = smooth_phase(first - back, weight, grid, sigma, passes=2)
+        add_in_phase(channel, offset, total)
+
+    visit_channels(load_channel, n_channels, total.shape, add)
     LOGGER.info('mcpc3ds: combined %d channels from echoes 1 and %d', n_channels, second + 1)
+    total *= signs
     return np.angle(total), np.sqrt(seen.power)
-
-
-def _loaded(load_channel: Channels, index: int) -> npt.NDArray[np.complexfloating]:
-    channel = load_channel(index)
-    if not np.isfinite(channel).all():
-        channel = np.nan_to_num(channel, nan=0.0, posinf=0.0, neginf=0.0)
-    return channel
-
-
-def _add_channel(
-    channel: npt.NDArray[np.complexfloating],
-    back: Volume,
-    mask: npt.NDArray[np.bool_],
-    grid: Grid,
-    sigma: float,
-    total: npt.NDArray[np.complexfloating],
-) -> None:
-    """Estimate a channel's offset and add the channel without it, in place."""
-    first = np.abs(channel[0])
-    weight = np.where(mask, first, np.float32(0)) ** 2
-    if not weight.any():
-        return
-    weight /= weight.max()
-    offset = smooth_phase(np.angle(channel[0]) - back, weight, grid, sigma, passes=2)
-    # echo 1 stands for the sensitivity in all echoes, so that no echo is weighted by its decay
-    matched = first * np.exp(np.complex64(-1j) * offset)
-    for n, echo in enumerate(channel):
-        total[n] += matched * echo

@@ -2,47 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numba as nb
 import numpy as np
-import numpy.typing as npt
 
-from bidsqsm.qsm.grid import Grid, Volume
+from bidsqsm.qsm.coil.channels import Channels, Complex, visit_channels
+from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.jit import kernel
+from bidsqsm.qsm.masking.brain import block_mean
 from bidsqsm.qsm.phase.bipolar import equally_spaced, parity_of_doubled
-from bidsqsm.qsm.phase.chopper import Alternation, alternation_of
+from bidsqsm.qsm.phase.chopper import Alternation, alternating_signs, alternation_of
 from bidsqsm.qsm.phase.difference import signal_mask
 from bidsqsm.qsm.phase.neighbours import neighbour_phasors
 from bidsqsm.qsm.phase.wrap import wrap
 
-Complex = npt.NDArray[np.complexfloating]
+BLOCK = 6.0  # mm
 
 
 @dataclass(frozen=True)
 class Survey:
-    """Sums over channels.
+    """Sums over channels, and the reach of each.
 
     Parameters
     ----------
     power : (n_echoes, nx, ny, nz) float32 array
         Sum of the squared magnitudes.
-    steps : (1 or 2, nx, ny, nz) complex64 array
+    steps : (0 to 2, nx, ny, nz) complex64 array
         Products of each echo with the conjugate of the one before, for the first three echoes.
     alternation
         Axes along which the sign alternates.
-    odd_differs
-        Whether odd echoes differ from even ones; None where that cannot be told.
+    reach : (n_channels, ...) float32 array
+        Mean magnitude of each channel's first echo over blocks of about 6 mm.
+    factors
+        Voxels per block along each axis.
 
     """
 
     power: Volume
     steps: Complex
     alternation: Alternation
-    odd_differs: bool | None
+    reach: Volume
+    factors: list[int]
 
-    def second_echo(self, bipolar: str) -> int:
+    @property
+    def signs(self) -> Volume:
+        """+1 and -1 that make the sign even: (nx, ny, nz) float32."""
+        return alternating_signs(self.power.shape[1:], self.alternation.axes)
+
+    def second_echo(self, bipolar: str, echo_times: Sequence[float], grid: Grid) -> int:
         """Index of the echo to compare with the first: of the same readout direction."""
-        alternating = bipolar == 'yes' or (bipolar == 'auto' and bool(self.odd_differs))
+        alternating = bipolar == 'yes' or (
+            bipolar == 'auto' and _odd_differs(self.steps, echo_times, grid)
+        )
         return 2 if alternating and len(self.steps) == 2 else 1
 
     def difference(self, second: int) -> Complex:
@@ -54,12 +67,31 @@ class Survey:
         root: Complex = product / np.sqrt(np.maximum(np.abs(product), np.float32(1e-30)))
         return root
 
+    def common_block(self) -> tuple[slice, slice, slice]:
+        """Slices of the block that all channels see best: the largest of their smallest shares.
+
+        A channel's share is its magnitude over the largest that it has anywhere, so that a dead
+        channel, alike everywhere, has no say.
+        """
+        share = np.ones(self.reach.shape[1:], np.float32)
+        for blocks in self.reach:
+            if blocks.any():
+                np.minimum(share, blocks / blocks.max(), out=share)
+        where = np.unravel_index(int(np.argmax(share)), share.shape)
+        a, b, c = (
+            slice(int(w) * f, (int(w) + 1) * f) for w, f in zip(where, self.factors, strict=True)
+        )
+        return a, b, c
+
+    def widest_channel(self) -> int:
+        """Index of the channel with most signal where the head gives it least."""
+        power = np.sum(self.reach**2, axis=0)
+        inside: Mask = power > 0.01 * np.percentile(power, 95)
+        return int(np.argmax([np.percentile(blocks[inside], 10) for blocks in self.reach]))
+
 
 def survey(
-    load_channel: Callable[[int], Complex],
-    n_channels: int,
-    echo_times: Sequence[float],
-    grid: Grid,
+    load_channel: Channels, n_channels: int, echo_times: Sequence[float], grid: Grid
 ) -> Survey:
     """Go through all channels once.
 
@@ -70,7 +102,7 @@ def survey(
     n_channels
         Number of channels.
     echo_times
-        Echo times in s, ascending; at least two.
+        Echo times in s, ascending.
     grid
         Voxel size.
 
@@ -81,36 +113,50 @@ def survey(
     """
     power = np.zeros((len(echo_times), *grid.shape), np.float32)
     steps = np.zeros((min(2, len(echo_times) - 1), *grid.shape), np.complex64)
+    factors = [max(1, round(BLOCK / d)) for d in grid.voxel_size]
+    reach: list[Volume] = []
     phasors, total = np.zeros(3, complex), np.zeros(3)
-    for c in range(n_channels):
-        channel = load_channel(c)
-        if channel.shape != power.shape:
-            raise ValueError(
-                f'channel {c + 1} has shape {channel.shape}, expected {power.shape} '
-                '(echoes, then the volume)'
-            )
-        if not np.isfinite(channel).all():
-            channel = np.nan_to_num(channel, nan=0.0, posinf=0.0, neginf=0.0)
-        power += np.abs(channel) ** 2
-        for n in range(len(steps)):
-            steps[n] += channel[n + 1] * np.conj(channel[n])
+
+    def look(_: int, channel: Complex) -> None:
+        nonlocal phasors, total
+        _add_products(channel, power, steps)
+        reach.append(block_mean(np.abs(channel[0]), factors))
         moved = _neighbours(channel, echo_times)
         phasors, total = phasors + moved[0], total + moved[1]
-    return Survey(
-        power, steps, alternation_of(phasors, total), _odd_differs(steps, echo_times, grid)
-    )
+
+    visit_channels(load_channel, n_channels, power.shape, look)
+    if not power[0].any():
+        raise ValueError('the channels are zero everywhere, expected signal in the head')
+    return Survey(power, steps, alternation_of(phasors, total), np.stack(reach), factors)
+
+
+@kernel()
+def _add_products(channel: Complex, power: Volume, steps: Complex) -> None:
+    n_echoes, nx, ny, nz = channel.shape
+    for i in nb.prange(nx):
+        for n in range(n_echoes):
+            for j in range(ny):
+                for k in range(nz):
+                    s = channel[n, i, j, k]
+                    power[n, i, j, k] += s.real * s.real + s.imag * s.imag
+                    if n < steps.shape[0]:
+                        after = channel[n + 1, i, j, k]
+                        steps[n, i, j, k] += after * np.conj(s)
 
 
 def _neighbours(channel: Complex, echo_times: Sequence[float]) -> tuple[Complex, Volume]:
     first = channel[0]
+    if len(channel) == 1:
+        return neighbour_phasors(np.angle(first), None, 0.0, np.abs(first), step=2)
     grown = np.angle(channel[1] * np.conj(first))
     ratio = echo_times[0] / (echo_times[1] - echo_times[0])
     return neighbour_phasors(np.angle(first), grown, ratio, np.abs(first), step=2)
 
 
-def _odd_differs(steps: Complex, echo_times: Sequence[float], grid: Grid) -> bool | None:
+def _odd_differs(steps: Complex, echo_times: Sequence[float], grid: Grid) -> bool:
+    """Whether odd echoes are seen to differ from even ones."""
     if len(steps) < 2 or not equally_spaced(echo_times[:3]):
-        return None
+        return False
     doubled = wrap(np.angle(steps[1]) - np.angle(steps[0]))
     weight = np.minimum(np.abs(steps[0]), np.abs(steps[1]))
     mask = signal_mask(weight)

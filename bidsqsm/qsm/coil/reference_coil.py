@@ -1,0 +1,98 @@
+"""Coil combination by the phase of one channel."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+
+from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.coil.channels import (
+    Channels,
+    Complex,
+    add_in_phase,
+    one_channel,
+    smooth_difference,
+    visit_channels,
+)
+from bidsqsm.qsm.coil.survey import survey
+from bidsqsm.qsm.grid import Grid, Volume
+from bidsqsm.qsm.phase.difference import Unwrapper
+
+LOGGER = logging.getLogger(__name__)
+
+
+def reference_coil(
+    load_channel: Channels,
+    n_channels: int,
+    echo_times: Sequence[float],
+    grid: Grid,
+    unwrap: Unwrapper | None = None,
+    *,
+    channel: Annotated[int, Between(-1, 1024)] = 0,
+    sigma: Annotated[float, Between(0, 100)] = 7.0,
+) -> tuple[Volume, Volume]:
+    r"""Coil combination with the phase of one channel as reference.
+
+    At one echo time the field is common to all channels c, so that a channel differs from the
+    reference r by receive phase alone [robinson2017]_. The difference is smoothed and removed:
+
+    .. math::
+
+        \psi_c &= \overline{ \arg S_{1c} S_{1r}^* } \\
+        S_n &= \sum_c |S_{1c}| \, S_{nc} e^{-i \psi_c}
+
+    The receive phase of the reference stays in the result, the same in all echoes. Where the
+    reference sees nothing, the difference is that of the nearest place where it does; a channel
+    that covers the whole head (a body or volume coil) is the best reference. One echo suffices.
+
+    Parameters
+    ----------
+    load_channel
+        Gives channel 0, 1, ... as an (n_echoes, nx, ny, nz) complex64 array.
+    n_channels
+        Number of channels.
+    echo_times
+        Echo times in s, ascending.
+    grid
+        Voxel size.
+    unwrap
+        Not used: differences between channels are smoothed as phasors.
+    channel
+        Number of the reference, counted from 1; 0 takes the one with most signal where the head
+        gives it least.
+    sigma
+        Width of the smoothing of each difference, in mm.
+
+    Returns
+    -------
+    phase : (n_echoes, nx, ny, nz) float32 array
+        In rad, in [-pi, pi].
+    magnitude : (n_echoes, nx, ny, nz) float32 array
+        Root of the sum of squares over channels.
+
+    References
+    ----------
+    .. [robinson2017] Robinson et al., NMR Biomed 30:e3601 (2017). doi:10.1002/nbm.3601
+
+    """
+    if channel > n_channels:
+        raise ValueError(f'reference channel {channel} of {n_channels}; expected one that exists')
+    seen = survey(load_channel, n_channels, echo_times, grid)
+    chosen = channel - 1 if channel else seen.widest_channel()
+    reference = one_channel(load_channel, chosen, seen.power.shape)[0].copy()
+    if not reference.any():
+        raise ValueError(f'reference channel {chosen + 1} is zero everywhere; choose another')
+    total = np.zeros(seen.power.shape, np.complex64)
+
+    def add(_: int, image: Complex) -> None:
+        offset = smooth_difference(image[0], reference, grid, sigma)
+        if offset is not None:
+            add_in_phase(image, offset, total)
+
+    visit_channels(load_channel, n_channels, total.shape, add)
+    LOGGER.info('reference-coil: combined %d channels, reference %d', n_channels, chosen + 1)
+    total *= seen.signs
+    return np.angle(total), np.sqrt(seen.power)
