@@ -16,6 +16,7 @@ from bidsqsm.qsm.coil.mcpc_c import mcpc_c
 from bidsqsm.qsm.coil.reference_coil import reference_coil
 from bidsqsm.qsm.coil.short_te import short_te
 from bidsqsm.qsm.coil.virtual_coil import virtual_coil
+from bidsqsm.qsm.dipole.onnx import onnx
 from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.dipole.tv import tv
 from bidsqsm.qsm.fieldmap.linear import linear
@@ -93,6 +94,7 @@ DIPOLE = Step(
     gives='susceptibility in ppm',
     default='tv',
     methods=(
+        Method('onnx', onnx, cite=('jung2022',)),
         Method('tkd', tkd, cite=('shmueli2009', 'schweser2013')),
         Method('tv', tv, cite=('bilgic2014', 'milovic2018')),
     ),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from bidsqsm.qsm.bounds import Between, OneOf
+from bidsqsm.qsm.bounds import Between, OneOf, Readable
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,13 @@ class Parameter:
     name: str
     type: type
     default: Any
-    bounds: Between | OneOf | None
+    bounds: Between | OneOf | Readable | None
     help: str
+
+    @property
+    def required(self) -> bool:
+        """Whether it must be given."""
+        return self.default is inspect.Parameter.empty
 
     def parse(self, text: str) -> Any:
         """Turn command-line text into a value, or say what was expected."""
@@ -30,6 +37,10 @@ class Parameter:
             if text.lower() not in ('yes', 'no'):
                 raise ValueError(f'{self.name}: expected yes or no, got {text!r}')
             return text.lower() == 'yes'
+        if isinstance(self.bounds, Readable):
+            path = Path(text).expanduser().absolute()  # a step runs in a folder of its own
+            self.bounds.read(path)
+            return path
         try:
             value = self.type(text)
         except ValueError:
@@ -67,7 +78,7 @@ class Method:
             if arg.kind is not arg.KEYWORD_ONLY or _is_array(hint):
                 continue
             notes = getattr(hint, '__metadata__', ())
-            bounds = next((n for n in notes if isinstance(n, Between | OneOf)), None)
+            bounds = next((n for n in notes if isinstance(n, Between | OneOf | Readable)), None)
             text = re.search(rf'^{name}\n((?:    .*\n)+)', self.doc, re.MULTILINE)
             found[name] = Parameter(
                 name,
@@ -111,6 +122,9 @@ class Step:
                 known = ', '.join(method.parameters) or 'none'
                 raise ValueError(f'{name} has no parameter {key!r}; it has: {known}')
             values[key] = method.parameters[key].parse(value)
+        for key, parameter in method.parameters.items():
+            if parameter.required and key not in values:
+                raise ValueError(f'{name} needs {key}: write {name}:{key}=VALUE')
         return Choice(self.name, method, values)
 
 
@@ -130,8 +144,20 @@ class Choice:
         return ':'.join(filter(None, [self.method.name, ','.join(pairs)]))
 
     def settings(self) -> dict[str, Any]:
-        """Every parameter with the value it takes in this run."""
-        return {n: self.values.get(n, p.default) for n, p in self.method.parameters.items()}
+        """Every parameter with the value it takes in this run; a path is a text."""
+        known = {n: self.values.get(n, p.default) for n, p in self.method.parameters.items()}
+        return {n: f'{v}' if isinstance(v, Path) else v for n, v in known.items()}
+
+    def digest(self) -> str:
+        """SHA-256 over the content of the files among the values; empty where there are none."""
+        files = [
+            path
+            for name, parameter in self.method.parameters.items()
+            if isinstance(parameter.bounds, Readable)
+            for path in parameter.bounds.read(self.values[name])
+        ]
+        sums = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+        return hashlib.sha256(' '.join(sums).encode()).hexdigest() if sums else ''
 
     def sentence(self) -> str:
         """The methods-section phrase: title, citations, every parameter."""

@@ -17,7 +17,7 @@ from bidsqsm.cli.parser import build_parser
 from bidsqsm.io.bibliography import works
 from bidsqsm.io.products import PRODUCTS, image_path
 from bidsqsm.methods import Method, Parameter, as_text
-from bidsqsm.qsm.bounds import OneOf
+from bidsqsm.qsm.bounds import OneOf, Readable
 
 _MARKER = re.compile(r'^<!-- generated: ([\w-]+) -->$', re.MULTILINE)
 _BENCHMARKS = Path(__file__).parent.parent / 'benchmarks'
@@ -89,7 +89,7 @@ def _cited(text: str) -> str:
 
 def _parameter(parameter: Parameter) -> tuple[str, str, str, str]:
     meaning = plain(re.sub(r':math:(?=`)', '{math}', _cited(parameter.help)))
-    default = f'`{as_text(parameter.default)}`'
+    default = 'required' if parameter.required else f'`{as_text(parameter.default)}`'
     return f'`{parameter.name}`', default, plain(_allowed(parameter)), meaning
 
 
@@ -99,6 +99,8 @@ def _allowed(parameter: Parameter) -> str:
         return 'yes or no'
     if isinstance(bounds, OneOf):
         return ', '.join(bounds.words)
+    if isinstance(bounds, Readable):
+        return f'path of {bounds.what}'
     if bounds is None:
         return {int: 'whole number', float: 'number'}.get(parameter.type, 'word')
     if parameter.type is int:

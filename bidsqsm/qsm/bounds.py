@@ -1,5 +1,7 @@
 """Limits of a method's parameters, written in its signature."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -26,3 +28,22 @@ class OneOf(NamedTuple):
 
     def __str__(self) -> str:
         return 'out of ' + ', '.join(self.words)
+
+
+class Readable(NamedTuple):
+    """A file that can be read as what it is meant to be.
+
+    ``read`` raises ValueError where it cannot; it returns all the files that decide the result.
+    """
+
+    what: str
+    read: Callable[[Path], tuple[Path, ...]]
+
+    def __contains__(self, value: object) -> bool:
+        try:
+            return isinstance(value, Path) and bool(self.read(value))
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        return f'that is the path of {self.what}'
