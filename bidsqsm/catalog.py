@@ -7,7 +7,9 @@ documentation are all read from it.
 
 from __future__ import annotations
 
-from bidsqsm.methods import Method, Step
+from collections.abc import Mapping
+
+from bidsqsm.methods import Choice, Method, Step
 from bidsqsm.qsm.background.lbv import lbv
 from bidsqsm.qsm.background.pdf import pdf
 from bidsqsm.qsm.background.vsharp import vsharp
@@ -22,6 +24,7 @@ from bidsqsm.qsm.dipole.tv import tv
 from bidsqsm.qsm.fieldmap.linear import linear
 from bidsqsm.qsm.fieldmap.nonlinear import nonlinear
 from bidsqsm.qsm.masking.quality import quality
+from bidsqsm.qsm.onestep.sstv import sstv
 from bidsqsm.qsm.reference.csf import csf
 from bidsqsm.qsm.reference.none import none
 from bidsqsm.qsm.reference.whole_brain import whole_brain
@@ -100,6 +103,15 @@ DIPOLE = Step(
     ),
 )
 
+ONESTEP = Step(
+    'onestep',
+    takes='total field in ppm, or wrapped phase in rad',
+    gives='susceptibility in ppm',
+    default=None,
+    methods=(Method('sstv', sstv, cite=('chatnuntawech2017', 'wu2012')),),
+    replaces=('background', 'dipole'),
+)
+
 REFERENCE = Step(
     'reference',
     takes='susceptibility in ppm, R2* in 1/s, labels',
@@ -128,5 +140,13 @@ RELAXOMETRY = Step(
 #: In the order in which a run goes through them.
 STEPS = {
     step.name: step
-    for step in (COIL, UNWRAP, FIELD, MASK, RELAXOMETRY, BACKGROUND, DIPOLE, REFERENCE)
+    for step in (
+        *(COIL, UNWRAP, FIELD, MASK, RELAXOMETRY, BACKGROUND, DIPOLE, ONESTEP, REFERENCE),
+    )
 }
+
+
+def in_use(choices: Mapping[str, Choice]) -> dict[str, Choice]:
+    """The choices less those whose place another one takes, in the order of the steps."""
+    replaced = {name for step in choices for name in STEPS[step].replaces}
+    return {name: choices[name] for name in STEPS if name in choices and name not in replaced}

@@ -14,6 +14,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from bidsqsm.qsm.bounds import Between, OneOf, Readable
+from bidsqsm.qsm.echoes import Echoes
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,12 @@ class Method:
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """Keyword-only arguments of the function, in order; arrays (weights) are not parameters."""
+        """Keyword-only arguments of the function, in order; data (weights, echoes) are no parameters."""
         hints = get_type_hints(self.function, include_extras=True)
         found = {}
         for name, arg in inspect.signature(self.function).parameters.items():
             hint = hints[name]
-            if arg.kind is not arg.KEYWORD_ONLY or _is_array(hint):
+            if arg.kind is not arg.KEYWORD_ONLY or _is_data(hint):
                 continue
             notes = getattr(hint, '__metadata__', ())
             bounds = next((n for n in notes if isinstance(n, Between | OneOf | Readable)), None)
@@ -96,13 +97,18 @@ class Method:
 
 @dataclass(frozen=True)
 class Step:
-    """A stage of the pipeline and the methods that can fill it."""
+    """A stage of the pipeline and the methods that can fill it.
+
+    ``default`` is None for a step that a run goes through only where it was chosen; ``replaces``
+    names the steps whose place it then takes.
+    """
 
     name: str
     takes: str
     gives: str
-    default: str
+    default: str | None
     methods: tuple[Method, ...]
+    replaces: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Method:
         for method in self.methods:
@@ -173,7 +179,7 @@ def as_text(value: Any) -> str:
     return {True: 'yes', False: 'no'}[value] if isinstance(value, bool) else f'{value}'
 
 
-def _is_array(hint: Any) -> bool:
+def _is_data(hint: Any) -> bool:
     if get_origin(hint) in (Union, types.UnionType):
-        return any(_is_array(h) for h in get_args(hint))
-    return get_origin(hint) is np.ndarray or hint is np.ndarray
+        return any(_is_data(h) for h in get_args(hint))
+    return get_origin(hint) is np.ndarray or hint in (np.ndarray, Echoes)

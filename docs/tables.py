@@ -16,7 +16,7 @@ from bidsqsm.cli.demo import add_arguments
 from bidsqsm.cli.parser import build_parser
 from bidsqsm.io.bibliography import works
 from bidsqsm.io.products import PRODUCTS, image_path
-from bidsqsm.methods import Method, Parameter, as_text
+from bidsqsm.methods import Method, Parameter, Step, as_text
 from bidsqsm.qsm.bounds import OneOf, Readable
 
 _MARKER = re.compile(r'^<!-- generated: ([\w-]+) -->$', re.MULTILINE)
@@ -41,10 +41,16 @@ def fill(page: str) -> str:
 def defaults() -> str:
     """One line for every step: what it makes and which method makes it by default."""
     rows = [
-        (f'`--{step.name}`', plain(step.takes), plain(step.gives), f'`{step.default}`')
+        (f'`--{step.name}`', plain(step.takes), plain(step.gives), _default(step))
         for step in STEPS.values()
     ]
     return table(('step', 'takes', 'gives', 'default'), rows)
+
+
+def _default(step: Step) -> str:
+    if step.default:
+        return f'`{step.default}`'
+    return 'none; in place of ' + ' and '.join(f'`--{name}`' for name in step.replaces)
 
 
 def methods() -> str:
@@ -52,6 +58,8 @@ def methods() -> str:
     parts = []
     for step in STEPS.values():
         parts.append(f'## `--{step.name}`\n\nFrom {plain(step.takes)} to {plain(step.gives)}.')
+        if step.replaces:
+            parts.append(f'Default: {_default(step)}.')
         for method in step.methods:
             mark = ' (default)' if method.name == step.default else ''
             parts.append(_method(method, mark))

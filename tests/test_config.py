@@ -11,7 +11,7 @@ import pytest
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.cli.parser import parse_arguments
-from bidsqsm.config import Config, default_work_dir
+from bidsqsm.config import Config, default_methods, default_work_dir
 
 ARGS = ['in', 'out', 'participant']
 
@@ -29,7 +29,7 @@ def write(text):
 def test_every_step_has_its_default_method():
     config = parse_arguments(ARGS)
     assert {k: c.method.name for k, c in config.methods.items()} == {
-        name: step.default for name, step in STEPS.items()
+        name: step.default for name, step in STEPS.items() if step.default
     }
 
 
@@ -90,9 +90,39 @@ def test_the_copy_of_the_settings_gives_the_same_settings(tmp_path):
 
 def test_the_copy_names_every_parameter_so_that_new_defaults_do_not_change_it():
     table = tomllib.loads(parse_arguments(ARGS).to_toml())
-    for name, step in STEPS.items():
-        for parameter in step[step.default].parameters:
+    for name, choice in default_methods().items():
+        for parameter in choice.method.parameters:
             assert f'{parameter}=' in table[name]
+
+
+def test_one_step_takes_the_place_of_two(tmp_path):
+    config = parse_arguments([*ARGS, '--onestep', 'sstv:weight=0.001'])
+    assert {'background', 'dipole'} & {*config.methods, *config.summary()['methods']} == set()
+    assert config.summary()['methods']['onestep']['weight'] == 0.001
+    again = parse_arguments([*ARGS, *write(config.to_toml())])
+    assert again.summary() == config.summary()
+
+
+@pytest.mark.parametrize(
+    ('text', 'typed'),
+    [
+        ('', ['--onestep', 'sstv', '--dipole', 'tv']),
+        ('onestep = "sstv"\nbackground = "pdf"', []),
+        ('onestep = "sstv"', ['--onestep', 'sstv', '--background', 'pdf']),
+    ],
+)
+def test_one_step_and_what_it_replaces_are_refused_in_a_sentence(text, typed, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse_arguments([*ARGS, *write(text), *typed])
+    assert stop.value.code == 2
+    assert '--onestep takes the place of --' in capsys.readouterr().err
+
+
+def test_the_command_line_wins_over_the_file_where_only_one_of_two_can_be_used():
+    whole = write(parse_arguments(ARGS).to_toml())
+    assert 'dipole' not in parse_arguments([*ARGS, *whole, '--onestep', 'sstv']).methods
+    one = write('onestep = "sstv"\n')
+    assert 'onestep' not in parse_arguments([*ARGS, *one, '--dipole', 'tkd']).methods
 
 
 def test_a_mask_file_takes_the_place_of_a_method():

@@ -13,6 +13,7 @@ from bidsqsm.catalog import STEPS
 from bidsqsm.interfaces.background import RemoveBackground
 from bidsqsm.interfaces.dipole import InvertDipole
 from bidsqsm.interfaces.masking import MakeMask, check, refuse_noise
+from bidsqsm.interfaces.onestep import InvertTotalField
 from bidsqsm.interfaces.preparation import prepare_run, readout_of
 from bidsqsm.interfaces.reference import ReferenceChi, plausibility
 from bidsqsm.interfaces.sign import expected_sign, settle
@@ -287,6 +288,23 @@ def test_inversion_brings_back_the_map(phantom, files, tmp_path, method):
     chi = nb.load(node.run(cwd=tmp_path).outputs.chi).get_fdata()
     assert np.corrcoef(chi[phantom.mask], phantom.chi[phantom.mask])[0, 1] > 0.9
     assert not chi[~phantom.mask].any()
+
+
+def test_one_step_gives_the_map_its_mask_and_its_field(phantom, files, tmp_path):
+    node = InvertTotalField(
+        in_file=files['field'], in_mask=files['mask'], noise=files['noise'], phase=files['field'],
+        echoes=files['one'], sign={'sign': -1}, echo_times=[0.01], imaging_frequency=MHZ,
+        method='sstv',
+    )  # fmt: skip
+    outputs = node.run(cwd=tmp_path).outputs
+    chi = nb.load(outputs.chi).get_fdata()
+    local = nb.load(outputs.local_field).get_fdata()
+    assert np.corrcoef(chi[phantom.mask], phantom.chi[phantom.mask])[0, 1] > 0.9
+    assert np.corrcoef(local[phantom.mask], phantom.field[phantom.mask])[0, 1] > 0.9
+    assert np.array_equal(nb.load(outputs.mask).get_fdata() > 0, phantom.mask)
+    assert outputs.facts['convergence'][0]['converged']
+    phase = node._echoes().phase  # noqa: SLF001 - what reaches a method that takes wrapped phase
+    assert np.array_equal(phase[0], -nb.load(files['field']).get_fdata(dtype=np.float32))
 
 
 def test_a_weighted_inversion_reports_the_edge_that_the_field_lost(phantom, files, tmp_path):

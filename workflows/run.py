@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from bidsqsm.catalog import in_use
 from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.sign import expected_sign
 from bidsqsm.io.inputs import GreRun
@@ -14,6 +15,7 @@ from bidsqsm.workflows.background import init_background_wf
 from bidsqsm.workflows.dipole import init_dipole_wf
 from bidsqsm.workflows.fieldmap import init_fieldmap_wf
 from bidsqsm.workflows.masking import init_masking_wf
+from bidsqsm.workflows.onestep import init_onestep_wf
 from bidsqsm.workflows.outputs import init_outputs_wf
 from bidsqsm.workflows.phase import init_phase_wf, init_sign_wf
 from bidsqsm.workflows.reference import init_reference_wf
@@ -41,6 +43,16 @@ LINKS = (
     ('fieldmap_wf.noise', 'dipole_wf.noise'),
     ('phase_wf.magnitude_rss', 'dipole_wf.magnitude'),
     ('relaxometry_wf.r2star', 'dipole_wf.r2star'),
+    ('sign_wf.total_field', 'onestep_wf.total_field'),
+    ('sign_wf.facts', 'onestep_wf.sign'),
+    ('masking_wf.qsm_mask', 'onestep_wf.mask'),
+    ('fieldmap_wf.noise', 'onestep_wf.noise'),
+    ('phase_wf.phase', 'onestep_wf.phase'),
+    ('phase_wf.magnitude', 'onestep_wf.magnitude'),
+    ('phase_wf.magnitude_rss', 'onestep_wf.magnitude_rss'),
+    ('relaxometry_wf.r2star', 'onestep_wf.r2star'),
+    ('onestep_wf.chi', 'reference_wf.chi'),
+    ('onestep_wf.mask', 'reference_wf.mask'),
     ('dipole_wf.chi', 'reference_wf.chi'),
     ('dipole_wf.mask', 'reference_wf.mask'),
     ('relaxometry_wf.r2star', 'reference_wf.r2star'),
@@ -65,6 +77,12 @@ PRODUCTS: Mapping[str, str] = {
     'reference_mask': 'reference_wf.region',
 }
 
+#: Where these come from in a run without a step for the background.
+ONE_STEP: Mapping[str, str] = {
+    'local_field': 'onestep_wf.local_field',
+    'qsm_mask': 'onestep_wf.mask',
+}
+
 #: What the report shows besides.
 SHOWN: Mapping[str, str] = {'phase': 'phase_wf.phase'}
 
@@ -78,6 +96,7 @@ FACTS: Mapping[str, str] = {
     'sign': 'sign_wf.facts',
     'background': 'background_wf.facts',
     'dipole': 'dipole_wf.facts',
+    'onestep': 'onestep_wf.facts',
     'reference': 'reference_wf.facts',
 }
 
@@ -103,7 +122,7 @@ def init_run_wf(
     output_dir
         Root of the derivative dataset.
     choices
-        Method of every step of the catalogue, with its parameters.
+        Method of every step that the run is to go through, with its parameters.
     phase_sign
         ``auto`` (from the data), ``+1`` or ``-1``.
     wishes
@@ -119,6 +138,7 @@ def init_run_wf(
 
     """
     workflow = Workflow(name=name or workflow_name(run.name))
+    choices = in_use(choices)
     steps = _steps(run, choices, phase_sign, omp_nthreads)
     steps['phase_wf'] = init_phase_wf(
         run=run,
@@ -129,7 +149,11 @@ def init_run_wf(
         mem_gb=memory_gb(run.shape, 10 + 5 * run.n_echoes),
         omp_nthreads=omp_nthreads,
     )
-    products = {key: source for key, source in PRODUCTS.items() if _maker(source) in steps}
+    products = {
+        key: source
+        for key, source in (*PRODUCTS.items(), *ONE_STEP.items())
+        if _maker(source) in steps
+    }
     facts = {key: source for key, source in FACTS.items() if _maker(source) in steps}
     steps['outputs_wf'] = init_outputs_wf(
         run=run,
@@ -167,10 +191,20 @@ def _steps(
         ),
         init_masking_wf(method=choices['mask'], mask=run.mask, **many),
         init_sign_wf(phase_sign=phase_sign, expected=expected_sign(run.metadata), **many),
-        init_background_wf(method=choices['background'], **few),
-        init_dipole_wf(method=choices['dipole'], **few),
         init_reference_wf(method=choices['reference'], labels=run.labels, **few),
     ]  # fmt: skip
+    if 'onestep' in choices:
+        made.append(
+            init_onestep_wf(
+                method=choices['onestep'],
+                echo_times=times,
+                imaging_frequency=run.imaging_frequency,
+                **many,
+            )
+        )
+    else:
+        made.append(init_background_wf(method=choices['background'], **few))
+        made.append(init_dipole_wf(method=choices['dipole'], **few))
     if n > 1:  # one echo shows no decay
         decay = init_relaxometry_wf(method=choices['relaxometry'], echo_times=times, **many)
         made.append(decay)
@@ -184,7 +218,7 @@ def used_choices(run: GreRun, choices: Mapping[str, Choice]) -> dict[str, Choice
         'mask': run.mask is not None,
         'relaxometry': run.n_echoes == 1,
     }
-    return {step: choice for step, choice in choices.items() if not idle.get(step)}
+    return {step: choice for step, choice in in_use(choices).items() if not idle.get(step)}
 
 
 def workflow_name(run_name: str) -> str:

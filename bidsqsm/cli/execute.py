@@ -19,7 +19,7 @@ from bidsqsm.io.atomic import write_text
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.sidecars import as_json
 from bidsqsm.workflows.base import NAME, subject_workflow_name
-from bidsqsm.workflows.run import FACTS, PRODUCTS, SHOWN, workflow_name
+from bidsqsm.workflows.run import FACTS, ONE_STEP, PRODUCTS, SHOWN, workflow_name
 
 LOGGER = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ class Ledger:
                                   if w not in state.status.warnings]  # fmt: skip
         sources = _sources(node)
         state.facts |= {k: facts for k, source in FACTS.items() if source in sources}
-        for key, source in {**PRODUCTS, **SHOWN}.items():
+        for key, source in (*PRODUCTS.items(), *ONE_STEP.items(), *SHOWN.items()):
             value = outputs.get(sources.get(source, ''))
             if isinstance(value, str):
                 state.products[key] = Path(value)

@@ -21,6 +21,7 @@ STAGES: Mapping[str, str] = {
     'decide_sign': 'sign of the phase',
     'remove_background': 'background removal',
     'invert_dipole': 'dipole inversion',
+    'invert_total_field': 'inversion in one step',
     'reference_chi': 'reference',
     'write_derivatives': 'writing',
     'report': 'report',

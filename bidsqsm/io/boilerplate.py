@@ -25,6 +25,7 @@ _STEPS = {
     'mask': 'The brain was masked',
     'background': 'The background field was removed',
     'dipole': 'The local field was inverted to susceptibility',
+    'onestep': 'Susceptibility was estimated without a separate removal of the background field',
     'reference': 'Susceptibility was referenced',
     'relaxometry': 'The relaxation rate R2* was fitted',
 }

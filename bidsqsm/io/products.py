@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from bidsqsm.io.names import in_order, join
 
 FIELD_STEPS = ('coil', 'phase', 'unwrap', 'field')
-LOCAL_STEPS = (*FIELD_STEPS, 'mask', 'background')
+LOCAL_STEPS = (*FIELD_STEPS, 'mask', 'background', 'onestep')
 CHI_STEPS = (*LOCAL_STEPS, 'dipole', 'reference')
 
 
@@ -26,7 +26,8 @@ class Product:
     steps
         Steps of the catalogue that the product depends on, in order.
     made_by
-        The step whose method is the product's estimation algorithm; the last one if empty.
+        The steps whose method is the product's estimation algorithm, the first of them that is
+        used; the last one of ``steps`` if empty.
     stripped
         Whether the tissue outside the brain was removed.
     in_hz
@@ -41,7 +42,7 @@ class Product:
     units: str | None
     description: str
     steps: tuple[str, ...]
-    made_by: str = ''
+    made_by: tuple[str, ...] = ()
     desc: str = ''
     part: str = ''
     stripped: bool = True
@@ -61,7 +62,7 @@ PRODUCTS: Mapping[str, Product] = {
         suffix='Chimap',
         units='ppm',
         steps=CHI_STEPS,
-        made_by='dipole',
+        made_by=('dipole', 'onestep'),
         description='Magnetic susceptibility relative to the reference region, zero outside the '
         'mask.',
     ),
@@ -185,7 +186,7 @@ PRODUCTS: Mapping[str, Product] = {
         desc='qsm',
         units=None,
         mask_type='ROI',
-        steps=('mask', 'background'),
+        steps=('mask', 'background', 'onestep'),
         description='Voxels that have a susceptibility: the brain less unreliable edges.',
     ),
     'reference_mask': Product(

@@ -38,7 +38,8 @@ ACQUISITION_KEYS = (
 
 #: Steps in the order in which a run goes through them.
 CHAIN = (
-    *('coil', 'phase', 'unwrap', 'field', 'mask', 'background', 'dipole', 'reference'),
+    *('coil', 'phase', 'unwrap', 'field', 'mask', 'background', 'dipole', 'onestep'),
+    'reference',
     'relaxometry',
 )
 
@@ -131,8 +132,9 @@ def sidecar(
     content['Sources'] = sources(run, links)
     if product.suffix in ('mask', 'probseg'):
         content['SpatialReference'] = content['Sources'][0]
-    made_by = product.made_by or next(reversed(steps), '')
-    if made_by in steps:
+    candidates = [*(step for step in product.made_by if step in steps), *reversed(steps)]
+    if candidates:
+        made_by = candidates[0]
         content['EstimationAlgorithm'] = steps[made_by]['Title']
         content['EstimationReference'] = '; '.join(
             bibliography.get(key, key) for key in steps[made_by]['Cite']

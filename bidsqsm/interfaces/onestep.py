@@ -1,0 +1,70 @@
+"""Inversion of the total field, or of the phase, in one step as a Nipype interface."""
+
+from __future__ import annotations
+
+from nipype.interfaces.base import File, traits
+
+from bidsqsm.interfaces.base import (
+    StepInputSpec,
+    StepInterface,
+    StepOutputSpec,
+    convergence,
+    echoes,
+    grid_of,
+    mask_of,
+    volume,
+)
+from bidsqsm.interfaces.weights import weights_for
+from bidsqsm.qsm.echoes import Echoes
+from bidsqsm.qsm.iteration import watched
+from bidsqsm.qsm.jit import threads
+from bidsqsm.qsm.onestep.field import field_of
+
+
+class _InvertTotalFieldInputSpec(StepInputSpec):
+    in_file = File(exists=True, mandatory=True, desc='total field, in ppm')
+    in_mask = File(exists=True, mandatory=True, desc='mask of trusted voxels')
+    noise = File(exists=True, mandatory=True, desc='noise of the total field, in ppm')
+    magnitude = File(exists=True, desc='root of the sum of squares of the echoes')
+    r2star = File(exists=True, desc='R2*, in 1/s')
+    phase = File(exists=True, mandatory=True, desc='phase as stored, in rad, echoes last')
+    sign = traits.Dict(mandatory=True, desc='facts of the sign of the phase')
+    echoes = File(exists=True, mandatory=True, desc='magnitude, echoes last')
+    echo_times = traits.List(traits.Float, mandatory=True, desc='echo times, in s')
+    imaging_frequency = traits.Float(mandatory=True, desc='frequency of the scanner, in MHz')
+    method = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. sstv:weight=0.001')
+
+
+class _InvertTotalFieldOutputSpec(StepOutputSpec):
+    chi = File(exists=True, desc='susceptibility, in ppm, not yet referenced')
+    mask = File(exists=True, desc='voxels that have a susceptibility')
+    local_field = File(exists=True, desc='field that the map makes in the mask, in ppm')
+
+
+class InvertTotalField(StepInterface):
+    """Turn a total field into a susceptibility map, by any method of the catalogue."""
+
+    input_spec = _InvertTotalFieldInputSpec
+    output_spec = _InvertTotalFieldOutputSpec
+
+    def _run_interface(self, runtime):
+        invert, given = self.choice('onestep'), self.inputs
+        field, mask, grid = volume(given.in_file), mask_of(given.in_mask), grid_of(given.in_file)
+        data = weights_for(invert, given.noise, mask) | {
+            name: volume(self.given(name))
+            for name in ('magnitude', 'r2star', 'noise')
+            if invert.method.takes(name)
+        }
+        if invert.method.takes('echoes'):
+            data['echoes'] = self._echoes()
+        with threads(given.num_threads), watched() as endings:
+            chi = invert(field, mask, grid, **data)
+            local_field = field_of(chi, mask, grid)
+        self.save(runtime, given.in_file, chi=chi, mask=mask, local_field=local_field)
+        self._results['facts'] = convergence(endings)
+        return runtime
+
+    def _echoes(self) -> Echoes:
+        given = self.inputs
+        phase = echoes(given.phase) * given.sign['sign']
+        return Echoes(phase, echoes(given.echoes), given.echo_times, given.imaging_frequency)

@@ -1,0 +1,1 @@
+"""One step: from the total field, or wrapped phase, to susceptibility."""
