@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
-from scipy import fft
-
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, OneOf
+from bidsqsm.qsm.dipole.closed import floored, invert, truncated
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.kernels import dipole_kernel
-from bidsqsm.qsm.window import Window
 
 
 def tkd(
@@ -19,7 +15,8 @@ def tkd(
     grid: Grid,
     *,
     threshold: Annotated[float, Between(0, 2 / 3)] = 0.15,
-    rescale: bool = True,
+    small: Annotated[str, OneOf(('floor', 'zero'))] = 'floor',
+    rescale: bool = False,
     padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
 ) -> Volume:
     r"""Thresholded k-space division.
@@ -28,6 +25,8 @@ def tkd(
     above a floor to tame the cone of small values [shmueli2009]_:
 
     .. math:: \chi(k) = f(k) \,/\, \operatorname{sgn}(D) \max(|D|, \delta)
+
+    or the spectrum is set to zero there.
 
     Parameters
     ----------
@@ -38,9 +37,13 @@ def tkd(
     grid
         Voxel size and field direction.
     threshold
-        Floor :math:`\delta` of the kernel magnitude (dimensionless).
+        Magnitude :math:`\delta` of the kernel below which it counts as small (dimensionless).
+    small
+        What becomes of small values: raised to the threshold (``floor``), or their inverse set to
+        zero (``zero``), which asks for a smaller threshold.
     rescale
-        Undo the loss of contrast that the floor brings [schweser2013]_.
+        Undo the loss of contrast that the threshold brings, by the value that a point of
+        susceptibility would keep [schweser2013]_.
     padding
         Zero margin against circular wrap, in mm.
 
@@ -55,19 +58,12 @@ def tkd(
     .. [schweser2013] Schweser et al., Magn Reson Med 69:1582-1594 (2013). doi:10.1002/mrm.24405
 
     """
-    window = Window.around(mask, grid, padding)
-    kernel = dipole_kernel(window.grid)
-    floored = np.copysign(np.maximum(np.abs(kernel), np.float32(threshold)), kernel)
-    spectrum = fft.rfftn(window.cut(field))
-    spectrum /= floored
-    if rescale:
-        spectrum /= _mean(kernel / floored)
-    return window.restore(fft.irfftn(spectrum, s=window.grid.shape, overwrite_x=True))
-
-
-def _mean(spectrum: Volume) -> np.float32:
-    # over the whole of k-space, of which the half spectrum holds the first and last plane once
-    both = 2 * spectrum.sum(dtype=np.float64)
-    once = spectrum[..., 0].sum(dtype=np.float64) + spectrum[..., -1].sum(dtype=np.float64)
-    nx, ny, nz = spectrum.shape
-    return np.float32((both - once) / (nx * ny * 2 * (nz - 1)))
+    inverse = floored if small == 'floor' else truncated
+    return invert(
+        field,
+        mask,
+        grid,
+        lambda dipole, _: inverse(dipole, threshold),
+        rescale=rescale,
+        padding=padding,
+    )
