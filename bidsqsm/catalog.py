@@ -10,8 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bidsqsm.methods import Choice, Method, Step
+from bidsqsm.qsm.background.harperella import harperella
+from bidsqsm.qsm.background.homodyne import homodyne
+from bidsqsm.qsm.background.ismv import ismv
 from bidsqsm.qsm.background.lbv import lbv
 from bidsqsm.qsm.background.pdf import pdf
+from bidsqsm.qsm.background.resharp import resharp
+from bidsqsm.qsm.background.sharp import sharp
 from bidsqsm.qsm.background.vsharp import vsharp
 from bidsqsm.qsm.coil.mcpc3ds import mcpc3ds
 from bidsqsm.qsm.coil.mcpc_c import mcpc_c
@@ -87,8 +92,13 @@ BACKGROUND = Step(
     gives='local field in ppm and the mask that remains',
     default='lbv',
     methods=(
+        Method('harperella', harperella, cite=('li2014',)),
+        Method('homodyne', homodyne, cite=('haacke2004',)),
+        Method('ismv', ismv, cite=('wen2014',)),
         Method('lbv', lbv, cite=('zhou2014',)),
         Method('pdf', pdf, cite=('liu2011',)),
+        Method('resharp', resharp, cite=('sun2014',)),
+        Method('sharp', sharp, cite=('schweser2011',)),
         Method('vsharp', vsharp, cite=('schweser2011', 'wu2012')),
     ),
 )

@@ -4,18 +4,49 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scenes import SHAPES, field_of_sphere, make_scene, positions
+from scenes import SHAPES, ball, field_of_sphere, make_scene, positions
+from scipy import ndimage
 
 from bidsqsm.catalog import BACKGROUND
+from bidsqsm.qsm.background.harperella import _inverse_laplacian, harperella
+from bidsqsm.qsm.background.homodyne import homodyne
+from bidsqsm.qsm.background.ismv import ismv
 from bidsqsm.qsm.background.lbv import lbv
 from bidsqsm.qsm.background.pdf import pdf
+from bidsqsm.qsm.background.resharp import resharp
+from bidsqsm.qsm.background.sharp import sharp
 from bidsqsm.qsm.background.vsharp import vsharp
+from bidsqsm.qsm.grid import Grid
+from bidsqsm.qsm.kernels import convolve, sphere_weights
+from bidsqsm.qsm.multigrid import compact_stencil, minus_laplacian
 
-TOLERANCE = {'lbv': 0.3, 'pdf': 0.45, 'vsharp': 0.5}  # of the local field's rms, 6 mm deep
-LEAK = {'lbv': 0.01, 'pdf': 0.03, 'vsharp': 0.004}  # of the background's rms
+#: Of the local field's rms, 6 mm deep.
+TOLERANCE = {
+    'harperella': 0.2,
+    'ismv': 0.07,
+    'lbv': 0.05,
+    'pdf': 0.12,
+    'resharp': 0.03,
+    'sharp': 0.03,
+    'vsharp': 0.25,
+}
+#: Of the background's rms.
+LEAK = {
+    'harperella': 0.001,
+    'ismv': 0.003,
+    'lbv': 0.005,
+    'pdf': 0.015,
+    'resharp': 0.002,
+    'sharp': 0.002,
+    'vsharp': 0.002,
+}
+#: Share of the small mask that is left where more than its outermost layer goes.
+KEPT = {'ismv': 0.5, 'resharp': 0.35, 'sharp': 0.35}
+#: The homodyne filter passes some of the background and loses some of what is inside.
+QUANTITATIVE = [m for m in BACKGROUND.methods if m.name != 'homodyne']
 
 
-@pytest.fixture(params=BACKGROUND.methods, ids=lambda m: m.name)
+@pytest.fixture(params=QUANTITATIVE, ids=lambda m: m.name)
 def method(request):
     return request.param
 
@@ -28,7 +59,7 @@ def scene(request):
 @pytest.fixture(scope='module')
 def removed(scene):
     """Local field and mask that each method makes of the scene's total field."""
-    return {m.name: m.function(scene.total, scene.mask, scene.grid) for m in BACKGROUND.methods}
+    return {m.name: m.function(scene.total, scene.mask, scene.grid) for m in QUANTITATIVE}
 
 
 def rms(values):
@@ -44,7 +75,7 @@ def test_recovers_the_local_field(method, scene, removed):
     slope = np.vdot(local[where], scene.local[where]) / np.vdot(
         scene.local[where], scene.local[where]
     )
-    assert 0.75 < slope < 1.1
+    assert 0.9 < slope < 1.05
 
 
 def test_leaves_nothing_of_a_field_from_outside(method, scene):
@@ -61,7 +92,7 @@ def test_a_constant_field_is_background(method):
 def test_mask_that_remains_lies_in_the_mask_and_keeps_most_of_it(method, scene, removed):
     local, left = removed[method.name]
     assert not (left & ~scene.mask).any()
-    assert left.sum() > 0.7 * scene.mask.sum()
+    assert left.sum() > KEPT.get(method.name, 0.7) * scene.mask.sum()
     assert not local[~left].any()
 
 
@@ -96,6 +127,11 @@ def test_a_mask_too_small_is_explained():
         lbv(scene.total, mask, scene.grid)
     with pytest.raises(ValueError, match=r'no sphere of .* fits'):
         vsharp(scene.total, mask, scene.grid, min_radius=3)
+    for method in (sharp, resharp, ismv):
+        with pytest.raises(ValueError, match=r'no sphere of .* fits'):
+            method(scene.total, mask, scene.grid)
+    with pytest.raises(ValueError, match='all its neighbours'):
+        harperella(scene.total, mask, scene.grid)
 
 
 def test_vsharp_takes_radii_in_mm():
@@ -129,3 +165,111 @@ def test_pdf_needs_the_direction_of_the_field():
     source = field_of_sphere(scene.grid, (0, 0, 26), 4, 5.0)
     local, left = pdf(source, scene.mask, scene.grid, max_iter=15)
     assert rms(local[left]) < 0.1 * rms(source[left])
+
+
+@pytest.mark.parametrize('axis', [0, 1, 2])
+def test_homodyne_halves_twice_its_wavelength(axis):
+    """A Hann window passes half at half of its width, here 1 / (16 mm), whatever the voxels."""
+    grid = Grid((64, 64, 32), (1.0, 1.0, 2.0))
+    mask = np.ones(grid.shape, bool)
+    wave = 1e-3 * np.cos(2 * np.pi * positions(grid)[axis] / 16)
+    wave = np.broadcast_to(wave, grid.shape).astype(np.float32)
+    local, left = homodyne(wave, mask, grid, wavelength=8)
+    middle = tuple(slice(n // 4, -n // 4) for n in grid.shape)
+    assert left.all()
+    np.testing.assert_allclose(local[middle], 0.5 * wave[middle], atol=3e-5)
+
+
+def test_homodyne_does_not_see_whole_turns_of_the_phase():
+    scene = make_scene(shape=(32, 34, 30))
+    turned = scene.total.copy()
+    turned[:16] += 2 * np.pi / 5
+    once, _ = homodyne(scene.total, scene.mask, scene.grid, phase_scale=5)
+    again, _ = homodyne(turned, scene.mask, scene.grid, phase_scale=5)
+    np.testing.assert_allclose(np.exp(5j * once), np.exp(5j * again), atol=1e-4)
+
+
+def test_homodyne_passes_what_is_small_and_takes_off_what_is_smooth():
+    scene = make_scene(**SHAPES['odd, tilted'])
+    x, y, z = positions(scene.grid)
+    smooth = np.broadcast_to(2e-3 * x - 3e-3 * y + 1e-3 * z, scene.grid.shape)
+    small = field_of_sphere(scene.grid, (0, 0, 0), 1.5, 0.3)
+    field = (smooth + small).astype(np.float32)
+    local, _ = homodyne(field, scene.mask, scene.grid, wavelength=12)
+    slope = np.vdot(local[scene.deep], small[scene.deep]) / np.vdot(
+        small[scene.deep], small[scene.deep]
+    )
+    assert 0.6 < slope < 1
+    ramp, _ = homodyne(smooth.astype(np.float32), scene.mask, scene.grid, wavelength=6)
+    assert rms(ramp[scene.deep]) < 0.02 * rms(smooth[scene.deep])
+
+
+def test_ismv_arrives_where_repeated_means_do():
+    """Worked out here by taking the mean over and over, with the rim held fixed."""
+    scene = make_scene(shape=(30, 32, 18), voxel_size=(1.0, 1.0, 1.6))
+    local, left = ismv(scene.total, scene.mask, scene.grid, tol=1e-6)
+    weights = sphere_weights(3.0, scene.grid.voxel_size)
+    background = scene.total.astype(float)
+    for _ in range(600):
+        background[left] = ndimage.convolve(background, weights)[left]
+    expected = (scene.total - background) * left
+    np.testing.assert_allclose(local, expected, atol=0.003 * np.abs(expected).max())
+
+
+def test_resharp_is_the_smallest_field_of_its_misfit():
+    """The slope of its cost is zero: H M H (x - f) + weight x = 0."""
+    scene = make_scene(shape=(30, 32, 18), voxel_size=(1.0, 1.0, 1.6))
+    wide = {'radius': 3.0, 'weight': 0.3, 'tol': 1e-6}
+    local, left = resharp(scene.local, scene.mask, scene.grid, **wide)
+    weights = sphere_weights(3.0, scene.grid.voxel_size)
+
+    def high_pass(volume):
+        return volume - ndimage.convolve(volume.astype(float), weights)
+
+    # x is not handed out beyond the mask; there it is what the slope asks for
+    whole = local.astype(float)
+    for _ in range(200):
+        slope = high_pass(left * high_pass(whole - scene.local))
+        whole[~left] = -slope[~left] / 0.3 * 0.2 + 0.8 * whole[~left]
+    slope = high_pass(left * high_pass(whole - scene.local)) + 0.3 * whole
+    assert rms(slope[left]) < 0.01 * rms(0.3 * whole[left])
+
+
+def test_resharp_leaves_less_with_more_weight():
+    scene = make_scene(**SHAPES['odd, tilted'])
+    sizes = []
+    for weight in (1e-4, 1e-2, 1):
+        local, left = resharp(scene.total, scene.mask, scene.grid, weight=weight)
+        sizes.append(rms(local[left]))
+    assert sizes[0] > 1.03 * sizes[1] > 1.5 * sizes[2]
+
+
+def test_sharp_deconvolves_what_its_threshold_leaves():
+    """Nearly everything with a low one, hardly anything slow with a high one."""
+    scene = make_scene()
+    loose, left = sharp(scene.local, scene.mask, scene.grid, threshold=1e-3)
+    strict, _ = sharp(scene.local, scene.mask, scene.grid, threshold=0.6)
+    assert rms((loose - scene.local)[left]) < 0.05 * rms(scene.local[left])
+    assert rms(strict[left]) < 0.85 * rms(scene.local[left])
+
+
+def test_harperella_keeps_the_laplacian():
+    """It takes off what is harmonic alone."""
+    scene = make_scene(**SHAPES['odd, tilted'])
+    x, y, z = positions(scene.grid)
+    bowl = 1e-4 * np.broadcast_to(x**2 + y**2 + z**2, scene.grid.shape).astype(np.float32)
+    local, _ = harperella(bowl, scene.mask, scene.grid)
+    second = sum(np.diff(local, 2, axis)[_trim(axis)] for axis in range(3))
+    np.testing.assert_allclose(second[scene.deep[1:-1, 1:-1, 1:-1]], 6e-4, rtol=0.02)
+
+
+def test_the_inverse_laplacian_undoes_the_stencil():
+    grid = Grid((24, 20, 12), (1.0, 1.2, 2.0))
+    blob = ball(grid, (0, 0, 0), 5.0, 4)
+    blob -= blob.mean()
+    potential = convolve(blob, _inverse_laplacian(grid))
+    domain = np.zeros(grid.shape, np.uint8)
+    domain[1:-1, 1:-1, 1:-1] = 1
+    back = np.zeros_like(blob)
+    minus_laplacian(potential, domain, compact_stencil(grid.voxel_size), back)
+    np.testing.assert_allclose(back[domain > 0], blob[domain > 0], atol=1e-4)

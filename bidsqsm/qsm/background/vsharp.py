@@ -8,13 +8,13 @@ from typing import Annotated
 import numpy as np
 from scipy import fft
 
+from bidsqsm.qsm.background.spheres import divide_out, fits_inside
 from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import sphere_kernel
 from bidsqsm.qsm.window import Window
 
 LOGGER = logging.getLogger(__name__)
-FULL = np.float32(1 - 1e-4)  # share of a sphere in the mask that counts as all of it
 
 
 def vsharp(
@@ -79,13 +79,7 @@ def vsharp(
         raise ValueError(
             f'no sphere of {smallest:g} mm fits in the mask: give a larger mask or smaller voxels'
         )
-    # undo the high-pass filter of the largest sphere
-    spectrum = fft.rfftn(high_pass)
-    gain = 1 - largest
-    kept = np.abs(gain) > threshold
-    spectrum *= np.divide(1, gain, where=kept, out=np.zeros_like(gain))
-    local = fft.irfftn(spectrum, s=window.grid.shape, overwrite_x=True)
-
+    local = divide_out(high_pass, largest, threshold)
     left = window.restore(remains)
     LOGGER.info('vsharp: %d of %d voxels of the mask remain', left.sum(), mask.sum())
     return window.restore(local, left), left
@@ -104,9 +98,7 @@ def _high_pass(field: Volume, window: Window, radii: Volume) -> tuple[Volume, Ma
     mask_spectrum = fft.rfftn(inside.astype(np.float32))
     for radius in radii:
         sphere = sphere_kernel(window.grid, radius)
-        share = fft.irfftn(sphere * mask_spectrum, s=field.shape, overwrite_x=True)
-        fits = share > FULL
-        fits &= inside
+        fits = fits_inside(sphere, inside, mask_spectrum)
         fits &= ~remains
         if not fits.any():
             continue
