@@ -39,8 +39,10 @@ from bidsqsm.qsm.relaxometry.arlo import arlo
 from bidsqsm.qsm.relaxometry.auto import auto
 from bidsqsm.qsm.relaxometry.loglinear import loglinear
 from bidsqsm.qsm.relaxometry.nlls import nlls
+from bidsqsm.qsm.unwrap.best_path import best_path
 from bidsqsm.qsm.unwrap.laplacian import laplacian
 from bidsqsm.qsm.unwrap.romeo import romeo
+from bidsqsm.qsm.unwrap.temporal import temporal
 
 COIL = Step(
     'coil',
@@ -62,8 +64,10 @@ UNWRAP = Step(
     gives='unwrapped phase in rad and its quality',
     default='romeo',
     methods=(
+        Method('best-path', best_path, cite=('abdulrahman2007',)),
         Method('laplacian', laplacian, cite=('schofield2003',)),
         Method('romeo', romeo, cite=('dymerska2021',)),
+        Method('temporal', temporal, cite=('feng2013',)),
     ),
 )
 

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from bidsqsm.qsm.jit import threads
+from bidsqsm.qsm.unwrap.bends import bends
+from bidsqsm.qsm.unwrap.best_path import best_path
 from bidsqsm.qsm.unwrap.grow import grow
 from bidsqsm.qsm.unwrap.laplacian import laplacian
 from bidsqsm.qsm.unwrap.romeo import romeo
+from bidsqsm.qsm.unwrap.temporal import temporal
 
 SHAPE = (41, 46, 37)
 ECHO_TIMES = (0.004, 0.009, 0.014)
@@ -29,10 +32,11 @@ def wrap(phase):
     return np.angle(np.exp(1j * phase)).astype(np.float32)
 
 
-def test_path_following_is_exact(train):
+@pytest.mark.parametrize('method', [romeo, best_path])
+def test_path_following_is_exact(train, method):
     phase, magnitude, mask = train
     assert np.abs(phase[0][mask]).max() > 2 * np.pi
-    found, quality = romeo(wrap(phase), magnitude, mask, ECHO_TIMES)
+    found, quality = method(wrap(phase), magnitude, mask, ECHO_TIMES)
     np.testing.assert_allclose(found[:, mask], phase[:, mask], atol=1e-3)
     assert not found[:, ~mask].any()
     assert quality[mask].max() <= 1
@@ -47,12 +51,13 @@ def test_noise_does_not_make_new_turns(train):
     assert np.mean(np.abs(found - noisy)[:, mask] > 1) < 1e-3
 
 
-def test_every_component_is_unwrapped_and_placed(train):
+@pytest.mark.parametrize('method', [romeo, best_path])
+def test_every_component_is_unwrapped_and_placed(train, method):
     """Two halves without a bridge come out on one level, since the echoes tell."""
     phase, magnitude, mask = train
     cut = mask.copy()
     cut[20:22] = False
-    found = romeo(wrap(phase), magnitude, cut, ECHO_TIMES).phase
+    found = method(wrap(phase), magnitude, cut, ECHO_TIMES).phase
     np.testing.assert_allclose(found[:, cut], phase[:, cut], atol=1e-3)
 
 
@@ -64,9 +69,10 @@ def test_any_template_echo_gives_the_same_train(train, template):
     np.testing.assert_allclose(found[:, mask], gentle[:, mask], atol=1e-3)
 
 
-def test_single_echo_is_exact_up_to_whole_turns(train):
+@pytest.mark.parametrize('method', [romeo, best_path])
+def test_single_echo_is_exact_up_to_whole_turns(train, method):
     phase, magnitude, mask = train
-    found = romeo(wrap(phase[:1]), magnitude[:1], mask, ECHO_TIMES[:1]).phase
+    found = method(wrap(phase[:1]), magnitude[:1], mask, ECHO_TIMES[:1]).phase
     turns = (found[0] - phase[0])[mask] / (2 * np.pi)
     np.testing.assert_allclose(turns, np.rint(turns[0]), atol=1e-3)
 
@@ -100,13 +106,18 @@ def test_growth_takes_the_reliable_way_round():
     np.testing.assert_allclose(phase[1, 1, 0], 6.2 - 2 * np.pi, atol=1e-5)
 
 
-def test_laplacian_follows_a_smooth_field(train):
+@pytest.mark.parametrize('transform', ['dct', 'fft'])
+def test_laplacian_follows_a_smooth_field(train, transform):
+    """With no slope at the edge for the cosine transform, periodic for the Fourier transform."""
     _, magnitude, mask = train
+    full = 1 if transform == 'dct' else 2
     x, y, z = np.meshgrid(
-        *[np.cos(np.pi * (np.arange(n) + 0.5) / n) for n in SHAPE], indexing='ij'
+        *[np.cos(full * np.pi * (np.arange(n) + 0.5) / n) for n in SHAPE], indexing='ij'
     )
     smooth = np.array([9 * x * z + 4 * y], np.float32)
-    found = laplacian(wrap(smooth), magnitude[:1], np.ones_like(mask), ECHO_TIMES[:1]).phase
+    found = laplacian(
+        wrap(smooth), magnitude[:1], np.ones_like(mask), ECHO_TIMES[:1], transform=transform
+    ).phase
     turns = np.rint(np.median(found - smooth) / (2 * np.pi))
     np.testing.assert_allclose(found - 2 * np.pi * turns, smooth, atol=0.05)
 
@@ -126,3 +137,57 @@ def test_equally_spaced_echoes_leave_the_field_near_zero(train):
     assert abs(np.median(found[0][strong])) <= np.pi
     turns = (found - even)[:, strong] / (2 * np.pi)
     np.testing.assert_allclose(turns, np.rint(turns), atol=0.01)
+
+
+def test_bends_are_second_differences_along_thirteen_lines():
+    x, y, z = (n.astype(np.float32) for n in np.indices((5, 5, 5)))
+    mask = np.ones((5, 5, 5), bool)
+    bend = np.empty((5, 5, 5), np.float32)
+    bends(wrap(1.3 * x - 0.8 * y + 0.9 * z), mask, bend)
+    np.testing.assert_allclose(bend[1:-1, 1:-1, 1:-1], 0, atol=1e-5)
+    bends(wrap(0.1 * x**2), mask, bend)  # 0.2 along each of the nine lines that move along x
+    np.testing.assert_allclose(bend[1:-1, 1:-1, 1:-1], 0.2 * 3, atol=1e-4)
+    assert (bend[0] > 3).all()
+
+
+def test_best_path_goes_round_a_phase_that_jumps():
+    """A sheet across which the true phase jumps by most of a turn, with a bridge beside it."""
+    x, y, _ = np.indices((24, 24, 6)) / 23
+    truth = 9 * y + np.where(x > 0.5, 4.5, 0) * np.clip(2 - 2.5 * y, 0, 1)
+    found = best_path(
+        wrap(truth)[None], np.ones((1, 24, 24, 6), np.float32), np.ones((24, 24, 6), bool), [0.01]
+    ).phase[0]
+    turns = (found - truth) / (2 * np.pi)
+    np.testing.assert_allclose(turns, np.rint(turns[0, 0, 0]), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ('times', 'start', 'limit'),
+    [
+        ((0.004, 0.009, 0.014), 'auto', 1 / 0.004),
+        ((0.008, 0.011, 0.017), 'auto', 1 / 0.003),
+        ((0.008, 0.011, 0.017), 'first', 1 / 0.008),
+        ((0.004, 0.009, 0.014), 'difference', 1 / 0.005),
+    ],
+)
+def test_temporal_is_exact_up_to_half_a_turn_of_its_start(train, times, start, limit):
+    phase, magnitude, mask = train
+    rate = phase[0] / ECHO_TIMES[0]
+    rate = rate * (0.97 * np.pi * limit / np.abs(rate[mask]).max())
+    truth = np.array([rate * t for t in times], np.float32)
+    found = temporal(wrap(truth), magnitude, mask, times, start=start).phase
+    np.testing.assert_allclose(found[:, mask], truth[:, mask], atol=2e-3)
+    assert not found[:, ~mask].any()
+    beyond = temporal(wrap(1.2 * truth), magnitude, mask, times, start=start).phase
+    assert np.abs(beyond - 1.2 * truth)[:, mask].max() > 3
+
+
+def test_temporal_needs_no_neighbours(train):
+    """Voxels in any other order come out the same, and one echo comes back as it is."""
+    phase, magnitude, mask = train
+    gentle = wrap(phase / 8)
+    found = temporal(gentle, magnitude, mask, ECHO_TIMES).phase
+    turned = temporal(gentle[:, ::-1], magnitude[:, ::-1], mask[::-1], ECHO_TIMES).phase
+    np.testing.assert_array_equal(found, turned[:, ::-1])
+    alone = temporal(gentle[:1], magnitude[:1], mask, ECHO_TIMES[:1]).phase
+    np.testing.assert_array_equal(alone[:, mask], gentle[:1, mask])

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated, Any
 
 import numpy as np
 from scipy import fft
 
+from bidsqsm.qsm.bounds import OneOf
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.unwrap.reliability import phase_quality
 from bidsqsm.qsm.unwrap.result import Unwrapped
 
+Transform = Callable[[Any], Any]
+
 
 def laplacian(
-    phase: Volume, magnitude: Volume, mask: Mask, echo_times: Sequence[float]
+    phase: Volume,
+    magnitude: Volume,
+    mask: Mask,
+    echo_times: Sequence[float],
+    *,
+    transform: Annotated[str, OneOf(('dct', 'fft'))] = 'dct',
 ) -> Unwrapped:
     r"""Laplacian unwrapping, each echo on its own.
 
     .. math:: \phi = \nabla^{-2} \left( \cos\phi_w \nabla^2 \sin\phi_w
               - \sin\phi_w \nabla^2 \cos\phi_w \right)
 
-    with the Laplacians taken in the cosine transform, so that the slope is zero at the edge of
-    the volume [schofield2003]_. Needs no path, hence never fails, but is not exact: part of the
+    with the Laplacians and the inverse taken in k-space [schofield2003]_. Needs no path, hence never fails, but is not exact: part of the
     slowly varying field is lost and voxels near vessels and edges are off.
 
     Parameters
@@ -34,6 +43,9 @@ def laplacian(
         Voxels to report; others are zero in the result.
     echo_times
         Echo times in s, ascending.
+    transform
+        ``dct``: cosine transform, the slope of the phase is zero at the edge of the volume;
+        ``fft``: Fourier transform, the phase goes on periodically.
 
     Returns
     -------
@@ -46,30 +58,33 @@ def laplacian(
     .. [schofield2003] Schofield and Zhu, Opt Lett 28:1194-1196 (2003). doi:10.1364/OL.28.001194
 
     """
-    squared = _squared_frequency(mask.shape)
+    forward, back, squared = _transforms(transform, mask.shape)
+    inverse = np.zeros_like(squared)
+    np.divide(-1, squared, out=inverse, where=squared > 0)
+
+    def laplace(volume: Volume) -> Volume:
+        result: Volume = back(forward(volume) * -squared)
+        return result
+
     unwrapped = np.zeros_like(phase)
     for wrapped, result in zip(phase, unwrapped, strict=True):
         sine, cosine = np.sin(wrapped), np.cos(wrapped)
-        source = cosine * _laplace(sine, squared) - sine * _laplace(cosine, squared)
-        spectrum = fft.dctn(source, overwrite_x=True)
-        spectrum[1:] /= -squared[1:]
-        spectrum[0].flat[1:] /= -squared[0].flat[1:]
-        spectrum[0, 0, 0] = 0
-        smooth = fft.idctn(spectrum, overwrite_x=True)
+        source = cosine * laplace(sine) - sine * laplace(cosine)
+        smooth = back(forward(source) * inverse)
         # the transform leaves the mean open: take the one that the wrapped phase supports
         rest = np.exp(1j * (wrapped[mask] - smooth[mask]))
         result[mask] = smooth[mask] + np.float32(np.angle(rest.mean()))
     return Unwrapped(unwrapped, phase_quality(phase, magnitude, mask, echo_times))
 
 
-def _squared_frequency(shape: tuple[int, ...]) -> Volume:
-    k = [(np.pi * np.arange(n, dtype=np.float32) / n) ** 2 for n in shape]
-    total: Volume = k[0][:, None, None] + k[1][None, :, None] + k[2][None, None, :]
-    return total
-
-
-def _laplace(volume: Volume, squared: Volume) -> Volume:
-    spectrum = fft.dctn(volume)
-    spectrum *= -squared
-    result: Volume = fft.idctn(spectrum, overwrite_x=True)
-    return result
+def _transforms(kind: str, shape: tuple[int, ...]) -> tuple[Transform, Transform, Volume]:
+    """Forward, back, and the squared frequency (rad per voxel) in the layout of the spectrum."""
+    if kind == 'dct':
+        axes = [np.pi * np.arange(n) / n for n in shape]
+        forward, back = fft.dctn, partial(fft.idctn, overwrite_x=True)
+    else:
+        axes = [2 * np.pi * fft.fftfreq(n) for n in shape[:-1]]
+        axes.append(2 * np.pi * fft.rfftfreq(shape[-1]))
+        forward, back = fft.rfftn, partial(fft.irfftn, s=shape, overwrite_x=True)
+    x, y, z = np.meshgrid(*(a.astype(np.float32) ** 2 for a in axes), indexing='ij', sparse=True)
+    return forward, back, x + y + z

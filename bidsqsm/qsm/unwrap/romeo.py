@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Annotated
 
-import numpy as np
-
 from bidsqsm.qsm.bounds import Between
-from bidsqsm.qsm.grid import Labels, Mask, Volume, bounding_box
-from bidsqsm.qsm.unwrap.grow import grow
+from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.unwrap.reliability import reliability
 from bidsqsm.qsm.unwrap.result import Unwrapped
-from bidsqsm.qsm.unwrap.temporal import follow_echoes, settle_components
-
-LOGGER = logging.getLogger(__name__)
+from bidsqsm.qsm.unwrap.template import from_template
 
 
 def romeo(
@@ -59,24 +53,4 @@ def romeo(
     .. [dymerska2021] Dymerska et al., Magn Reson Med 85:2294-2308 (2021). doi:10.1002/mrm.28563
 
     """
-    box = bounding_box(mask)
-    inner = np.ascontiguousarray(mask[box])
-    cropped = np.ascontiguousarray(phase[(slice(None), *box)])
-    weight = np.ascontiguousarray(magnitude[(slice(None), *box)])
-    first = min(template, len(echo_times)) - 1
-    edges, quality = reliability(cropped, weight, inner, echo_times, first)
-    doubt = (255 * (1 - quality[inner])).astype(np.uint8)
-    seeds = np.flatnonzero(inner)[np.argsort(doubt, kind='stable')]
-    unwrapped = np.where(inner, cropped, np.float32(0))
-    component: Labels = np.zeros(inner.shape, np.int32)
-    count = grow(unwrapped[first].reshape(-1), edges.reshape(3, -1), seeds, component)
-    times = np.asarray(echo_times, np.float32)
-    settle_components(unwrapped, weight, component, count, times, first)
-    follow_echoes(unwrapped, weight, inner, times, first)
-    LOGGER.info('romeo: unwrapped %d voxels in %d components', seeds.size, count)
-
-    whole = np.zeros(phase.shape, np.float32)
-    whole[(slice(None), *box)] = unwrapped
-    whole_quality = np.zeros(mask.shape, np.float32)
-    whole_quality[box] = quality
-    return Unwrapped(whole, whole_quality)
+    return from_template(phase, magnitude, mask, echo_times, template, reliability, 'romeo')

@@ -1,91 +1,80 @@
-"""Unwrapping along the echo train."""
+"""Phase unwrapping of each voxel on its own, along the echo train."""
 
 from __future__ import annotations
 
-import numba as nb
+import logging
+from collections.abc import Sequence
+from typing import Annotated
+
 import numpy as np
 
-from bidsqsm.qsm.grid import Labels, Mask, Volume
-from bidsqsm.qsm.jit import kernel
+from bidsqsm.qsm.bounds import OneOf
+from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.unwrap.echoes import follow_echoes
+from bidsqsm.qsm.unwrap.reliability import phase_quality
+from bidsqsm.qsm.unwrap.result import Unwrapped
 
-TWO_PI = np.float32(2 * np.pi)
-CANDIDATES = range(-4, 5)
-LEAST = 50  # voxels: fewer cannot tell one multiple from another
-ALIKE = 0.02  # of 1 - cos: a smaller gain says nothing
-
-
-@kernel()
-def follow_echoes(
-    phase: Volume, magnitude: Volume, mask: Mask, echo_times: Volume, first: int
-) -> None:
-    """Bring every other echo within pi of what the echoes done so far predict, in place.
-
-    The prediction is the line through the origin fitted with weights magnitude^2, from the
-    template echo ``first`` outwards: later echoes in order, then the earlier ones.
-    """
-    n_echoes, nx, ny, nz = phase.shape
-    for i in nb.prange(nx):
-        for j in range(ny):
-            for k in range(nz):
-                if not mask[i, j, k]:
-                    continue
-                squares = magnitude[first, i, j, k] ** 2 * echo_times[first]
-                above = squares * phase[first, i, j, k]
-                below = squares * echo_times[first]
-                for step in range(1, n_echoes):
-                    n = first + step if first + step < n_echoes else n_echoes - 1 - step
-                    rate = phase[first, i, j, k] / echo_times[first]
-                    if below > 0:
-                        rate = above / below
-                    turns = np.rint((phase[n, i, j, k] - rate * echo_times[n]) / TWO_PI)
-                    phase[n, i, j, k] -= TWO_PI * turns
-                    squares = magnitude[n, i, j, k] ** 2 * echo_times[n]
-                    above += squares * phase[n, i, j, k]
-                    below += squares * echo_times[n]
+LOGGER = logging.getLogger(__name__)
+TURN = np.float32(2 * np.pi)
 
 
-def settle_components(
+def temporal(
     phase: Volume,
     magnitude: Volume,
-    component: Labels,
-    count: int,
-    echo_times: Volume,
-    first: int,
-) -> None:
-    """Choose each component's free multiple of 2 pi in the template echo, in place.
+    mask: Mask,
+    echo_times: Sequence[float],
+    *,
+    start: Annotated[str, OneOf(('auto', 'first', 'difference'))] = 'auto',
+) -> Unwrapped:
+    r"""Unwrapping of each voxel along its echoes, without a look at its neighbours.
 
-    The stronger half of its voxels votes. The multiple taken is the one for which the other
-    echoes, predicted from the template, agree with their wrapped phase; among those that agree as
-    well as the best, the one whose median is nearest to zero. A component too small to vote stays
-    as it is.
+    Over a short time the phase does not reach half a turn: the first echo time, or the interval
+    between the first two echoes [feng2013]_. It gives the rate from which every echo is predicted
+    and brought within half a turn of the prediction, the rate being fitted anew to the echoes done
+    so far (through the origin, weights magnitude squared):
+
+    .. math:: \phi_n \leftarrow \phi_n
+              - 2\pi \left[ \frac{\phi_n - \omega TE_n}{2\pi} \right],
+              \quad |\omega \, \tau| < \pi, \quad \tau = \min(TE_1, TE_2 - TE_1)
+
+    No path, so that no error spreads and separate parts need no bridge; but fields beyond
+    :math:`1 / 2\tau` in Hz stay wrapped, as they occur near air at usual echo times. The phase of
+    a single echo comes back as it is.
+
+    Parameters
+    ----------
+    phase : (n_echoes, nx, ny, nz) float32 array
+        Wrapped phase in rad, free of a receive offset.
+    magnitude : (n_echoes, nx, ny, nz) float32 array
+        Magnitude, any unit.
+    mask : (nx, ny, nz) bool array
+        Voxels to unwrap; others are zero in the result.
+    echo_times
+        Echo times in s, ascending.
+    start
+        What is taken to lie within half a turn: the ``first`` echo, the ``difference`` of the
+        first two, or (``auto``) whichever takes less time, the first if they are alike.
+
+    Returns
+    -------
+    unwrapped
+        Unwrapped phase (rad) of every echo, and the quality (0 to 1) of each voxel.
+
+    References
+    ----------
+    .. [feng2013] Feng et al., Magn Reson Med 70:117-126 (2013). doi:10.1002/mrm.24457
+
     """
-    sizes = np.bincount(component.reshape(-1), minlength=count + 1)
-    template = phase[first]
-    for label in np.argsort(-sizes[1:], kind='stable') + 1:
-        if sizes[label] < LEAST:
-            break
-        inside = component == label
-        strong = inside & (magnitude[first] >= np.median(magnitude[first][inside]))
-        middle = np.rint(np.median(template[strong]) / TWO_PI)
-        costs = {
-            turns: _mismatch(phase, magnitude, strong, echo_times, first, turns - middle)
-            for turns in CANDIDATES
-        }
-        limit = min(costs.values()) + ALIKE
-        best = min((abs(turns), turns) for turns in CANDIDATES if costs[turns] <= limit)[1]
-        template[inside] += TWO_PI * np.float32(best - middle)
-
-
-def _mismatch(
-    phase: Volume, magnitude: Volume, inside: Mask, echo_times: Volume, first: int, turns: float
-) -> float:
-    # magnitude-weighted 1 - cos of prediction against wrapped phase, over the other echoes
-    base = phase[first][inside] + TWO_PI * np.float32(turns)
-    above = below = 0.0
-    for n, time in enumerate(echo_times):
-        if n != first:
-            weight = magnitude[n][inside] ** 2
-            off = base * (time / echo_times[first]) - phase[n][inside]
-            above += float(np.sum(weight * (1 - np.cos(off)), dtype=np.float64))
-            below += float(np.sum(weight, dtype=np.float64))
-    return above / below if below else 0.0
+    times = np.asarray(echo_times, np.float32)
+    unwrapped = np.where(mask, phase, np.float32(0))
+    by_difference = len(times) > 1 and (
+        start == 'difference' or (start == 'auto' and times[1] - times[0] < 0.999 * times[0])
+    )
+    if by_difference:
+        grown = unwrapped[1] - unwrapped[0]
+        grown -= TURN * np.rint(grown / TURN)
+        expected = grown * (times[0] / (times[1] - times[0]))
+        unwrapped[0] -= TURN * np.rint((unwrapped[0] - expected) / TURN)
+    follow_echoes(unwrapped, magnitude, mask, times, 0)
+    LOGGER.info('temporal: from the %s', 'first difference' if by_difference else 'first echo')
+    return Unwrapped(unwrapped, phase_quality(phase, magnitude, mask, echo_times))
