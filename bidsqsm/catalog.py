@@ -24,6 +24,7 @@ from bidsqsm.qsm.coil.reference_coil import reference_coil
 from bidsqsm.qsm.coil.short_te import short_te
 from bidsqsm.qsm.coil.virtual_coil import virtual_coil
 from bidsqsm.qsm.dipole.onnx import onnx
+from bidsqsm.qsm.dipole.rts import rts
 from bidsqsm.qsm.dipole.tikhonov import tikhonov
 from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.dipole.tsvd import tsvd
@@ -114,6 +115,7 @@ DIPOLE = Step(
     default='tv',
     methods=(
         Method('onnx', onnx, cite=('jung2022',)),
+        Method('rts', rts, cite=('kames2018',)),
         Method('tikhonov', tikhonov, cite=('bilgic2014', 'schweser2013')),
         Method('tkd', tkd, cite=('shmueli2009', 'schweser2013')),
         Method('tsvd', tsvd, cite=('wharton2010',)),

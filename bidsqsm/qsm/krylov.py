@@ -110,7 +110,7 @@ def least_squares(
     adjoint: Callable[[Volume], Volume],
     data: Volume,
     *,
-    tol: float,
+    tol: float | None,
     max_iter: int,
     name: str = 'least squares',
 ) -> Volume:
@@ -126,7 +126,8 @@ def least_squares(
     data : (nx, ny, nz) float32 array
         What A x should be; left as it is.
     tol
-        Stops when the gradient has fallen to this share of its size at the start.
+        Stops when the gradient has fallen to this share of its size at the start; None to make
+        ``max_iter`` iterations by design.
     max_iter
         Iterations after which to stop regardless.
     name
@@ -143,7 +144,8 @@ def least_squares(
     x, direction = np.zeros_like(slope), slope.copy()
     start = size = dot(slope, slope)
     left: list[float] = []
-    while size > tol**2 * start and len(left) < max_iter:
+    enough = 0.0 if tol is None else tol**2
+    while size > enough * start and len(left) < max_iter:
         image = forward(direction)
         step = np.float32(size / dot(image, image))
         _add_scaled(x, step, direction)
