@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
+from bidsqsm.qsm.dipole.fidelity import Fidelity
 from bidsqsm.qsm.dipole.splitting import (
     close_seams,
-    match_data,
     plane_changes,
     shrink_gradient,
     solve_spectrum,
@@ -23,7 +23,7 @@ RELAX = np.float32(1.5)
 
 
 class Admm:
-    r"""Minimise :math:`\tfrac12 \|W (D\chi - f)\|_2^2 + \|\lambda \nabla\chi\|_{2,1}`.
+    r"""Minimise :math:`\Phi(D\chi) + \|\lambda \nabla\chi\|_{2,1}` for a data term :math:`\Phi`.
 
     Two splits, :math:`y = \nabla\chi` and :math:`z = D\chi`, leave a quadratic in chi that k-space
     makes diagonal. It is solved anew before each of them is updated, so that every half of a step
@@ -31,46 +31,40 @@ class Admm:
 
     Parameters
     ----------
-    field : (nx, ny, nz) float32 array
-        Local field in ppm, on a padded grid.
-    squared_weight : (nx, ny, nz) float32 array
-        :math:`W^2`, dimensionless.
+    fidelity
+        The data term on the padded grid, with the field's split.
     inside : (nx, ny, nz) bool array
         Where the first weight holds.
     grid
         The padded grid.
     weights
-        :math:`\lambda` inside and outside, in ppm mm.
-    rho, mu
-        Penalties of the splits of the gradient (mm^2) and of the field (dimensionless).
+        :math:`\lambda` inside and outside, in the unit of the data term per ppm, times mm.
+    rho
+        Penalty of the gradient's split, in the unit of the data term's ``mu`` times mm^2.
 
     """
 
     def __init__(
         self,
-        field: Volume,
-        squared_weight: Volume,
+        fidelity: Fidelity,
         inside: Mask,
         grid: Grid,
         weights: tuple[float, float],
         *,
         rho: float,
-        mu: float,
     ) -> None:
         shape = grid.shape
-        self.field, self.inside, self.shape = field, inside, shape
-        self.penalties = np.float32(mu), np.float32(rho)
-        self.share = squared_weight / (squared_weight + np.float32(mu))
+        self.fidelity, self.inside, self.shape = fidelity, inside, shape
+        self.rho = np.float32(rho)
         self.dipole, self.edges = dipole_kernel(grid), edge_spectra(grid)
         self.per_mm = inverse(grid.voxel_size)
         self.thresholds = (np.asarray(weights) / rho).astype(np.float32)
-        self.chi = np.zeros_like(field)
-        self.field_split = field.copy()
+        self.chi = np.zeros(shape, np.float32)
         self.gradient_split = np.zeros((3, *shape), np.float32)
         self.seam = np.empty((min(SLABS, shape[0]), *shape[1:]), np.float32)
-        self.pull = np.empty_like(field)
+        self.pull = np.empty_like(self.chi)
         # what the two splits pull, in k-space, and room for what is solved from it
-        self.field_pull = fft.rfftn(field)
+        self.field_pull = fft.rfftn(fidelity.begin())
         self.gradient_pull = np.zeros_like(self.field_pull)
         self.spectrum = np.empty_like(self.field_pull)
         self.sums = np.empty((2, shape[0]))
@@ -91,7 +85,8 @@ class Admm:
             self.gradient_pull,
             self.dipole,
             self.edges,
-            *self.penalties,
+            np.float32(self.fidelity.mu),
+            self.rho,
             modelled,
             self.spectrum,
         )
@@ -116,5 +111,5 @@ class Admm:
     def _update_field(self) -> None:
         # the field split is solved voxel by voxel
         model = self._solve(modelled=True)
-        match_data(model, self.field_split, self.field, self.share, RELAX, model)
+        self.fidelity.update(model, RELAX)
         self.field_pull = fft.rfftn(model)
