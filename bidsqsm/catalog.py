@@ -105,8 +105,8 @@ BACKGROUND = Step(
         Method('lbv', lbv, cite=('zhou2014',)),
         Method('pdf', pdf, cite=('liu2011',)),
         Method('resharp', resharp, cite=('sun2014',)),
-        Method('sharp', sharp, cite=('schweser2011',)),
-        Method('vsharp', vsharp, cite=('schweser2011', 'wu2012')),
+        Method('sharp', sharp, cite=('schweser2011', 'ozbay2017')),
+        Method('vsharp', vsharp, cite=('schweser2011', 'wu2012', 'ozbay2017')),
     ),
 )
 

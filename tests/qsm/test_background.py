@@ -15,9 +15,10 @@ from bidsqsm.qsm.background.lbv import lbv
 from bidsqsm.qsm.background.pdf import pdf
 from bidsqsm.qsm.background.resharp import resharp
 from bidsqsm.qsm.background.sharp import sharp
+from bidsqsm.qsm.background.spheres import Deconvolution
 from bidsqsm.qsm.background.vsharp import vsharp
 from bidsqsm.qsm.grid import Grid
-from bidsqsm.qsm.kernels import convolve, sphere_weights
+from bidsqsm.qsm.kernels import convolve, sphere_kernel, sphere_weights
 from bidsqsm.qsm.multigrid import compact_stencil, minus_laplacian
 
 #: Of the local field's rms, 6 mm deep.
@@ -138,8 +139,12 @@ def test_vsharp_takes_radii_in_mm():
     """Halving all lengths and radii changes nothing."""
     scene = make_scene(shape=(40, 42, 38))
     fine = make_scene(shape=(40, 42, 38), voxel_size=(0.5, 0.5, 0.5))
-    whole = vsharp(scene.total, scene.mask, scene.grid, max_radius=8, min_radius=2, step=2)
-    half = vsharp(scene.total, scene.mask, fine.grid, max_radius=4, min_radius=1, step=1)
+    whole = vsharp(
+        scene.total, scene.mask, scene.grid, max_radius=8, min_radius=2, step=2, wavelength=40
+    )
+    half = vsharp(
+        scene.total, scene.mask, fine.grid, max_radius=4, min_radius=1, step=1, wavelength=20
+    )
     np.testing.assert_array_equal(half[1], whole[1])
     np.testing.assert_allclose(half[0], whole[0], atol=1e-6)
 
@@ -244,13 +249,43 @@ def test_resharp_leaves_less_with_more_weight():
     assert sizes[0] > 1.03 * sizes[1] > 1.5 * sizes[2]
 
 
-def test_sharp_deconvolves_what_its_threshold_leaves():
-    """Nearly everything with a low one, hardly anything slow with a high one."""
+def test_sharp_takes_off_what_is_longer_than_its_wavelength():
     scene = make_scene()
-    loose, left = sharp(scene.local, scene.mask, scene.grid, threshold=1e-3)
-    strict, _ = sharp(scene.local, scene.mask, scene.grid, threshold=0.6)
-    assert rms((loose - scene.local)[left]) < 0.05 * rms(scene.local[left])
-    assert rms(strict[left]) < 0.85 * rms(scene.local[left])
+    long, left = sharp(scene.local, scene.mask, scene.grid, wavelength=500)
+    short, _ = sharp(scene.local, scene.mask, scene.grid, wavelength=5)
+    assert rms((long - scene.local)[left]) < 0.05 * rms(scene.local[left])
+    assert rms(short[left]) < 0.7 * rms(scene.local[left])
+
+
+@pytest.mark.parametrize('radius', [3.0, 6.0])
+def test_deconvolution_leaves_half_of_its_wavelength(radius):
+    grid = Grid((48, 40, 30), (1.0, 1.2, 1.6))  # 48 mm along each axis
+    sphere = sphere_kernel(grid, radius)
+    whole = (1 - sphere) * Deconvolution.of(sphere, grid, 48.0).inverse
+    np.testing.assert_allclose([whole[1, 0, 0], whole[0, 1, 0], whole[0, 0, 1]], 0.5, rtol=0.01)
+    assert whole[0, 0, 0] == pytest.approx(0, abs=1e-4)
+    assert whole[4, 0, 0] > 0.95
+
+
+def test_vsharp_makes_good_what_the_largest_sphere_divides_by_too_much():
+    """Once corrected, its result hardly depends on how large that sphere is."""
+    scene = make_scene(**SHAPES['odd, tilted'])
+    apart = []
+    for count in (1, 6):
+        near, far = (
+            vsharp(
+                scene.total,
+                scene.mask,
+                scene.grid,
+                max_radius=radius,
+                max_iter=count,
+                wavelength=40,
+            )[0]
+            for radius in (3, 8)
+        )
+            apart.append(rms(near - far) / rms(near))
+    assert apart[0] > 0.1
+    assert apart[1] < 0.3 * apart[0]
 
 
 def test_harperella_keeps_the_laplacian():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from bidsqsm.qsm.background.spheres import divide_out, sphere_that_fits
+from bidsqsm.qsm.background.spheres import Deconvolution, sphere_that_fits
 from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import convolve
@@ -17,7 +17,7 @@ def sharp(
     grid: Grid,
     *,
     radius: Annotated[float, Between(0, 100)] = 5.0,
-    threshold: Annotated[float, Between(0, 1)] = 0.03,
+    wavelength: Annotated[float, Between(0, 1e6)] = 120.0,
 ) -> tuple[Volume, Mask]:
     r"""Sophisticated harmonic artefact reduction for phase data (SHARP).
 
@@ -26,8 +26,10 @@ def sharp(
 
     .. math:: (\delta - s_R) * f = (\delta - s_R) * f_{local}
 
-    It is kept where the sphere fits in the mask, and the filter divided out in k-space, where
-    :math:`|1 - S_R(k)|` exceeds a threshold.
+    It is kept where the sphere fits in the mask, and the filter's gain :math:`G = 1 - S_R(k)`
+    divided out in k-space. A threshold on the gain would depend on the radius and drop whole
+    frequencies; it is :math:`G / (G^2 + t^2)` here, with t the gain at a given wavelength
+    [ozbay2017]_.
 
     Parameters
     ----------
@@ -39,8 +41,8 @@ def sharp(
         Voxel size; the direction of B0 plays no part.
     radius
         Radius of the sphere, in mm; the longest voxel edge where that is more.
-    threshold
-        Floor of :math:`|1 - S_R(k)|` below which a frequency is dropped (dimensionless).
+    wavelength
+        Wavelength in mm that the division leaves half of; much longer ones are dropped.
 
     Returns
     -------
@@ -53,6 +55,7 @@ def sharp(
     ----------
     .. [schweser2011] Schweser et al., NeuroImage 54:2789-2807 (2011).
        doi:10.1016/j.neuroimage.2010.10.070
+    .. [ozbay2017] Özbay et al., NMR Biomed 30:e3550 (2017). doi:10.1002/nbm.3550
 
     """
     window = Window.around(mask, grid, max(radius, *grid.voxel_size))
@@ -60,4 +63,5 @@ def sharp(
     high_pass = convolve(window.cut(field), 1 - sphere)
     high_pass *= fits
     left = window.restore(fits)
-    return window.restore(divide_out(high_pass, sphere, threshold), left), left
+    divide = Deconvolution.of(sphere, window.grid, wavelength)
+    return window.restore(divide(high_pass), left), left

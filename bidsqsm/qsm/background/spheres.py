@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import fft
 
-from bidsqsm.qsm.grid import Mask, Volume
-from bidsqsm.qsm.kernels import sphere_kernel
+from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.kernels import convolve, sphere_kernel
 from bidsqsm.qsm.window import Window
 
 FULL = np.float32(1 - 1e-4)  # share of a sphere in the mask that counts as all of it
@@ -50,11 +52,31 @@ def fits_inside(sphere: Volume, inside: Mask, spectrum: Volume) -> Mask:
     return fits
 
 
-def divide_out(high_pass: Volume, sphere: Volume, threshold: float) -> Volume:
-    """Undo the filter one less a sphere, where its gain exceeds a threshold in size."""
-    spectrum = fft.rfftn(high_pass)
-    gain = 1 - sphere
-    kept = np.abs(gain) > threshold
-    spectrum *= np.divide(1, gain, where=kept, out=np.zeros_like(gain))
-    local: Volume = fft.irfftn(spectrum, s=high_pass.shape, overwrite_x=True)
-    return local
+@dataclass(frozen=True)
+class Deconvolution:
+    """Undo the filter one less a sphere, but for what varies slowly.
+
+    Attributes
+    ----------
+    inverse : (nx, ny, nz // 2 + 1) float32 array
+        G / (G^2 + t^2) of the gain G = 1 - S(k) and its value t at a wavelength.
+
+    """
+
+    inverse: Volume
+
+    @classmethod
+    def of(cls, sphere: Volume, grid: Grid, wavelength: float) -> Deconvolution:
+        """Take a wavelength in mm of which half is left.
+
+        At low frequencies the gain is proportional to the square of k, whence t.
+        """
+        gain = 1 - sphere
+        steps = [1 / (n * d) for n, d in zip(grid.shape, grid.voxel_size, strict=True)]
+        first = float(gain[1, 0, 0]), float(gain[0, 1, 0]), float(gain[0, 0, 1])
+        least = np.mean([g / k**2 for g, k in zip(first, steps, strict=True)]) / wavelength**2
+        return cls(gain / (gain**2 + np.float32(least**2)))
+
+    def __call__(self, high_pass: Volume) -> Volume:
+        """Divide the filter out of a volume."""
+        return convolve(high_pass, self.inverse)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+import numpy.typing as npt
 from scipy import fft
 
-from bidsqsm.qsm.background.spheres import divide_out, fits_inside
+from bidsqsm.qsm.background.spheres import Deconvolution, fits_inside
 from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import sphere_kernel
+from bidsqsm.qsm.krylov import dot
 from bidsqsm.qsm.window import Window
 
 LOGGER = logging.getLogger(__name__)
@@ -22,10 +26,11 @@ def vsharp(
     mask: Mask,
     grid: Grid,
     *,
-    max_radius: Annotated[float, Between(0, 100)] = 12.0,
+    max_radius: Annotated[float, Between(0, 100)] = 6.0,
     min_radius: Annotated[float, Between(0, 100)] = 1.0,
     step: Annotated[float, Between(0, 100)] = 1.0,
-    threshold: Annotated[float, Between(0, 1)] = 0.05,
+    wavelength: Annotated[float, Between(0, 1e6)] = 80.0,
+    max_iter: Annotated[int, Between(0, 1000)] = 4,
 ) -> tuple[Volume, Mask]:
     r"""Variable-radius sophisticated harmonic artefact reduction (V-SHARP).
 
@@ -34,8 +39,12 @@ def vsharp(
 
     .. math:: (\delta - s_R) * f = (\delta - s_R) * f_{local}
 
-    Each voxel takes the largest sphere that fits in the mask [wu2012]_; the largest sphere of all
-    is then divided out in k-space, where :math:`|1 - S_R(k)|` exceeds a threshold.
+    Each voxel takes the largest sphere that fits in the mask [wu2012]_. The largest sphere of all,
+    with gain :math:`G = 1 - S_R(k)`, is then divided out in k-space by :math:`G / (G^2 + t^2)`,
+    where t is the gain at a given wavelength, so that radius and regularisation do not depend on
+    each other [ozbay2017]_. Near the rim, where spheres are small, that divides by too much. So
+    the local field found goes through the spheres again, and what is missing is divided out and
+    added; with one iteration there is no such correction.
 
     Parameters
     ----------
@@ -51,8 +60,10 @@ def vsharp(
         Radius of the smallest sphere, in mm; the longest voxel edge where that is more.
     step
         Difference between two radii, in mm.
-    threshold
-        Floor of :math:`|1 - S_R(k)|` below which a frequency is dropped (dimensionless).
+    wavelength
+        Wavelength in mm that a division leaves half of; much longer ones are dropped.
+    max_iter
+        Number of divisions.
 
     Returns
     -------
@@ -66,44 +77,79 @@ def vsharp(
     .. [schweser2011] Schweser et al., NeuroImage 54:2789-2807 (2011).
        doi:10.1016/j.neuroimage.2010.10.070
     .. [wu2012] Wu et al., Magn Reson Med 67:137-147 (2012). doi:10.1002/mrm.23000
+    .. [ozbay2017] Özbay et al., NMR Biomed 30:e3550 (2017). doi:10.1002/nbm.3550
 
     """
-    window = Window.around(mask, grid, max_radius)
     smallest = max(min_radius, *grid.voxel_size)
-    radii = np.arange(max(max_radius, smallest), smallest - 1e-6, -step)
+    largest = max(max_radius, smallest)
+    window = Window.around(mask, grid, largest)
+    radii = np.arange(largest, smallest - 1e-6, -step)
     if radii[-1] > smallest + 1e-6:
         radii = np.append(radii, smallest)
 
-    high_pass, remains, largest = _high_pass(window.cut(field), window, radii)
-    if largest is None:
-        raise ValueError(
-            f'no sphere of {smallest:g} mm fits in the mask: give a larger mask or smaller voxels'
-        )
-    local = divide_out(high_pass, largest, threshold)
+    spheres = Spheres.fitting(window, radii)
+    divide = Deconvolution.of(spheres.kernels[0], window.grid, wavelength)
+    remains = spheres.index > 0
+    missing = spheres.high_pass(window.cut(field))
+    whole = dot(missing, missing) or 1.0
+    local = np.zeros_like(missing)
+
+    def correct() -> float:
+        nonlocal local, missing
+        if local.any():
+            missing = known - spheres.high_pass(local)
+        local += divide(missing) * remains
+        return float(np.sqrt(dot(missing, missing) / whole))
+
+    known = missing
+    iterate(correct, name='vsharp', tol=None, max_iter=max_iter)
     left = window.restore(remains)
     LOGGER.info('vsharp: %d of %d voxels of the mask remain', left.sum(), mask.sum())
     return window.restore(local, left), left
 
 
-def _high_pass(field: Volume, window: Window, radii: Volume) -> tuple[Volume, Mask, Volume | None]:
-    """Subtract from each voxel the mean over the largest sphere that fits in the mask.
+@dataclass(frozen=True)
+class Spheres:
+    """For each voxel, the largest of some spheres that fits in the mask.
 
-    Also returns the voxels in which any sphere fits and the spectrum of the largest that did.
+    Attributes
+    ----------
+    kernels
+        Spectra of the spheres in use, the largest first.
+    index : (nx, ny, nz) uint8 array
+        Which of them a voxel takes, from 1; 0 where none fits.
+
     """
-    inside = window.cut_mask()
-    remains = np.zeros_like(inside)
-    high_pass = np.zeros_like(field)
-    largest = None
-    field_spectrum = fft.rfftn(field)
-    mask_spectrum = fft.rfftn(inside.astype(np.float32))
-    for radius in radii:
-        sphere = sphere_kernel(window.grid, radius)
-        fits = fits_inside(sphere, inside, mask_spectrum)
-        fits &= ~remains
-        if not fits.any():
-            continue
-        largest = sphere if largest is None else largest
-        mean = fft.irfftn(sphere * field_spectrum, s=field.shape, overwrite_x=True)
-        np.subtract(field, mean, where=fits, out=high_pass)
-        remains |= fits
-    return high_pass, remains, largest
+
+    kernels: list[Volume]
+    index: npt.NDArray[np.uint8]
+
+    @classmethod
+    def fitting(cls, window: Window, radii: Volume) -> Spheres:
+        """Try spheres of these radii in mm, the largest first."""
+        inside = window.cut_mask()
+        spectrum = fft.rfftn(inside.astype(np.float32))
+        kernels: list[Volume] = []
+        index = np.zeros(inside.shape, np.uint8)
+        for radius in radii:
+            kernel = sphere_kernel(window.grid, radius)
+            fits = fits_inside(kernel, inside, spectrum)
+            fits &= index == 0
+            if fits.any():
+                kernels.append(kernel)
+                index[fits] = len(kernels)
+        if not kernels:
+            raise ValueError(
+                f'no sphere of {radii[-1]:g} mm fits in the mask: '
+                'give a larger mask or smaller voxels'
+            )
+        return cls(kernels, index)
+
+    def high_pass(self, field: Volume) -> Volume:
+        """Subtract from each voxel the mean over its sphere; zero where none fits."""
+        spectrum = fft.rfftn(field)
+        result = np.zeros_like(field)
+        for number, kernel in enumerate(self.kernels, 1):
+            mean = fft.irfftn(kernel * spectrum, s=field.shape, overwrite_x=True)
+            np.subtract(field, mean, where=self.index == number, out=result)
+        return result
