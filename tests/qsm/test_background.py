@@ -283,7 +283,7 @@ def test_vsharp_makes_good_what_the_largest_sphere_divides_by_too_much():
             )[0]
             for radius in (3, 8)
         )
-            apart.append(rms(near - far) / rms(near))
+        apart.append(rms(near - far) / rms(near))
     assert apart[0] > 0.1
     assert apart[1] < 0.3 * apart[0]
 
