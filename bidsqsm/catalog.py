@@ -27,6 +27,7 @@ from bidsqsm.qsm.dipole.l1 import l1
 from bidsqsm.qsm.dipole.nltv import nltv
 from bidsqsm.qsm.dipole.onnx import onnx
 from bidsqsm.qsm.dipole.rts import rts
+from bidsqsm.qsm.dipole.star import star
 from bidsqsm.qsm.dipole.tikhonov import tikhonov
 from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.dipole.tsvd import tsvd
@@ -120,6 +121,7 @@ DIPOLE = Step(
         Method('nltv', nltv, cite=('milovic2018',)),
         Method('onnx', onnx, cite=('jung2022',)),
         Method('rts', rts, cite=('kames2018',)),
+        Method('star', star, cite=('wei2015',)),
         Method('tikhonov', tikhonov, cite=('bilgic2014', 'schweser2013')),
         Method('tkd', tkd, cite=('shmueli2009', 'schweser2013')),
         Method('tsvd', tsvd, cite=('wharton2010',)),

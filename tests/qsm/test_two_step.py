@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scenes import SHAPES, TILTED, ball, make_scene
+from scenes import SHAPES, TILTED, ball, field_of_sphere, make_scene
 from scipy import fft
 
 from bidsqsm.qsm.dipole.conditioned import fit
 from bidsqsm.qsm.dipole.filling import Filling, solve_trusted
 from bidsqsm.qsm.dipole.rts import rts
+from bidsqsm.qsm.dipole.star import star
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.operators import edge_spectra, gradient
@@ -130,3 +131,21 @@ def test_rts_threshold_and_weight_do_what_they_say():
     ]
     assert maps[1] < 0.7 * maps[0]
     assert maps[2] < 0.8 * maps[0]
+
+
+def test_star_takes_off_the_field_of_strong_sources():
+    """A bleed next to faint balls: with its field gone, the balls keep their values."""
+    scene = make_scene(shape=(34, 36, 30))
+    place = (-4.0, -1.0, -4.0)
+    field = scene.local + field_of_sphere(scene.grid, place, 3, 3.0)
+    away = scene.deep & (ball(scene.grid, place, 5) == 0)
+    one, two = (star(field, scene.mask, scene.grid, weight=1e-3, threshold=t) for t in (1e3, 0.5))
+    assert error(two, scene.chi, away) < 0.9 * error(one, scene.chi, away)
+
+
+def test_star_weight_map_has_no_unit():
+    scene = make_scene(shape=(28, 30, 26))
+    trust = np.random.default_rng(5).uniform(0.5, 2, scene.mask.shape).astype(np.float32)
+    chi = star(scene.local, scene.mask, scene.grid, weight_map=trust)
+    scaled = star(scene.local, scene.mask, scene.grid, weight_map=50 * trust)
+    np.testing.assert_allclose(scaled, chi, atol=1e-4)
