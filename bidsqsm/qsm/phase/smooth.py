@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba as nb
 import numpy as np
+from numba.extending import register_jitable
 from scipy import ndimage
 
 from bidsqsm.qsm.grid import Grid, Triple, Volume
 from bidsqsm.qsm.jit import kernel
-from bidsqsm.qsm.phase.wrap import wrap
 
 TRUNCATE = 3.0  # widths of the Gaussian
 FAINT = 1e-4  # share of the largest summed weight below which the nearest known phase is taken
@@ -46,11 +48,23 @@ def smooth_phase(
     """
     factors = np.array([max(1, int(sigma / (2 * d))) for d in grid.voxel_size])
     widths = [sigma / (d * f) for d, f in zip(grid.voxel_size, factors.tolist(), strict=True)]
-    smooth = np.zeros_like(phase)
-    for _ in range(passes):
-        rest = _coarse_phasor(phase - smooth, weight, factors, (widths[0], widths[1], widths[2]))
-        _add_angle(rest[0], rest[1], factors, smooth)
-    return wrap(smooth)
+    shape = [-(-n // f) for n, f in zip(phase.shape, factors.tolist(), strict=True)]
+    rest = np.empty((2, *phase.shape), np.float32)
+    _phasors(phase, weight, rest)
+    total = np.zeros(shape, np.float32)
+    _block_sums(weight, factors, total)
+    found = np.zeros((passes, 2, *shape), np.float32)
+    for n in range(passes):
+        blocks = np.zeros((3, *shape), np.float32)
+        _block_sums(rest[0], factors, blocks[0])
+        _block_sums(rest[1], factors, blocks[1])
+        blocks[2] = total
+        found[n] = _unit_phasor(blocks, (widths[0], widths[1], widths[2]))
+        if n + 1 < passes:
+            _turn_back(found[n], factors, weight, rest)
+    smooth = np.empty(phase.shape, np.float32)
+    _angle(found, factors, smooth)
+    return smooth
 
 
 def block_phasors(phase: Volume, weight: Volume, factors: Volume) -> Volume:
@@ -61,9 +75,8 @@ def block_phasors(phase: Volume, weight: Volume, factors: Volume) -> Volume:
     return blocks
 
 
-def _coarse_phasor(phase: Volume, weight: Volume, factors: Volume, widths: Triple) -> Volume:
+def _unit_phasor(blocks: Volume, widths: Triple) -> Volume:
     """Smoothed unit phasor on the grid of blocks, known everywhere: real and imaginary part."""
-    blocks = block_phasors(phase, weight, factors)
     for part in blocks:
         ndimage.gaussian_filter(part, widths, mode='constant', truncate=TRUNCATE, output=part)
     known = blocks[2] > FAINT * blocks[2].max()
@@ -97,25 +110,98 @@ def _sum_blocks(phase: Volume, weight: Volume, factors: Volume, blocks: Volume) 
 
 
 @kernel()
-def _add_angle(real: Volume, imaginary: Volume, factors: Volume, total: Volume) -> None:
-    """Interpolate a coarse phasor to every voxel and add its angle, in place."""
-    nx, ny, nz = total.shape
-    cx, cy, cz = real.shape
+def _phasors(phase: Volume, weight: Volume, phasors: Volume) -> None:
+    """Real and imaginary part of the weighted phasor of every voxel."""
+    nx, ny, nz = phase.shape
     for i in nb.prange(nx):
-        x = np.float32(min(max((i + 0.5) / factors[0] - 0.5, 0.0), cx - 1.0))
-        a = int(x)
         for j in range(ny):
-            y = np.float32(min(max((j + 0.5) / factors[1] - 0.5, 0.0), cy - 1.0))
-            b = int(y)
             for k in range(nz):
-                z = np.float32(min(max((k + 0.5) / factors[2] - 0.5, 0.0), cz - 1.0))
-                c = int(z)
-                re = np.float32(0)
-                im = np.float32(0)
-                for u in range(a, min(a + 2, cx)):
-                    for v in range(b, min(b + 2, cy)):
-                        for t in range(c, min(c + 2, cz)):
-                            w = (1 - abs(x - u)) * (1 - abs(y - v)) * (1 - abs(z - t))
-                            re += w * real[u, v, t]
-                            im += w * imaginary[u, v, t]
-                total[i, j, k] += np.arctan2(im, re)
+                w = weight[i, j, k]
+                phasors[0, i, j, k] = 0
+                phasors[1, i, j, k] = 0
+                if w != 0:
+                    phasors[0, i, j, k] = w * np.cos(phase[i, j, k])
+                    phasors[1, i, j, k] = w * np.sin(phase[i, j, k])
+
+
+@kernel()
+def _block_sums(volume: Volume, factors: Volume, blocks: Volume) -> None:
+    """Add the sum over each block, in place."""
+    nx, ny, nz = volume.shape
+    for block in nb.prange(blocks.shape[0]):
+        for i in range(block * factors[0], min(nx, (block + 1) * factors[0])):
+            for j in range(ny):
+                v = j // factors[1]
+                for t in range(blocks.shape[2]):
+                    total = np.float32(0)
+                    for k in range(t * factors[2], min(nz, (t + 1) * factors[2])):
+                        total += volume[i, j, k]
+                    blocks[block, v, t] += total
+
+
+@register_jitable
+def _place(index: Any, factor: Any, length: Any) -> Any:
+    # between which two blocks the voxel lies, and how far on
+    x = np.float32(min(max((index + 0.5) / factor - 0.5, 0.0), length - 1.0))
+    before = min(int(x), max(length - 2, 0))
+    return before, min(before + 1, length - 1), x - np.float32(before)
+
+
+@register_jitable
+def _fill_line(coarse: Any, a: Any, p: Any, u: Any, b: Any, q: Any, v: Any, line: Any) -> Any:
+    # interpolate along the first two axes
+    for t in range(line.size):
+        near = coarse[a, b, t] + v * (coarse[a, q, t] - coarse[a, b, t])
+        far = coarse[p, b, t] + v * (coarse[p, q, t] - coarse[p, b, t])
+        line[t] = near + u * (far - near)
+
+
+@kernel()
+def _turn_back(unit: Volume, factors: Volume, weight: Volume, phasors: Volume) -> None:
+    """Turn each phasor by less the angle of a coarse one, interpolated; in place."""
+    nx, ny, nz = weight.shape
+    cx, cy, cz = unit.shape[1:]
+    for i in nb.prange(nx):
+        real, imaginary = np.empty(cz, np.float32), np.empty(cz, np.float32)
+        a, p, u = _place(i, factors[0], cx)
+        for j in range(ny):
+            b, q, v = _place(j, factors[1], cy)
+            _fill_line(unit[0], a, p, u, b, q, v, real)
+            _fill_line(unit[1], a, p, u, b, q, v, imaginary)
+            for k in range(nz):
+                if weight[i, j, k] == 0:
+                    continue
+                c, r, w = _place(k, factors[2], cz)
+                re = real[c] + w * (real[r] - real[c])
+                im = imaginary[c] + w * (imaginary[r] - imaginary[c])
+                length = np.sqrt(re * re + im * im)
+                if length > 0:
+                    re /= length
+                    im /= length
+                    x, y = phasors[0, i, j, k], phasors[1, i, j, k]
+                    phasors[0, i, j, k] = x * re + y * im
+                    phasors[1, i, j, k] = y * re - x * im
+
+
+@kernel()
+def _angle(units: Volume, factors: Volume, angle: Volume) -> None:
+    """Angle of the product of coarse phasors, each interpolated to every voxel."""
+    nx, ny, nz = angle.shape
+    passes = units.shape[0]
+    cx, cy, cz = units.shape[2:]
+    for i in nb.prange(nx):
+        lines = np.empty((passes, 2, cz), np.float32)
+        a, p, u = _place(i, factors[0], cx)
+        for j in range(ny):
+            b, q, v = _place(j, factors[1], cy)
+            for n in range(passes):
+                _fill_line(units[n, 0], a, p, u, b, q, v, lines[n, 0])
+                _fill_line(units[n, 1], a, p, u, b, q, v, lines[n, 1])
+            for k in range(nz):
+                c, r, w = _place(k, factors[2], cz)
+                x, y = np.float32(1), np.float32(0)
+                for n in range(passes):
+                    re = lines[n, 0, c] + w * (lines[n, 0, r] - lines[n, 0, c])
+                    im = lines[n, 1, c] + w * (lines[n, 1, r] - lines[n, 1, c])
+                    x, y = x * re - y * im, x * im + y * re
+                angle[i, j, k] = np.arctan2(y, x)
