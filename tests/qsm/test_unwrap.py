@@ -97,13 +97,28 @@ def test_threads_do_not_change_a_bit(train):
 
 def test_growth_takes_the_reliable_way_round():
     """A turn across a bad edge is not believed when a good way round exists."""
-    phase = np.zeros((2, 2, 1), np.float32)
-    phase[1, 1, 0] = 6.2
+    phase = np.array([[[0], [0]], [[2.1], [4.2 - 2 * np.pi]]], np.float32)
     edges = np.zeros((3, 2, 2, 1), np.uint8)
-    edges[0] = edges[1] = 200
+    edges[0, 0] = edges[1, :, 0] = 200
+    edges[0, 0, 1] = 1
     component = np.zeros((2, 2, 1), np.int32)
-    assert grow(phase.reshape(-1), edges.reshape(3, -1), np.arange(4), component) == 1
-    np.testing.assert_allclose(phase[1, 1, 0], 6.2 - 2 * np.pi, atol=1e-5)
+    everywhere = np.ones((2, 2, 1), bool)
+    assert grow(phase.reshape(-1), edges.reshape(3, -1), everywhere, component) == 1
+    np.testing.assert_allclose(phase.ravel(), [0, 0, 2.1, 4.2], atol=1e-5)
+    np.testing.assert_array_equal(component, 1)
+
+
+def test_regions_apart_are_numbered_and_placed_near_zero():
+    phase = np.array([3, -3.2, 0, 3, 3, -3], np.float32)
+    mask = np.array([True, True, False, True, True, True])
+    edges = np.zeros((3, 6), np.uint8)
+    edges[2, [0, 3, 4]] = 9
+    component = np.zeros((1, 1, 6), np.int32)
+    assert grow(phase, edges, mask, component) == 2
+    np.testing.assert_array_equal(component.ravel(), [1, 1, 0, 2, 2, 2])
+    turn = 2 * np.pi
+    expected = [3, turn - 3.2, 0, 3, 3, turn - 3]
+    np.testing.assert_allclose(phase, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize('transform', ['dct', 'fft'])

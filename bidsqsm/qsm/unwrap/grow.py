@@ -1,4 +1,4 @@
-"""Reliability of edges between neighbours, and the growth of a region along the best of them."""
+"""Reliability of edges between neighbours, and the growth of regions along the best of them."""
 
 from __future__ import annotations
 
@@ -87,60 +87,99 @@ def edge_weights(
                 quality[i, j, k] = total / np.float32(6)
 
 
-@kernel(parallel=False)
-def grow(phase: Volume, edges: Labels, seeds: Labels, component: Labels) -> int:
-    """Unwrap ``phase`` (flat, in place) along the best edges; every seed's component in turn.
+@register_jitable
+def _root(voxel: Any, parent: Any, turns: Any) -> Any:
+    # root of a voxel's tree and the turns between the two; halves the way for the next visit
+    total = 0
+    above = parent[voxel]
+    while above >= 0:
+        top = parent[above]
+        if top >= 0:
+            turns[voxel] += turns[above]
+            parent[voxel] = top
+            total += turns[voxel]
+            voxel = top
+            above = parent[voxel]
+        else:
+            total += turns[voxel]
+            voxel = above
+            above = top
+    return voxel, total
 
-    A region takes the best edge that leaves it, kept in 256 buckets of linked lists; the voxel
-    at its far end gets the multiple of 2 pi that brings it nearest to the near end. Writes the
-    number of each voxel's component (from 1) and returns how many there are.
+
+@register_jitable
+def _best_first(edges: Any) -> Any:
+    # numbers (3 * voxel + axis) of all edges by falling weight, among equals by place
+    n = edges.shape[1]
+    place = np.zeros(256, np.int64)
+    for axis in range(3):
+        for voxel in range(n):
+            place[edges[axis, voxel]] += 1
+    total = edges.size - place[0]
+    order = np.empty(total, np.int32)
+    for weight in range(1, 256):
+        total -= place[weight]
+        place[weight] = total
+    for voxel in range(n):
+        for axis in range(3):
+            weight = edges[axis, voxel]
+            if weight > 0:
+                order[place[weight]] = 3 * voxel + axis
+                place[weight] += 1
+    return order
+
+
+@kernel(parallel=False)
+def grow(phase: Volume, edges: Labels, mask: Mask, component: Labels) -> int:
+    """Unwrap ``phase`` (flat, in place) along the spanning trees of the best edges.
+
+    Edges are taken from the best on. One that connects two regions makes them one: the smaller is
+    shifted by the multiple of 2 pi that brings the two ends of the edge nearest to each other.
+    Each region that no edge connects with another is placed so that its mean is nearest to zero.
+    Writes the number of each voxel's region (from 1) and returns how many there are.
     """
     shape = component.shape
     strides = (shape[1] * shape[2], shape[2], 1)
-    label = component.reshape(-1)
-    n = label.size
-    # each edge (axis * n + voxel) is queued once: when the first of its ends is reached
-    behind = np.full(3 * n, -1, np.int32)
-    head = np.full(256, -1, np.int32)
-    count = 0
-    for s in range(seeds.size):
-        if label[seeds[s]]:
+    parent = np.full(phase.size, -1, np.int32)  # of a root: less the size of its region
+    turns = np.zeros(phase.size, np.int16)  # between a voxel and its parent
+    for edge in _best_first(edges):
+        start = edge // 3
+        end = start + strides[edge - 3 * start]
+        one, here = _root(start, parent, turns)
+        other, there = _root(end, parent, turns)
+        if one == other:
             continue
-        count += 1
-        fresh = seeds[s]
-        label[fresh] = count
-        best = 0
-        while fresh >= 0:
-            for axis in range(3):
-                stride = strides[axis]
-                weight = edges[axis, fresh]
-                if weight > 0 and label[fresh + stride] == 0:
-                    edge = axis * n + fresh
-                    behind[edge] = head[weight]
-                    head[weight] = edge
-                    best = max(best, int(weight))
-                if fresh >= stride:
-                    weight = edges[axis, fresh - stride]
-                    if weight > 0 and label[fresh - stride] == 0:
-                        edge = axis * n + fresh - stride
-                        behind[edge] = head[weight]
-                        head[weight] = edge
-                        best = max(best, int(weight))
-            fresh = -1
-            while fresh < 0 and best > 0:
-                edge = head[best]
-                if edge < 0:
-                    best -= 1
-                    continue
-                head[best] = behind[edge]
-                axis = edge // n
-                start = edge - axis * n
-                end = start + strides[axis]
-                if label[start] and label[end]:
-                    continue
-                if label[end]:
-                    start, end = end, start
-                phase[end] -= TWO_PI * np.rint((phase[end] - phase[start]) / TWO_PI)
-                label[end] = count
-                fresh = end
+        gap = np.rint((phase[end] - phase[start]) / TWO_PI + np.float32(there - here))
+        if parent[one] <= parent[other]:
+            parent[one] += parent[other]
+            parent[other] = one
+            turns[other] = -gap
+        else:
+            parent[other] += parent[one]
+            parent[one] = other
+            turns[one] = gap
+    count: int = _place(phase, mask.reshape(-1), parent, turns, component.reshape(-1))
+    return count
+
+
+@register_jitable
+def _place(phase: Any, mask: Any, parent: Any, turns: Any, label: Any) -> Any:
+    # shift every voxel by its turns, number the regions, and take whole turns off their means
+    count = 0
+    for voxel in range(phase.size):
+        if mask[voxel]:
+            root, shift = _root(voxel, parent, turns)
+            phase[voxel] += TWO_PI * shift
+            if label[root] == 0:
+                count += 1
+                label[root] = count
+            label[voxel] = label[root]
+    sums = np.zeros((count + 1, 2))
+    for voxel in range(phase.size):
+        sums[label[voxel], 0] += phase[voxel]
+        sums[label[voxel], 1] += 1
+    for voxel in range(phase.size):
+        if label[voxel] > 0:
+            mean = sums[label[voxel], 0] / sums[label[voxel], 1]
+            phase[voxel] -= TWO_PI * np.float32(np.rint(mean / TWO_PI))
     return count

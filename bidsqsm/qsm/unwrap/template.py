@@ -55,16 +55,15 @@ def from_template(
     weight = np.ascontiguousarray(magnitude[(slice(None), *box)])
     first = min(template, len(echo_times)) - 1
     edges, quality = judge(cropped, weight, inner, echo_times, first)
-    doubt = (255 * (1 - quality[inner])).astype(np.uint8)
-    seeds = np.flatnonzero(inner)[np.argsort(doubt, kind='stable')]
     unwrapped = np.where(inner, cropped, np.float32(0))
     component: Labels = np.zeros(inner.shape, np.int32)
-    count = grow(unwrapped[first].reshape(-1), edges.reshape(3, -1), seeds, component)
+    count = grow(unwrapped[first].reshape(-1), edges.reshape(3, -1), inner, component)
     times = np.asarray(echo_times, np.float32)
     settle_components(unwrapped, weight, component, count, times, first)
     follow_echoes(unwrapped, weight, inner, times, first)
-    LOGGER.info('%s: unwrapped %d voxels in %d components', name, seeds.size, count)
-
+    LOGGER.info('%s: unwrapped %d voxels in %d components', name, inner.sum(), count)
+    if inner.shape == mask.shape:
+        return Unwrapped(unwrapped, quality)
     whole = np.zeros(phase.shape, np.float32)
     whole[(slice(None), *box)] = unwrapped
     whole_quality = np.zeros(mask.shape, np.float32)
