@@ -13,6 +13,7 @@ from bidsqsm.methods import Choice
 def init_background_wf(
     *,
     method: Choice,
+    rounds: int = 1,
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str = 'background_wf',
@@ -32,6 +33,8 @@ def init_background_wf(
     ----------
     method
         Method of the catalogue with its parameters.
+    rounds
+        How often the background is removed, with this time.
     mem_gb
         Peak memory of the step, in GB.
     omp_nthreads
@@ -47,6 +50,8 @@ def init_background_wf(
         Mask of trusted voxels.
     noise
         Standard deviation of the total field, in ppm.
+    chi
+        Map of the round before, in ppm, whose field is set aside; none in the first.
 
     Outputs
     -------
@@ -62,14 +67,14 @@ def init_background_wf(
     workflow.desc = f'The background field was removed by {method.sentence()}.'
 
     inputnode = pe.Node(
-        niu.IdentityInterface(fields=['total_field', 'mask', 'noise']), name='inputnode'
+        niu.IdentityInterface(fields=['total_field', 'mask', 'noise', 'chi']), name='inputnode'
     )
     outputnode = pe.Node(
         niu.IdentityInterface(fields=['local_field', 'mask', 'facts']), name='outputnode'
     )
 
     remove_background = pe.Node(
-        RemoveBackground(method=str(method)),
+        RemoveBackground(method=str(method), rounds=rounds),
         name='remove_background',
         mem_gb=mem_gb,
         n_procs=omp_nthreads,
@@ -77,7 +82,7 @@ def init_background_wf(
 
     workflow.connect([
         (inputnode, remove_background, [('total_field', 'in_file'), ('mask', 'in_mask'),
-                                        ('noise', 'noise')]),
+                                        ('noise', 'noise'), ('chi', 'chi')]),
         (remove_background, outputnode, [('local_field', 'local_field'), ('mask', 'mask'),
                                          ('facts', 'facts')]),
     ])  # fmt: skip

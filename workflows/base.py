@@ -60,6 +60,7 @@ def init_subject_wf(config: Config, subject: str, runs: Sequence[GreRun]) -> Wor
             output_dir=config.output_dir,
             choices=config.methods,
             phase_sign=config.phase_sign,
+            rounds=config.rounds,
             wishes=config.wishes,
             force=config.force,
             links=dataset_links(config),

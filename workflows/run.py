@@ -107,6 +107,7 @@ def init_run_wf(
     output_dir: Path,
     choices: Mapping[str, Choice],
     phase_sign: str = 'auto',
+    rounds: int = 1,
     wishes: Mapping[str, str] | None = None,
     force: tuple[str, ...] = (),
     links: Mapping[str, Path] | None = None,
@@ -125,6 +126,9 @@ def init_run_wf(
         Method of every step that the run is to go through, with its parameters.
     phase_sign
         ``auto`` (from the data), ``+1`` or ``-1``.
+    rounds
+        How often the background is removed and the rest inverted; from the second time on, the
+        field of the map so far is set aside first.
     wishes
         Whether to remove ``alternation``, ``bipolar`` and ``offset``: ``auto``, ``yes`` or ``no``.
     force
@@ -139,7 +143,7 @@ def init_run_wf(
     """
     workflow = Workflow(name=name or workflow_name(run.name))
     choices = in_use(choices)
-    steps = _steps(run, choices, phase_sign, omp_nthreads)
+    steps = _steps(run, choices, phase_sign, rounds, omp_nthreads)
     steps['phase_wf'] = init_phase_wf(
         run=run,
         coil=choices['coil'],
@@ -166,7 +170,7 @@ def init_run_wf(
     )
     saved = [(source, f'outputs_wf.{key}') for key, source in products.items()]
     told = [(source, f'outputs_wf.facts_{key}') for key, source in facts.items()]
-    for source, target in (*LINKS, *saved, *told):
+    for source, target in (*LINKS, *round_links(rounds), *saved, *told):
         (maker, output), (taker, field) = source.split('.'), target.split('.')
         if maker in steps and taker in steps:
             workflow.connect(
@@ -175,10 +179,33 @@ def init_run_wf(
     return workflow
 
 
+def round_links(rounds: int) -> list[tuple[str, str]]:
+    """Links of the earlier rounds of background removal and inversion, and on to the next."""
+    taken = [link for link in LINKS if _maker(link[1]) in ('background_wf', 'dipole_wf')]
+    links = []
+    for number in range(1, rounds):
+        for source, target in taken:
+            own = [
+                f'{_of_round(_maker(end), number, rounds)}.{end.partition(".")[2]}'
+                for end in (source, target)
+            ]
+            links.append((own[0], own[1]))
+        after = _of_round('background_wf', number + 1, rounds)
+        links.append((f'{_of_round("dipole_wf", number, rounds)}.chi', f'{after}.chi'))
+    return links
+
+
+def _of_round(name: str, number: int, rounds: int) -> str:
+    """Name of a workflow in a round; that of the last round is plain."""
+    repeated = name in ('background_wf', 'dipole_wf') and number < rounds
+    return f'round{number}_{name}' if repeated else name
+
+
 def _steps(
     run: GreRun,
     choices: Mapping[str, Choice],
     phase_sign: str,
+    rounds: int,
     omp_nthreads: int,
 ) -> dict[str, Workflow]:
     times, n = run.echo_times, run.n_echoes
@@ -203,8 +230,20 @@ def _steps(
             )
         )
     else:
-        made.append(init_background_wf(method=choices['background'], **few))
-        made.append(init_dipole_wf(method=choices['dipole'], **few))
+        for number in range(1, rounds + 1):
+            made.append(
+                init_background_wf(
+                    method=choices['background'],
+                    rounds=number,
+                    name=_of_round('background_wf', number, rounds),
+                    **few,
+                )
+            )
+            made.append(
+                init_dipole_wf(
+                    method=choices['dipole'], name=_of_round('dipole_wf', number, rounds), **few
+                )
+            )
     if n > 1:  # one echo shows no decay
         decay = init_relaxometry_wf(method=choices['relaxometry'], echo_times=times, **many)
         made.append(decay)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.interfaces.base import (
@@ -16,12 +17,15 @@ from bidsqsm.interfaces.base import (
 from bidsqsm.interfaces.weights import weights_for
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
+from bidsqsm.qsm.onestep.field import field_of
 
 
 class _RemoveBackgroundInputSpec(StepInputSpec):
     in_file = File(exists=True, mandatory=True, desc='total field, in ppm')
     in_mask = File(exists=True, mandatory=True, desc='mask of trusted voxels')
     noise = File(exists=True, mandatory=True, desc='noise of the total field, in ppm')
+    chi = File(exists=True, desc='map of the round before, in ppm')
+    rounds = traits.Int(1, usedefault=True, desc='times the background was removed, with this')
     method = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. vsharp')
 
 
@@ -31,7 +35,11 @@ class _RemoveBackgroundOutputSpec(StepOutputSpec):
 
 
 class RemoveBackground(StepInterface):
-    """Leave of a total field what comes from inside the mask, by any method of the catalogue."""
+    """Leave of a total field what comes from inside the mask, by any method of the catalogue.
+
+    With the map of an earlier round, its field is set aside first and put back after: the method
+    then errs on what is left of the local field only.
+    """
 
     input_spec = _RemoveBackgroundInputSpec
     output_spec = _RemoveBackgroundOutputSpec
@@ -40,9 +48,15 @@ class RemoveBackground(StepInterface):
         remove = self.choice('background')
         field, mask = volume(self.inputs.in_file), mask_of(self.inputs.in_mask)
         weights = weights_for(remove, self.inputs.noise, mask)
+        grid = grid_of(self.inputs.in_file)
         with threads(self.inputs.num_threads), watched() as endings:
-            local, left = remove(field, mask, grid_of(self.inputs.in_file), **weights)
+            chi = volume(self.given('chi'))
+            known = np.zeros_like(field) if chi is None else field_of(chi, mask, grid)
+            local, left = remove(field - known, mask, grid, **weights)
+            local[left] += known[left]
         self.save(runtime, self.inputs.in_file, local_field=local, mask=left)
         kept = round(float(left.sum() / mask.sum()), 4)
-        self._results['facts'] = {'kept': kept, **convergence(endings)}
+        self._results['facts'] = {
+            'kept': kept, 'rounds': self.inputs.rounds, **convergence(endings)
+        }  # fmt: skip
         return runtime

@@ -117,6 +117,11 @@ def describe_decisions(provenance: Mapping[str, Any]) -> str:
     filtered = found.get('filtered')
     if isinstance(filtered, Mapping) and filtered.get('found'):
         sentences.append('The stored phase seems to have been high-pass filtered.')
+    if found.get('rounds', 1) > 1:
+        sentences.append(
+            f'Background removal and inversion were done {found["rounds"]} times, each time with '
+            'the field of the map before set aside while the background was removed.'
+        )
     if found.get('source', 'made') != 'made':
         sentences.append('The brain mask was given and not computed.')
     if found.get('sign') is not None:
