@@ -35,7 +35,9 @@ from bidsqsm.qsm.dipole.tv import tv
 from bidsqsm.qsm.fieldmap.linear import linear
 from bidsqsm.qsm.fieldmap.nonlinear import nonlinear
 from bidsqsm.qsm.masking.quality import quality
+from bidsqsm.qsm.onestep.sstgv import sstgv
 from bidsqsm.qsm.onestep.sstv import sstv
+from bidsqsm.qsm.onestep.tgv import tgv
 from bidsqsm.qsm.reference.csf import csf
 from bidsqsm.qsm.reference.none import none
 from bidsqsm.qsm.reference.whole_brain import whole_brain
@@ -134,7 +136,11 @@ ONESTEP = Step(
     takes='total field in ppm, or wrapped phase in rad',
     gives='susceptibility in ppm',
     default=None,
-    methods=(Method('sstv', sstv, cite=('chatnuntawech2017', 'wu2012')),),
+    methods=(
+        Method('sstgv', sstgv, cite=('chatnuntawech2017', 'langkammer2015', 'wu2012')),
+        Method('sstv', sstv, cite=('chatnuntawech2017', 'wu2012')),
+        Method('tgv', tgv, cite=('langkammer2015',)),
+    ),
     replaces=('background', 'dipole'),
 )
 
