@@ -35,6 +35,7 @@ from bidsqsm.qsm.dipole.tv import tv
 from bidsqsm.qsm.fieldmap.linear import linear
 from bidsqsm.qsm.fieldmap.nonlinear import nonlinear
 from bidsqsm.qsm.masking.quality import quality
+from bidsqsm.qsm.onestep.qsip import qsip
 from bidsqsm.qsm.onestep.sstgv import sstgv
 from bidsqsm.qsm.onestep.sstv import sstv
 from bidsqsm.qsm.onestep.tgv import tgv
@@ -137,6 +138,7 @@ ONESTEP = Step(
     gives='susceptibility in ppm',
     default=None,
     methods=(
+        Method('qsip', qsip, cite=('poynton2015',)),
         Method('sstgv', sstgv, cite=('chatnuntawech2017', 'langkammer2015', 'wu2012')),
         Method('sstv', sstv, cite=('chatnuntawech2017', 'wu2012')),
         Method('tgv', tgv, cite=('langkammer2015',)),

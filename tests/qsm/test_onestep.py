@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scenes import SHAPES, make_scene
+from scenes import SHAPES, TILTED, make_scene, positions
 
 from bidsqsm.qsm.echoes import Echoes
 from bidsqsm.qsm.grid import Grid
@@ -17,6 +17,7 @@ from bidsqsm.qsm.onestep.generalized import (
     symmetric_gradient,
 )
 from bidsqsm.qsm.onestep.harmonic import anharmonic_part, minus_phase_laplacian
+from bidsqsm.qsm.onestep.qsip import qsip
 from bidsqsm.qsm.onestep.spheres import radii_of_bank, sphere_terms
 from bidsqsm.qsm.onestep.sstgv import sstgv
 from bidsqsm.qsm.onestep.sstv import sstv
@@ -48,6 +49,27 @@ def test_balls_come_out_of_a_field_of_sources_outside(scene, method):
     slope, error = agreement(method(scene.total, scene.mask, scene.grid), scene)
     assert slope == pytest.approx(1, abs=0.1)
     assert error < 0.45
+
+
+def test_a_quadratic_penalty_sees_the_balls_a_little_weaker(scene):
+    slope, error = agreement(qsip(scene.total, scene.mask, scene.grid), scene)
+    assert slope == pytest.approx(0.85, abs=0.15)
+    assert error < 0.65
+
+
+def test_the_field_of_the_air_around_a_head_is_expected():
+    grid = Grid((40, 36, 30), (2.0, 2.0, 2.0), TILTED)
+    x, y, z = positions(grid)
+    head = (x / 34) ** 2 + (y / 26) ** 2 + (z / 22) ** 2 + 0 * (x + y + z) < 1
+    brain = np.roll(head, 1, axis=1) & np.roll(head, 2, axis=2) & head
+    wide = grid.padded(20)
+    around = np.zeros(wide.shape, np.float32)
+    around[:40, :36, :30] = -9.4 * head
+    field = convolve(around, dipole_kernel(wide))[:40, :36, :30].copy()
+    blind = qsip(field, brain, grid)
+    expected = qsip(field, brain, grid, magnitude=100 * head.astype(np.float32))
+    assert np.abs(blind).max() > 1e-3
+    assert np.linalg.norm(expected) < 0.01 * np.linalg.norm(blind)
 
 
 def test_the_spheres_do_not_see_the_background(scene):
