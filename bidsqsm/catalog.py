@@ -23,6 +23,7 @@ from bidsqsm.qsm.coil.mcpc_c import mcpc_c
 from bidsqsm.qsm.coil.reference_coil import reference_coil
 from bidsqsm.qsm.coil.short_te import short_te
 from bidsqsm.qsm.coil.virtual_coil import virtual_coil
+from bidsqsm.qsm.dipole.ilsqr import ilsqr
 from bidsqsm.qsm.dipole.l1 import l1
 from bidsqsm.qsm.dipole.nltv import nltv
 from bidsqsm.qsm.dipole.onnx import onnx
@@ -120,6 +121,7 @@ DIPOLE = Step(
     gives='susceptibility in ppm',
     default='tv',
     methods=(
+        Method('ilsqr', ilsqr, cite=('li2015ilsqr',)),
         Method('l1', l1, cite=('milovic2022',)),
         Method('nltv', nltv, cite=('milovic2018',)),
         Method('onnx', onnx, cite=('jung2022',)),

@@ -120,3 +120,18 @@ def edge_spectra(grid: Grid) -> Volume:
         for k, d in zip(grid.frequencies(), grid.voxel_size, strict=True)
     ]
     return np.concatenate(squares).astype(np.float32)
+
+
+def laplacian_spectrum(grid: Grid) -> Volume:
+    """Spectrum of the gradient followed by its adjoint, in 1/mm^2; not negative.
+
+    Returns
+    -------
+    spectrum : (nx, ny, nz // 2 + 1) float32 array
+        In the layout of :func:`scipy.fft.rfftn`.
+
+    """
+    nx, ny, _ = grid.shape
+    edges = edge_spectra(grid)
+    total: Volume = edges[:nx, None, None] + edges[nx : nx + ny, None] + edges[nx + ny :]
+    return total

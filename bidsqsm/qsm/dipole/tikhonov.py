@@ -9,7 +9,7 @@ import numpy as np
 from bidsqsm.qsm.bounds import Between, OneOf
 from bidsqsm.qsm.dipole.closed import invert
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.operators import edge_spectra
+from bidsqsm.qsm.operators import laplacian_spectrum
 
 ORDER = {'identity': 0, 'gradient': 1, 'laplacian': 2}
 
@@ -69,17 +69,10 @@ def tikhonov(
     """
 
     def inverse(dipole: Volume, grid: Grid) -> Volume:
-        whole: Volume = np.float32(weight) * _laplacian(grid, length) ** ORDER[operator]
+        per_length = np.float32(length**2) * laplacian_spectrum(grid)
+        whole: Volume = np.float32(weight) * per_length ** ORDER[operator]
         whole += dipole**2
         whole[0, 0, 0] = 1  # the mean is free, and the kernel zero
         return np.divide(dipole, whole, out=whole)
 
     return invert(field, mask, grid, inverse, rescale=rescale, padding=padding)
-
-
-def _laplacian(grid: Grid, length: float) -> Volume:
-    """Squared spectrum of the differences per length, positive."""
-    nx, ny, _ = grid.shape
-    edges = edge_spectra(grid) * np.float32(length**2)
-    total: Volume = edges[:nx, None, None] + edges[nx : nx + ny, None] + edges[nx + ny :]
-    return total
