@@ -118,6 +118,13 @@ def test_one_step_and_what_it_replaces_are_refused_in_a_sentence(text, typed, ca
     assert '--onestep takes the place of --' in capsys.readouterr().err
 
 
+def test_rounds_of_steps_that_are_not_used_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        parse_arguments([*ARGS, '--onestep', 'sstv', '--rounds', '3'])
+    assert '--rounds repeats --background and --dipole' in capsys.readouterr().err
+    assert 'rounds' not in parse_arguments([*ARGS, '--onestep', 'sstv']).summary()
+
+
 def test_the_command_line_wins_over_the_file_where_only_one_of_two_can_be_used():
     whole = write(parse_arguments(ARGS).to_toml())
     assert 'dipole' not in parse_arguments([*ARGS, *whole, '--onestep', 'sstv']).methods
