@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from accuracy import call
+from chain import call
 from scipy import fft
 
 from bidsqsm.qsm.dipole.admm import Admm
