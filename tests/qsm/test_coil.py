@@ -23,6 +23,7 @@ from bidsqsm.qsm.units import ppm_to_rad
 
 CHANNELS = 4
 SIZE = 4.0  # mm
+COARSE = 6.0  # mm: where it need not look like a head
 METHODS = (mcpc3ds, mcpc_c, reference_coil, short_te, virtual_coil)
 ONE_ECHO = (mcpc_c, reference_coil, virtual_coil)
 
@@ -206,7 +207,7 @@ def test_a_channel_that_sees_the_whole_head_is_the_reference():
 
 
 def test_constant_phases_are_matched_exactly():
-    head = scan((0.004, 0.008), size=SIZE)
+    head = scan((0.004, 0.008), size=COARSE)
 
     def load(channel):
         strength = np.abs(sensitivity(channel, head.grid.shape))
@@ -219,7 +220,7 @@ def test_constant_phases_are_matched_exactly():
 
 @pytest.mark.parametrize('method', METHODS)
 def test_one_channel_is_alive_at_a_time(method):
-    head = scan((0.004, 0.008), size=SIZE)
+    head = scan((0.004, 0.008), size=COARSE)
     load, _ = channels(head)
     known = []
 
@@ -235,20 +236,18 @@ def test_one_channel_is_alive_at_a_time(method):
 
 @pytest.mark.parametrize('method', METHODS)
 def test_threads_and_dead_channels_change_nothing(method):
-    head = scan((0.004, 0.008), size=SIZE)
+    head = scan((0.004, 0.008), size=COARSE)
     load, _ = channels(head)
 
     def dead_last(channel):
         return load(channel) if channel < CHANNELS else np.zeros_like(head.complex)
 
-    results = []
-    for count in (1, 2):
-        with threads(count):
-            results += method(dead_last, CHANNELS + 1, head.echo_times, head.grid)
-    np.testing.assert_array_equal(results[0], results[2])
-    np.testing.assert_array_equal(results[1], results[3])
-    alone, _ = method(load, CHANNELS, head.echo_times, head.grid)
-    np.testing.assert_allclose(np.angle(np.exp(1j * (alone - results[0]))), 0, atol=1e-5)
+    with threads(1):
+        alone = method(load, CHANNELS, head.echo_times, head.grid)
+    with threads(2):
+        shared = method(dead_last, CHANNELS + 1, head.echo_times, head.grid)
+    for one, other in zip(alone, shared, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_what_cannot_be_combined_is_refused():

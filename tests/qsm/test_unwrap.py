@@ -110,7 +110,7 @@ def test_growth_takes_the_reliable_way_round():
 
 def test_regions_apart_are_numbered_and_placed_near_zero():
     phase = np.array([3, -3.2, 0, 3, 3, -3], np.float32)
-    mask = np.array([True, True, False, True, True, True])
+    mask = np.array([[[True, True, False, True, True, True]]])
     edges = np.zeros((3, 6), np.uint8)
     edges[2, [0, 3, 4]] = 9
     component = np.zeros((1, 1, 6), np.int32)

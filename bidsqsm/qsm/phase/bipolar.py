@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numba as nb
 import numpy as np
 
 from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
+from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.phase.difference import Unwrapper, unwrapped_difference
 from bidsqsm.qsm.phase.linear import LinearPhase, fit_linear_phase, linear_phase
-from bidsqsm.qsm.phase.wrap import wrap
+from bidsqsm.qsm.phase.wrap import TURN, wrap
 
 FLOOR = 0.1  # rad over the head: less than this bends no field by a ppb
 SIGMAS = 5.0
@@ -141,17 +143,37 @@ def _fit_three(
     unwrap: Unwrapper | None,
 ) -> LinearPhase:
     """Odd minus even, from three echoes the outer ones of which count as odd."""
+    weight = np.empty(mask.shape, np.float32)
+    doubled = np.empty(mask.shape, np.float32)
     tiny = np.float32(1e-12) * magnitude.max() ** 2
-    m1, m2, m3 = (m**2 + tiny for m in magnitude)
-    weight = np.where(mask, 1 / (1 / m1 + 1 / m3 + 4 / m2), np.float32(0))
+    _compare_three(phase, magnitude, mask, tiny, weight, doubled)
     if equally_spaced(echo_times):
-        doubled = wrap(phase[0] + phase[2] - 2 * phase[1])
         return fit_linear_phase(doubled, weight, grid).scaled(0.5)
     share = (echo_times[1] - echo_times[0]) / (echo_times[2] - echo_times[0])
     grown = unwrapped_difference(
         phase[2] - phase[0], np.sqrt(weight), mask, echo_times[2] - echo_times[0], unwrap
     )
     return fit_linear_phase(wrap(phase[0] + np.float32(share) * grown - phase[1]), weight, grid)
+
+
+@kernel()
+def _compare_three(
+    phase: Volume, magnitude: Volume, mask: Mask, tiny: np.float32, weight: Volume, doubled: Volume
+) -> None:
+    """Inverse variance and, wrapped, the value of the outer two phases less twice the middle."""
+    nx, ny, nz = mask.shape
+    turn = np.float32(TURN)
+    for i in nb.prange(nx):
+        for j in range(ny):
+            for k in range(nz):
+                d = phase[0, i, j, k] + phase[2, i, j, k] - 2 * phase[1, i, j, k]
+                doubled[i, j, k] = d - turn * np.rint(d / turn)
+                weight[i, j, k] = 0
+                if mask[i, j, k]:
+                    m1 = magnitude[0, i, j, k] ** 2 + tiny
+                    m2 = magnitude[1, i, j, k] ** 2 + tiny
+                    m3 = magnitude[2, i, j, k] ** 2 + tiny
+                    weight[i, j, k] = 1 / (1 / m1 + 1 / m3 + 4 / m2)
 
 
 def _extent(mask: Mask, grid: Grid) -> Triple:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.phase.jumps import Turn
-from bidsqsm.qsm.phase.wrap import TURN, wrap
+from bidsqsm.qsm.phase.wrap import TURN, scale_wrapped
 
 Stored = npt.NDArray[np.number]
 
@@ -91,8 +91,8 @@ class PhaseScale:
         """
         phase = np.empty(stored.shape, np.float32)
         for out, part in zip(phase, stored, strict=True):
-            # float64 first: integers of 32 bits do not fit into float32
-            out[...] = wrap(part.astype(np.float64) * self.slope + self.intercept)
+            # in float64: integers of 32 bits do not fit into float32
+            scale_wrapped(part, float(self.slope), float(self.intercept), out)
         return phase
 
 

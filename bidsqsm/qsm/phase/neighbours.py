@@ -55,24 +55,27 @@ def _plane_sums(
     phase: Volume, reference: Volume, ratio: float, weight: Volume, step: int, sums: Volume
 ) -> None:
     nx, ny, nz = phase.shape
-    turn = 2 * np.pi
+    turn, share = np.float32(2 * np.pi), np.float32(ratio)
     for i in nb.prange(nx):
         for j in range(ny):
-            for k in range(nz):
-                w = weight[i, j, k]
-                if w == 0:
+            for a in range(3):
+                # lines are thinned out across the axis only: pairs stay neighbours
+                if (a != 0 and i % step != 0) or (a != 1 and j % step != 0):
                     continue
-                for a in range(3):
-                    u, v, t = i + (a == 0), j + (a == 1), k + (a == 2)
-                    if u == nx or v == ny or t == nz:
-                        continue
-                    # lines are thinned out across the axis only: pairs stay neighbours
-                    if (a != 0 and i % step != 0) or (a != 1 and j % step != 0):
-                        continue
-                    both = w * weight[u, v, t]
+                u, v, ahead = i + (a == 0), j + (a == 1), int(a == 2)
+                if u == nx or v == ny:
+                    continue
+                real = imaginary = total = 0.0
+                for k in range(nz - ahead):
+                    t = k + ahead
+                    both = weight[i, j, k] * weight[u, v, t]
                     slope = reference[u, v, t] - reference[i, j, k]
                     slope -= turn * np.rint(slope / turn)
-                    angle = phase[u, v, t] - phase[i, j, k] - ratio * slope
-                    sums[i, a, 0] += both * np.cos(angle)
-                    sums[i, a, 1] += both * np.sin(angle)
-                    sums[i, a, 2] += both
+                    angle = phase[u, v, t] - phase[i, j, k] - share * slope
+                    if both > 0:
+                        real += both * np.cos(angle)
+                        imaginary += both * np.sin(angle)
+                        total += both
+                sums[i, a, 0] += real
+                sums[i, a, 1] += imaginary
+                sums[i, a, 2] += total

@@ -10,7 +10,7 @@ import numpy as np
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.phase.difference import Unwrapper, unwrapped_difference
 from bidsqsm.qsm.phase.smooth import smooth_phase
-from bidsqsm.qsm.phase.wrap import wrap
+from bidsqsm.qsm.phase.wrap import subtract_wrapped
 
 WIDTH = 7.0  # mm
 
@@ -87,10 +87,7 @@ def remove_offset(
         f'smoothed by {sigma:g} mm); it varied by {spread:.2g} rad over the head.'
     )
     facts = {'removed': True, 'echoes': echoes, 'spread_rad': spread, 'sentence': sentence}
-    result = np.empty_like(phase)
-    for n, echo in enumerate(phase):  # one by one for the sake of memory
-        result[n] = wrap(echo - offset)
-    return result, offset, facts
+    return subtract_wrapped(phase, offset), offset, facts
 
 
 def _spread(phase: Volume) -> float:

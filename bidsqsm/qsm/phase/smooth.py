@@ -99,14 +99,17 @@ def _sum_blocks(phase: Volume, weight: Volume, factors: Volume, blocks: Volume) 
         for i in range(block * factors[0], min(nx, (block + 1) * factors[0])):
             for j in range(ny):
                 v = j // factors[1]
-                for k in range(nz):
-                    w = weight[i, j, k]
-                    if w == 0:
-                        continue
-                    t = k // factors[2]
-                    blocks[0, block, v, t] += w * np.cos(phase[i, j, k])
-                    blocks[1, block, v, t] += w * np.sin(phase[i, j, k])
-                    blocks[2, block, v, t] += w
+                for t in range(blocks.shape[3]):
+                    real = imaginary = total = np.float32(0)
+                    for k in range(t * factors[2], min(nz, (t + 1) * factors[2])):
+                        w = weight[i, j, k]
+                        if w != 0:
+                            real += w * np.cos(phase[i, j, k])
+                            imaginary += w * np.sin(phase[i, j, k])
+                            total += w
+                    blocks[0, block, v, t] += real
+                    blocks[1, block, v, t] += imaginary
+                    blocks[2, block, v, t] += total
 
 
 @kernel()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numba as nb
 import numpy as np
+import numpy.typing as npt
 
 from bidsqsm.qsm.grid import Volume
+from bidsqsm.qsm.jit import kernel
 
 TURN = 2 * np.pi
+COMPILED = tuple(np.dtype(name) for name in ('i2', 'u2', 'f4', 'f8'))
 
 
 def wrap(phase: Volume) -> Volume:
@@ -28,3 +32,65 @@ def wrap(phase: Volume) -> Volume:
     # pi in single precision lies beyond pi by 9e-8 and is not to become -pi
     almost = phase.dtype.type((1 - 1e-6) / TURN)
     return phase - turn * np.rint(phase * almost)
+
+
+def subtract_wrapped(phase: Volume, other: Volume) -> Volume:
+    """Difference of phase, wrapped, without arrays in between.
+
+    Parameters
+    ----------
+    phase : (n, nx, ny, nz) or (nx, ny, nz) float32 array
+        In rad.
+    other : (nx, ny, nz) float32 array
+        In rad; taken off each volume.
+
+    Returns
+    -------
+    difference : array of the shape of ``phase``
+        ``wrap(phase - other)``, bit for bit.
+
+    """
+    result = np.empty(phase.shape, np.float32)
+    shape = (-1, *other.shape)
+    _subtract(phase.reshape(shape), other, result.reshape(shape))
+    return result
+
+
+@kernel(fastmath=False)
+def _subtract(phase: Volume, other: Volume, result: Volume) -> None:
+    n, nx, ny, nz = phase.shape
+    turn, almost = np.float32(TURN), np.float32((1 - 1e-6) / TURN)
+    for i in nb.prange(nx):
+        for m in range(n):
+            for j in range(ny):
+                for k in range(nz):
+                    d = phase[m, i, j, k] - other[i, j, k]
+                    result[m, i, j, k] = d - turn * np.rint(d * almost)
+
+
+def scale_wrapped(
+    stored: npt.NDArray[np.number], slope: float, intercept: float, result: Volume
+) -> None:
+    """Scale to radians and wrap, in double precision.
+
+    Parameters
+    ----------
+    stored : array of any number type
+        Not finite where unknown; stays so.
+    slope, intercept
+        Of the phase in rad: ``wrap(slope * stored + intercept)``.
+    result : float32 array
+        Of the same shape, C-contiguous; is filled.
+
+    """
+    if stored.dtype not in COMPILED:
+        stored = stored.astype(np.float64)
+    _scale(np.ascontiguousarray(stored).reshape(-1), slope, intercept, result.reshape(-1))
+
+
+@kernel(fastmath=False)
+def _scale(stored: npt.NDArray[np.number], slope: float, intercept: float, result: Volume) -> None:
+    almost = (1 - 1e-6) / TURN
+    for n in nb.prange(stored.size):
+        phase = np.float64(stored[n]) * slope + intercept
+        result[n] = phase - TURN * np.rint(phase * almost)

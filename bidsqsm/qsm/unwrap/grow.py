@@ -13,6 +13,7 @@ from bidsqsm.qsm.jit import kernel
 
 TWO_PI = np.float32(2 * np.pi)
 PI = np.float32(np.pi)
+SLAB = 8  # planes done in one go, whatever the threads
 
 
 @register_jitable
@@ -32,6 +33,37 @@ def _bend(phase: Any, i: Any, j: Any, k: Any, di: Any, dj: Any, dk: Any) -> Any:
     return max(np.float32(0), np.float32(1) - abs(_wrap(kink)) * np.float32(0.5))
 
 
+@register_jitable
+def _edge(
+    phase: Any,
+    phase2: Any,
+    ratio: Any,
+    magnitude: Any,
+    level: Any,
+    i: Any,
+    j: Any,
+    k: Any,
+    axis: Any,
+) -> Any:
+    # weight, 0 to 1, of the edge that starts here and goes along one axis
+    di, dj, dk = int(axis == 0), int(axis == 1), int(axis == 2)
+    p, q, r = i + di, j + dj, k + dk
+    low, high = np.float32(0.1), np.float32(0.9)
+    step = _wrap(phase[p, q, r] - phase[i, j, k])
+    step2 = _wrap(phase2[p, q, r] - phase2[i, j, k])
+    agree = np.float32(1) - abs(step - step2 * ratio)
+    straight = _bend(phase, i, j, k, di, dj, dk) * _bend(phase, p, q, r, di, dj, dk)
+    small = min(magnitude[i, j, k], magnitude[p, q, r])
+    big = max(magnitude[i, j, k], magnitude[p, q, r])
+    alike = (small / big) ** 2 if big > 0 else np.float32(0)
+    strong = min(np.float32(1), small / level)
+    weight = low + high * (np.float32(1) - abs(step) / PI)
+    weight *= low + high * max(np.float32(0), agree)
+    weight *= low + high * straight
+    weight *= low + high * alike
+    return weight * (low + high * strong)
+
+
 @kernel()
 def edge_weights(
     phase: Volume,
@@ -49,42 +81,43 @@ def edge_weights(
     good signal.
     """
     nx, ny, nz = phase.shape
-    low, high = np.float32(0.1), np.float32(0.9)
-    for i in nb.prange(nx):
-        for j in range(ny):
+    for slab in nb.prange(-(-nx // SLAB)):
+        # weights of the edges that end in this plane, this row and this voxel
+        plane = np.zeros((ny, nz), np.float32)
+        row = np.zeros(nz, np.float32)
+        if slab > 0:
+            i = slab * SLAB - 1
+            for j in range(ny):
+                for k in range(nz):
+                    if mask[i, j, k] and mask[i + 1, j, k]:
+                        plane[j, k] = _edge(phase, phase2, ratio, magnitude, level, i, j, k, 0)
+        for i in range(slab * SLAB, min((slab + 1) * SLAB, nx)):
             for k in range(nz):
-                total = np.float32(0)
-                for axis in range(3):
-                    di, dj, dk = int(axis == 0), int(axis == 1), int(axis == 2)
-                    edges[axis, i, j, k] = 0
-                    if not mask[i, j, k]:
-                        continue
-                    for side in range(2):
-                        # side 0: the edge that starts here; side 1: the one that ends here
-                        a, b, c = i - side * di, j - side * dj, k - side * dk
-                        p, q, r = a + di, b + dj, c + dk
-                        if a < 0 or b < 0 or c < 0 or p >= nx or q >= ny or r >= nz:
+                row[k] = 0
+            for j in range(ny):
+                last = np.float32(0)
+                for k in range(nz):
+                    total = plane[j, k] + row[k] + last
+                    last = np.float32(0)
+                    plane[j, k] = 0
+                    row[k] = 0
+                    for axis in range(3):
+                        edges[axis, i, j, k] = 0
+                        p, q, r = i + (axis == 0), j + (axis == 1), k + (axis == 2)
+                        if p == nx or q == ny or r == nz:
                             continue
-                        if not (mask[a, b, c] and mask[p, q, r]):
+                        if not (mask[i, j, k] and mask[p, q, r]):
                             continue
-                        step = _wrap(phase[p, q, r] - phase[a, b, c])
-                        step2 = _wrap(phase2[p, q, r] - phase2[a, b, c])
-                        agree = np.float32(1) - abs(step - step2 * ratio)
-                        straight = _bend(phase, a, b, c, di, dj, dk)
-                        straight *= _bend(phase, p, q, r, di, dj, dk)
-                        small = min(magnitude[a, b, c], magnitude[p, q, r])
-                        big = max(magnitude[a, b, c], magnitude[p, q, r])
-                        alike = (small / big) ** 2 if big > 0 else np.float32(0)
-                        strong = min(np.float32(1), small / level)
-                        weight = low + high * (np.float32(1) - abs(step) / PI)
-                        weight *= low + high * max(np.float32(0), agree)
-                        weight *= low + high * straight
-                        weight *= low + high * alike
-                        weight *= low + high * strong
+                        weight = _edge(phase, phase2, ratio, magnitude, level, i, j, k, axis)
+                        edges[axis, i, j, k] = 1 + np.uint8(np.float32(254) * weight)
                         total += weight
-                        if side == 0:
-                            edges[axis, i, j, k] = 1 + np.uint8(np.float32(254) * weight)
-                quality[i, j, k] = total / np.float32(6)
+                        if axis == 0:
+                            plane[j, k] = weight
+                        elif axis == 1:
+                            row[k] = weight
+                        else:
+                            last = weight
+                    quality[i, j, k] = total / np.float32(6)
 
 
 @register_jitable
