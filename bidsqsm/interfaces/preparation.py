@@ -130,14 +130,21 @@ def _channels(run: GreRun) -> tuple[Callable[[int], npt.NDArray[np.complex64]], 
     """A reader of one channel at a time as complex numbers, and what its phase was taken for."""
     if run.real:
         real, imag = channel_loader(run.real), channel_loader(run.imag)
-        text = 'Channels were read as real and imaginary images.'
-        return lambda c: (real(c) + np.complex64(1j) * imag(c)).astype(np.complex64), text
+
+        def join(index: int) -> npt.NDArray[np.complex64]:
+            part = real(index)
+            channel = np.empty(part.shape, np.complex64)
+            channel.real, channel.imag = part, imag(index)
+            return channel
+
+        return join, 'Channels were read as real and imaginary images.'
     phase, magnitude = channel_loader(run.phase), channel_loader(run.magnitude)
     scale = _scale_of_channels(run, phase)
 
     def load(index: int) -> npt.NDArray[np.complex64]:
-        turned = np.exp(np.complex64(1j) * scale.apply(phase(index)))
-        return (magnitude(index) * turned).astype(np.complex64)
+        channel: npt.NDArray[np.complex64] = np.exp(np.complex64(1j) * scale.apply(phase(index)))
+        channel *= magnitude(index)
+        return channel
 
     return load, scale.sentence
 
