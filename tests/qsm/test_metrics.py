@@ -114,16 +114,17 @@ def test_a_wrong_window_is_refused(case, kind, size):
 
 
 def test_the_moment_of_a_calcification_is_what_it_lacks_in_percent():
-    truth = np.zeros((30, 32, 28), np.float32)
+    random = np.random.default_rng(0)
+    truth = random.normal(0, 0.01, (30, 32, 28)).astype(np.float32)
     lesion = np.zeros(truth.shape, bool)
     lesion[12:15, 14:17, 10:14] = True
     truth[lesion] = -1
     elsewhere = np.ones(truth.shape, bool)
     elsewhere[8:19, 10:21, 6:18] = False
     moment, streak = metrics.calcification(truth, truth, lesion, elsewhere)
-    assert moment == pytest.approx(0, abs=1e-4)
-    assert streak == pytest.approx(0, abs=1e-4)
+    assert moment == pytest.approx(0, abs=1e-2)
+    assert streak == pytest.approx(0, abs=1e-2)
     moment, _ = metrics.calcification(0.8 * truth, truth, lesion, elsewhere)
-    assert moment == pytest.approx(20, abs=0.1)
-    noisy = truth + np.random.default_rng(0).normal(0, 0.05, truth.shape)
+    assert moment == pytest.approx(20, abs=0.5)
+    noisy = truth + random.normal(0, 0.05, truth.shape)
     assert metrics.calcification(noisy, truth, lesion, elsewhere)[1] == pytest.approx(5, rel=0.1)
