@@ -25,6 +25,7 @@ from bidsqsm.qsm.coil.short_te import short_te
 from bidsqsm.qsm.coil.virtual_coil import virtual_coil
 from bidsqsm.qsm.dipole.ilsqr import ilsqr
 from bidsqsm.qsm.dipole.l1 import l1
+from bidsqsm.qsm.dipole.medi import medi
 from bidsqsm.qsm.dipole.nltv import nltv
 from bidsqsm.qsm.dipole.onnx import onnx
 from bidsqsm.qsm.dipole.rts import rts
@@ -123,6 +124,7 @@ DIPOLE = Step(
     methods=(
         Method('ilsqr', ilsqr, cite=('li2015ilsqr',)),
         Method('l1', l1, cite=('milovic2022',)),
+        Method('medi', medi, cite=('liu2012', 'liu2013')),
         Method('nltv', nltv, cite=('milovic2018',)),
         Method('onnx', onnx, cite=('jung2022',)),
         Method('rts', rts, cite=('kames2018',)),
