@@ -34,6 +34,7 @@ from bidsqsm.qsm.dipole.tikhonov import tikhonov
 from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.dipole.tsvd import tsvd
 from bidsqsm.qsm.dipole.tv import tv
+from bidsqsm.qsm.fieldmap.ideal import ideal
 from bidsqsm.qsm.fieldmap.linear import linear
 from bidsqsm.qsm.fieldmap.nonlinear import nonlinear
 from bidsqsm.qsm.masking.quality import quality
@@ -86,6 +87,20 @@ FIELD = Step(
     gives='total field in ppm, its noise and the residual',
     default='nonlinear',
     methods=(
+        Method(
+            'ideal',
+            ideal,
+            cite=(
+                'dixon1984',
+                'reeder2004',
+                'yu2008',
+                'hernando2010',
+                'dong2015',
+                'kolmogorov2006',
+                'bydder2011',
+            ),
+            makes=('water', 'fat', 'fat_fraction', 'waterfat_r2star'),
+        ),
         Method('linear', linear, cite=('robinson2017',)),
         Method('nonlinear', nonlinear, cite=('liu2013',)),
     ),

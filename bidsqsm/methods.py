@@ -53,11 +53,16 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Method:
-    """An algorithm under its command-line name, with the works to cite for it."""
+    """An algorithm under its command-line name, with the works to cite for it.
+
+    ``makes`` are products (see :data:`bidsqsm.io.products.PRODUCTS`) that a run has by this method
+    only.
+    """
 
     name: str
     function: Callable[..., Any]
     cite: tuple[str, ...]
+    makes: tuple[str, ...] = ()
 
     @property
     def doc(self) -> str:

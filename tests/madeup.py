@@ -109,6 +109,7 @@ def make_products(work_dir: Path) -> dict[str, Path]:
         'reference_mask': brain.astype(np.uint8),
         'noise': brain * 0.002,
         'residual': skull * 0.01,
+        'fat_fraction': (skull & ~brain) * 0.9,
         'quality': skull * 0.9,
     }
     return {key: save(work_dir / f'{key}.nii', value) for key, value in arrays.items()}

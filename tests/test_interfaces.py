@@ -7,12 +7,14 @@ from dataclasses import replace
 import nibabel as nb
 import numpy as np
 import pytest
+from nipype.interfaces.base import isdefined
 from scenes import make_scene
 from scipy import ndimage
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.interfaces.background import RemoveBackground
 from bidsqsm.interfaces.dipole import InvertDipole
+from bidsqsm.interfaces.fieldmap import FitField
 from bidsqsm.interfaces.masking import MakeMask, check, refuse_noise
 from bidsqsm.interfaces.onestep import InvertTotalField
 from bidsqsm.interfaces.preparation import prepare_run, readout_of
@@ -380,3 +382,24 @@ def test_a_known_map_spares_its_field_at_the_edge(tmp_path):
         errors[name] = np.linalg.norm(off - off.mean()) / np.linalg.norm(scene.local[left])
         assert outputs.facts['rounds'] == (2 if known else 1)
     assert errors['second'] < 0.5 * errors['first']
+
+
+@pytest.mark.parametrize('sign', ['auto', '-1'])
+def test_water_and_fat_are_written_by_the_method_that_parts_them(echoes, tmp_path, sign):
+    """And by no other; a sign that the user forces reaches the method."""
+    magnitude, phase, ball = echoes
+    times = [0.004, 0.008, 0.012]
+    scaled = [p / a * b for p, a, b in zip(phase, TIMES, times, strict=True)]
+    files = {
+        name: save_volume(np.array(values, np.float32), AFFINE, tmp_path / file)
+        for name, values, file in (('in_file', scaled, 'p.nii'), ('magnitude', magnitude, 'm.nii'))
+    }
+    common = {**files, 'echo_times': times, 'imaging_frequency': MHZ}
+    found = FitField(method='ideal', phase_sign=sign, **common).run(cwd=str(tmp_path)).outputs
+    plain = FitField(method='linear', **common).run(cwd=str(tmp_path)).outputs
+    assert found.facts['phase_sign_of_fat'] == (-1 if sign == '-1' else 1)
+    share = nb.load(found.fat_fraction).get_fdata()[ball]
+    assert np.median(share) < 0.02
+    assert isdefined(found.water)
+    assert isdefined(found.waterfat_r2star)
+    assert not isdefined(plain.fat_fraction)

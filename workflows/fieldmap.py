@@ -17,6 +17,7 @@ def init_fieldmap_wf(
     field: Choice,
     echo_times: tuple[float, ...],
     imaging_frequency: float,
+    phase_sign: str = 'auto',
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str = 'fieldmap_wf',
@@ -43,6 +44,8 @@ def init_fieldmap_wf(
         Echo times, in s.
     imaging_frequency
         Frequency of the scanner, in MHz.
+    phase_sign
+        ``auto``, or ``+1`` or ``-1`` for a field fit that asks which way the phase runs.
     mem_gb
         Peak memory of one step, in GB.
     omp_nthreads
@@ -69,6 +72,9 @@ def init_fieldmap_wf(
         Standard deviation of the total field, in ppm.
     residual
         Relative residual of the fit.
+    water, fat, fat_fraction, waterfat_r2star
+        Signal of water and of fat, the share of fat and their R2*, in 1/s; where the method of
+        the field makes them.
     unwrap_facts, field_facts
         What each step decided from the data.
 
@@ -82,7 +88,7 @@ def init_fieldmap_wf(
     outputnode = pe.Node(
         niu.IdentityInterface(
             fields=['unwrapped', 'quality', 'total_field', 'noise', 'residual',
-                    'unwrap_facts', 'field_facts']
+                    *field.method.makes, 'unwrap_facts', 'field_facts']
         ),
         name='outputnode',
     )  # fmt: skip
@@ -95,7 +101,10 @@ def init_fieldmap_wf(
     )
     fit_field = pe.Node(
         FitField(
-            method=str(field), echo_times=list(echo_times), imaging_frequency=imaging_frequency
+            method=str(field),
+            echo_times=list(echo_times),
+            imaging_frequency=imaging_frequency,
+            phase_sign=phase_sign if field.method.takes('phase_sign') else 'auto',
         ),
         name='fit_field',
         mem_gb=mem_gb,
@@ -109,6 +118,7 @@ def init_fieldmap_wf(
         (unwrap_phase, outputnode, [('unwrapped', 'unwrapped'), ('quality', 'quality'),
                                     ('facts', 'unwrap_facts')]),
         (fit_field, outputnode, [('total_field', 'total_field'), ('noise', 'noise'),
-                                 ('residual', 'residual'), ('facts', 'field_facts')]),
+                                 ('residual', 'residual'), ('facts', 'field_facts'),
+                                 *((name, name) for name in field.method.makes)]),
     ])  # fmt: skip
     return workflow

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from bidsqsm.catalog import in_use
+from bidsqsm.catalog import STEPS, in_use
 from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.sign import expected_sign
 from bidsqsm.io.inputs import GreRun
@@ -64,6 +64,10 @@ PRODUCTS: Mapping[str, str] = {
     'quality': 'fieldmap_wf.quality',
     'noise': 'fieldmap_wf.noise',
     'residual': 'fieldmap_wf.residual',
+    'water': 'fieldmap_wf.water',
+    'fat': 'fieldmap_wf.fat',
+    'fat_fraction': 'fieldmap_wf.fat_fraction',
+    'waterfat_r2star': 'fieldmap_wf.waterfat_r2star',
     'brain_mask': 'masking_wf.brain_mask',
     'r2star': 'relaxometry_wf.r2star',
     't2star': 'relaxometry_wf.t2star',
@@ -156,7 +160,7 @@ def init_run_wf(
     products = {
         key: source
         for key, source in (*PRODUCTS.items(), *ONE_STEP.items())
-        if _maker(source) in steps
+        if _maker(source) in steps and key not in not_made(choices)
     }
     facts = {key: source for key, source in FACTS.items() if _maker(source) in steps}
     steps['outputs_wf'] = init_outputs_wf(
@@ -214,7 +218,7 @@ def _steps(
     made = [
         init_fieldmap_wf(
             unwrap=choices['unwrap'], field=choices['field'], echo_times=times,
-            imaging_frequency=run.imaging_frequency, **many,
+            imaging_frequency=run.imaging_frequency, phase_sign=phase_sign, **many,
         ),
         init_masking_wf(method=choices['mask'], mask=run.mask, **many),
         init_sign_wf(phase_sign=phase_sign, expected=expected_sign(run.metadata), **many),
@@ -258,6 +262,12 @@ def used_choices(run: GreRun, choices: Mapping[str, Choice]) -> dict[str, Choice
         'relaxometry': run.n_echoes == 1,
     }
     return {step: choice for step, choice in in_use(choices).items() if not idle.get(step)}
+
+
+def not_made(choices: Mapping[str, Choice]) -> set[str]:
+    """Products that only methods which were not chosen make."""
+    every = {key for step in STEPS.values() for method in step.methods for key in method.makes}
+    return every - {key for choice in choices.values() for key in choice.method.makes}
 
 
 def workflow_name(run_name: str) -> str:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from nipype.interfaces.base import File, traits
 
-from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec, echoes
+from bidsqsm.interfaces.base import (
+    StepInputSpec,
+    StepInterface,
+    StepOutputSpec,
+    convergence,
+    echoes,
+    grid_of,
+)
+from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.head import head_mask
 
@@ -14,6 +22,7 @@ class _FitFieldInputSpec(StepInputSpec):
     magnitude = File(exists=True, mandatory=True, desc='magnitude, echoes last')
     echo_times = traits.List(traits.Float, mandatory=True, desc='echo times, in s')
     imaging_frequency = traits.Float(mandatory=True, desc='frequency of the scanner, in MHz')
+    phase_sign = traits.Enum('auto', '+1', '-1', usedefault=True, desc='what the user forces')
     method = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. nonlinear')
 
 
@@ -21,6 +30,10 @@ class _FitFieldOutputSpec(StepOutputSpec):
     total_field = File(exists=True, desc='total field, in ppm, with the sign of the phase')
     noise = File(exists=True, desc='standard deviation of the total field, in ppm')
     residual = File(exists=True, desc='relative residual of the fit')
+    water = File(exists=True, desc='signal of water, by methods that part it from fat')
+    fat = File(exists=True, desc='signal of fat')
+    fat_fraction = File(exists=True, desc='share of fat in the signal, 0 to 1')
+    waterfat_r2star = File(exists=True, desc='R2* of water and fat, in 1/s')
 
 
 class FitField(StepInterface):
@@ -34,11 +47,20 @@ class FitField(StepInterface):
         given = self.inputs
         phase, magnitude = echoes(given.in_file), echoes(given.magnitude)
         mask = head_mask(magnitude)
-        with threads(given.num_threads):
-            found = fit(phase, magnitude, mask, given.echo_times, given.imaging_frequency)
+        known = {
+            'grid': grid_of(given.in_file),
+            'phase_sign': 0 if given.phase_sign == 'auto' else int(given.phase_sign),
+        }
+        wanted = {name: value for name, value in known.items() if fit.method.takes(name)}
+        with threads(given.num_threads), watched() as endings:
+            found = fit(phase, magnitude, mask, given.echo_times, given.imaging_frequency,
+                        **wanted)  # fmt: skip
         self.save(
             runtime, given.in_file,
             total_field=found.total_field, noise=found.noise, residual=found.residual,
+            water=found.water, fat=found.fat, fat_fraction=found.fat_fraction,
+            waterfat_r2star=found.r2star,
         )  # fmt: skip
-        self._results['facts'] = {}
+        sign = {} if found.phase_sign is None else {'phase_sign_of_fat': found.phase_sign}
+        self._results['facts'] = sign | convergence(endings)
         return runtime

@@ -162,6 +162,43 @@ PRODUCTS: Mapping[str, Product] = {
         description='Part of the complex signal that the field fit leaves unexplained, relative '
         'to the signal.',
     ),
+    'water': Product(
+        folder='anat',
+        suffix='S0map',
+        desc='water',
+        units='arbitrary',
+        stripped=False,
+        steps=FIELD_STEPS,
+        description='Signal of water at an echo time of zero.',
+    ),
+    'fat': Product(
+        folder='anat',
+        suffix='S0map',
+        desc='fat',
+        units='arbitrary',
+        stripped=False,
+        steps=FIELD_STEPS,
+        description='Signal of fat at an echo time of zero.',
+    ),
+    'fat_fraction': Product(
+        folder='anat',
+        suffix='probseg',
+        desc='fatfraction',
+        units='1',
+        stripped=False,
+        steps=FIELD_STEPS,
+        description='Signal of fat as a share of that of water and fat, 0 to 1; not corrected for '
+        'T1.',
+    ),
+    'waterfat_r2star': Product(
+        folder='anat',
+        suffix='R2starmap',
+        desc='waterfat',
+        units='1/s',
+        stripped=False,
+        steps=FIELD_STEPS,
+        description='Effective transverse relaxation rate R2* that water and fat have in common.',
+    ),
     'quality': Product(
         folder='anat',
         suffix='probseg',

@@ -156,6 +156,12 @@ def _reliability(scene: Scene) -> bytes:
     return draw(rows, bars)
 
 
+def _fat(scene: Scene) -> bytes:
+    volume = scene.load('fat_fraction')
+    tiles = [scene.tile(volume, plane, (0, 1), whole=True) for plane in PLANES]
+    return draw([tiles], [Bar((0, 1), 'share of the signal')])
+
+
 @dataclass(frozen=True)
 class _Kind:
     """A panel: drawn where any of the products it needs is there, or always if it needs none."""
@@ -205,6 +211,16 @@ _KINDS: Mapping[str, _Kind] = {
         'dominates; tissue is a faint texture on top.',
         'Total field in three planes of',
         _total_field,
+    ),
+    'fat': _Kind(
+        ('fat_fraction',),
+        'probseg',
+        'Fat fraction',
+        'Bright in scalp, neck and marrow, dark in the brain. A patch that is bright where tissue '
+        'is watery, or dark amid fat, with a sharp edge that follows no anatomy, is a swap of '
+        'water and fat: the field is wrong there.',
+        'Fat fraction in three planes of',
+        _fat,
     ),
     'mask': _Kind(
         ('brain_mask', 'qsm_mask'),
