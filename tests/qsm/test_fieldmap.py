@@ -7,6 +7,8 @@ import pytest
 
 from bidsqsm.qsm.fieldmap.linear import linear
 from bidsqsm.qsm.fieldmap.nonlinear import nonlinear
+from bidsqsm.qsm.unwrap.constants import settle_turns
+from bidsqsm.qsm.unwrap.laplacian import laplacian
 
 SHAPE = (24, 21, 18)
 ECHO_TIMES = (0.004, 0.010, 0.015, 0.021)
@@ -90,9 +92,40 @@ def test_echoes_that_disagree_raise_the_residual(fit, field):
 
 
 @METHODS
+def test_laplacian_unwrapping_gives_the_field_whatever_the_frequency_is_off_by(fit):
+    """Echoes unwrapped on their own must not be left whole turns apart, which no line fits."""
+    x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE), indexing='ij')
+    # flat at the edges of the volume, as the transform wants it
+    local = 0.3 * np.cos(np.pi * x) * np.cos(np.pi * y) + 0.2 * np.cos(np.pi * z)
+    mask = x**2 + y**2 + z**2 < 0.8
+    for shift in (0.0, 0.35, -0.6):  # ppm: at the last echo up to 1.6 turns
+        phase, magnitude = echoes(local + shift)
+        wrapped = np.angle(np.exp(1j * phase)).astype(np.float32)
+        unwrapped = laplacian(wrapped, magnitude, mask, ECHO_TIMES).phase
+        found = fit(unwrapped, magnitude, mask, ECHO_TIMES, FREQUENCY)
+        off = (found.total_field - local)[mask]
+        assert np.abs(off - np.median(off)).max() < 0.02
+        assert np.median(off) == pytest.approx(shift, abs=0.02)
+        assert np.median(found.residual[mask]) < 0.05
+
+
+def test_turns_between_echoes_are_settled():
+    x = np.linspace(-0.1, 0.2, np.prod(SHAPE)).reshape(SHAPE)
+    phase, magnitude = echoes(x)
+    mask = np.ones(SHAPE, bool)
+    for turns in ((0, 0, 0, 0), (0, 1, -2, 0), (1, 0, 0, -1)):
+        off = phase + np.float32(2 * np.pi) * np.reshape(turns, (-1, 1, 1, 1)).astype(np.float32)
+        settle_turns(off, magnitude, mask, ECHO_TIMES)
+        np.testing.assert_allclose(off, phase, atol=1e-4)
+
+
+@METHODS
 def test_nothing_is_written_off_the_mask(fit, field):
     phase, magnitude = echoes(field)
     mask = np.zeros(SHAPE, bool)
     mask[5:9, 4:9, 3:8] = True
-    for volume in fit(phase, magnitude, mask, ECHO_TIMES, FREQUENCY):
+    found = fit(phase, magnitude, mask, ECHO_TIMES, FREQUENCY)
+    for volume in (found.total_field, found.noise, found.residual, found.offset):
         assert not volume[~mask].any()
+    assert found.water is None
+    assert found.fat_fraction is None

@@ -11,6 +11,7 @@ from scipy import fft
 
 from bidsqsm.qsm.bounds import OneOf
 from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.unwrap.constants import settle_turns
 from bidsqsm.qsm.unwrap.reliability import phase_quality
 from bidsqsm.qsm.unwrap.result import Unwrapped
 
@@ -50,8 +51,9 @@ def laplacian(
     Returns
     -------
     unwrapped
-        Unwrapped phase (rad) of every echo, each with zero mean over the mask at the rate that
-        its wrapped phase supports, and the quality (0 to 1) of each voxel.
+        Unwrapped phase (rad) of every echo, its mean that of its wrapped phase plus the whole
+        turns with which all echoes grow in proportion to their times, and the quality (0 to 1)
+        of each voxel.
 
     References
     ----------
@@ -74,6 +76,7 @@ def laplacian(
         # the transform leaves the mean open: take the one that the wrapped phase supports
         rest = np.exp(1j * (wrapped[mask] - smooth[mask]))
         result[mask] = smooth[mask] + np.float32(np.angle(rest.mean()))
+    settle_turns(unwrapped, magnitude, mask, echo_times)
     return Unwrapped(unwrapped, phase_quality(phase, magnitude, mask, echo_times))
 
 
