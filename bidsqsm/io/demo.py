@@ -54,6 +54,26 @@ def scan_affine(
     return affine
 
 
+def head_pose(
+    nods: Several[tuple[str, float]] = (), shift: Triple = (0.0, 0.0, 0.0)
+) -> Volume:
+    """Motion of a head that turns about its middle in the scanner.
+
+    Parameters
+    ----------
+    nods
+        Axis ('x', 'y' or 'z') and degrees of each turn, applied one after the other.
+    shift
+        In mm.
+
+    """
+    pose = np.eye(4)
+    for axis, degrees in nods:
+        pose[:3, :3] = _rotation(axis, degrees) @ pose[:3, :3]
+    pose[:3, 3] = _CENTRE - pose[:3, :3] @ _CENTRE + shift
+    return pose
+
+
 def default_shape(voxel_size: Triple) -> tuple[int, int, int]:
     """Shape that covers 192 x 224 x 192 mm."""
     nx, ny, nz = (round(f / v) for f, v in zip(_FIELD_OF_VIEW, voxel_size, strict=True))
@@ -72,11 +92,14 @@ def simulate(
     *,
     shape: tuple[int, int, int] | None = None,
     tilts: Several[tuple[str, float]] = (),
+    nods: Several[tuple[str, float]] = (),
     subject: Subject | None = None,
     field_strength: float = 3.0,
     sequence: Sequence | None = None,
 ) -> SimulatedScan:
     """Scan a simulated head (combined receive): truth and wrapped images in memory.
+
+    ``tilts`` turn the volume, ``nods`` turn the head under it.
 
     Examples
     --------
@@ -89,7 +112,7 @@ def simulate(
     shape = shape or default_shape(voxel_size)
     anatomy = subject_anatomy(subject, voxel_size)
     affine = scan_affine(shape, voxel_size, tilts)
-    head = make_head(anatomy, subject, shape, affine, field_strength)
+    head = make_head(anatomy, subject, shape, affine, field_strength, pose=head_pose(nods))
     echoes = np.concatenate([e[:1] for e in acquire(head, sequence, subject.seed)])
     return SimulatedScan(head, sequence, np.abs(echoes), np.angle(echoes))
 

@@ -119,6 +119,7 @@ def make_head(
     affine: Volume,
     field_strength: float = 3.0,
     microbleeds: int = 3,
+    pose: Volume | None = None,
 ) -> Head:
     """Put a subject into the scanner: truth maps on the grid, and what the signal needs.
 
@@ -134,6 +135,8 @@ def make_head(
         In T.
     microbleeds
         How many.
+    pose : (4, 4) array, optional
+        Rigid motion (mm) that takes the head from its place in the anatomy to that in the scanner.
 
     Returns
     -------
@@ -144,7 +147,9 @@ def make_head(
     affine = np.asarray(affine, float)
     grid = Grid.from_affine(shape, affine)
     half = _fine_grid(grid, _doubled(grid.shape))
-    where = fine_affine(affine)
+    # where the voxels of the scan lie in the head
+    placed = affine if pose is None else np.linalg.inv(pose) @ affine
+    where = fine_affine(placed)
     seen = _render(anatomy, subject, half, where, field_strength, gre_signal, microbleeds)
     canvas = seen.canvas
     brain = mean2(canvas.labels > 0)
@@ -156,7 +161,7 @@ def make_head(
     padded = replace(half, shape=(seen.chi.shape[0], seen.chi.shape[1], seen.chi.shape[2]))
     local_field = np.where(mask, mean2(_local_field(seen, chi, mask, padded)), 0)
     total = np.ascontiguousarray(fields.dipole_field(seen.chi, padded)[seen.inner])
-    shim = fields.fit_shim(mean2(total), mask, affine)
+    shim = fields.fit_shim(mean2(total), mask, placed)
     fields.subtract_shim(total, shim, canvas.affine)
     total_field = mean2(total)
     _add_fat(total, seen.fat)
