@@ -23,6 +23,7 @@ from bidsqsm.qsm.coil.mcpc_c import mcpc_c
 from bidsqsm.qsm.coil.reference_coil import reference_coil
 from bidsqsm.qsm.coil.short_te import short_te
 from bidsqsm.qsm.coil.virtual_coil import virtual_coil
+from bidsqsm.qsm.dipole.cosmos import cosmos
 from bidsqsm.qsm.dipole.ilsqr import ilsqr
 from bidsqsm.qsm.dipole.l1 import l1
 from bidsqsm.qsm.dipole.medi import medi
@@ -165,6 +166,15 @@ ONESTEP = Step(
     replaces=('background', 'dipole'),
 )
 
+JOINT = Step(
+    'joint',
+    takes='local fields of several orientations in ppm (`--orientations`)',
+    gives='susceptibility in ppm',
+    default='cosmos',
+    methods=(Method('cosmos', cosmos, cite=('liu2009',)),),
+    several=True,
+)
+
 REFERENCE = Step(
     'reference',
     takes='susceptibility in ppm, R2* in 1/s, labels',
@@ -194,7 +204,7 @@ RELAXOMETRY = Step(
 STEPS = {
     step.name: step
     for step in (
-        *(COIL, UNWRAP, FIELD, MASK, RELAXOMETRY, BACKGROUND, DIPOLE, ONESTEP, REFERENCE),
+        *(COIL, UNWRAP, FIELD, MASK, RELAXOMETRY, BACKGROUND, DIPOLE, ONESTEP, JOINT, REFERENCE),
     )
 }
 

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -105,7 +105,8 @@ class Step:
     """A stage of the pipeline and the methods that can fill it.
 
     ``default`` is None for a step that a run goes through only where it was chosen; ``replaces``
-    names the steps whose place it then takes.
+    names the steps whose place it then takes. A step of ``several`` runs takes what they made,
+    where they were asked to be brought together.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Step:
     default: str | None
     methods: tuple[Method, ...]
     replaces: tuple[str, ...] = ()
+    several: bool = False
 
     def __getitem__(self, name: str) -> Method:
         for method in self.methods:
@@ -185,6 +187,6 @@ def as_text(value: Any) -> str:
 
 
 def _is_data(hint: Any) -> bool:
-    if get_origin(hint) in (Union, types.UnionType):
+    if get_origin(hint) in (Union, types.UnionType, Sequence):
         return any(_is_data(h) for h in get_args(hint))
     return get_origin(hint) is np.ndarray or hint in (np.ndarray, Echoes)

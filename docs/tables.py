@@ -15,7 +15,7 @@ from bidsqsm.catalog import STEPS
 from bidsqsm.cli.demo import add_arguments
 from bidsqsm.cli.parser import build_parser
 from bidsqsm.io.bibliography import works
-from bidsqsm.io.products import PRODUCTS, image_path
+from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS, image_path
 from bidsqsm.methods import Method, Parameter, Step, as_text
 from bidsqsm.qsm.bounds import OneOf, Readable
 
@@ -126,7 +126,7 @@ def _reference(work: Any) -> str:
 def outputs() -> str:
     """Every product: its file, its unit and what it is."""
     rows = []
-    for product in PRODUCTS.values():
+    for product in (*PRODUCTS.values(), *JOINT_PRODUCTS.values()):
         name = f'{image_path(_SUBJECT, product, 1 if product.per_echo else None)}'
         name = name.removeprefix('sub-01/').replace('sub-01', 'P').replace('echo-1', 'echo-N')
         unit = 'mask' if product.mask_type else product.units

@@ -8,6 +8,8 @@ from pathlib import Path
 from bidsqsm.config import Config
 from bidsqsm.engine import Workflow
 from bidsqsm.io.inputs import GreRun
+from bidsqsm.io.orientations import OrientationSet
+from bidsqsm.workflows.orientations import R2STAR, TAKEN, init_orientations_wf
 from bidsqsm.workflows.run import as_node_name, init_run_wf
 
 NAME = 'bidsqsm_wf'
@@ -50,12 +52,12 @@ def init_subject_wf(config: Config, subject: str, runs: Sequence[GreRun]) -> Wor
     subject
         Label of the subject.
     runs
-        The subject's runs.
+        The subject's runs, and the sets of them that are orientations of the head.
 
     """
     workflow = Workflow(name=subject_workflow_name(subject))
-    workflow.add_nodes([
-        init_run_wf(
+    singles = {
+        run.name: init_run_wf(
             run=run,
             output_dir=config.output_dir,
             choices=config.methods,
@@ -67,7 +69,22 @@ def init_subject_wf(config: Config, subject: str, runs: Sequence[GreRun]) -> Wor
             omp_nthreads=config.omp_nthreads or 1,
         )
         for run in runs
-    ])  # fmt: skip
+        if not isinstance(run, OrientationSet)
+    }
+    workflow.add_nodes([*singles.values()])
+    for several in (run for run in runs if isinstance(run, OrientationSet)):
+        joint = init_orientations_wf(
+            orientations=several,
+            output_dir=config.output_dir,
+            choices=config.methods,
+            links=dataset_links(config),
+            omp_nthreads=config.omp_nthreads or 1,
+        )
+        for number, run in enumerate(several.runs, start=1):
+            taken = [(source, f'inputnode.{what}_{number}') for what, source in TAKEN.items()]
+            if number == 1 and run.n_echoes > 1:
+                taken.append((R2STAR, 'inputnode.r2star'))
+            workflow.connect([(singles[run.name], joint, taken)])
     return workflow
 
 

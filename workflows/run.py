@@ -10,6 +10,7 @@ from bidsqsm.catalog import STEPS, in_use
 from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.sign import expected_sign
 from bidsqsm.io.inputs import GreRun
+from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.methods import Choice
 from bidsqsm.workflows.background import init_background_wf
 from bidsqsm.workflows.dipole import init_dipole_wf
@@ -101,6 +102,7 @@ FACTS: Mapping[str, str] = {
     'background': 'background_wf.facts',
     'dipole': 'dipole_wf.facts',
     'onestep': 'onestep_wf.facts',
+    'joint': 'joint_wf.facts',
     'reference': 'reference_wf.facts',
 }
 
@@ -256,10 +258,13 @@ def _steps(
 
 def used_choices(run: GreRun, choices: Mapping[str, Choice]) -> dict[str, Choice]:
     """The methods that this run goes through: its data may leave some without work."""
+    together = isinstance(run, OrientationSet)
     idle = {
+        'dipole': together,
+        'joint': not together,
         'coil': run.n_channels == 1,
         'mask': run.mask is not None,
-        'relaxometry': run.n_echoes == 1,
+        'relaxometry': together or run.n_echoes == 1,
     }
     return {step: choice for step, choice in in_use(choices).items() if not idle.get(step)}
 

@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='voxels along each axis (default: what covers 192 x 224 x 192 mm)')  # fmt: skip
     add('--tilt', nargs=2, action='append', default=[], metavar=('AXIS', 'DEGREES'),
         help='turn the volume about x, y or z; may be repeated')  # fmt: skip
+    add('--orientations', type=int, default=1, metavar='N',
+        help='turn each head in the scanner and measure it N times, acq-1 to acq-N'
+        ' (default: %(default)s)')  # fmt: skip
     add('--field-strength', type=float, default=3.0, metavar='T', help='(default: %(default)s T)')
     add('--echo-times', type=float, nargs='+', default=_DEFAULT.echo_times, metavar='S',
         help='in seconds (default: %(default)s)')  # fmt: skip
@@ -62,6 +65,7 @@ def options_from(arguments: argparse.Namespace) -> DemoOptions:
         subjects=arguments.subjects,
         voxel_size=(x, y, z),
         tilts=tuple(_tilt(axis, degrees) for axis, degrees in arguments.tilt),
+        orientations=arguments.orientations,
         shape=tuple(arguments.shape) if arguments.shape else None,
         field_strength=arguments.field_strength,
         sequence=sequence,
@@ -86,9 +90,10 @@ def main(argv: Several[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         sys.stderr.write(f'bidsqsm demo failed: {error}\n')
         return 2
+    together = ' --orientations acq' if options.orientations > 2 else ''
     sys.stdout.write(
         f'Wrote {options.subjects} simulated subject(s) to {arguments.directory}; now run:\n'
-        f'  bidsqsm {arguments.directory} OUTPUT_DIR participant\n'
+        f'  bidsqsm {arguments.directory} OUTPUT_DIR participant{together}\n'
     )
     return 0
 

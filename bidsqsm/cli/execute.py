@@ -17,8 +17,10 @@ from bidsqsm.engine import Workflow
 from bidsqsm.executor import Failure, ProcessPerNodePlugin, Usage, limit_threads
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.inputs import GreRun
+from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.sidecars import as_json
 from bidsqsm.workflows.base import NAME, subject_workflow_name
+from bidsqsm.workflows.orientations import JOINT
 from bidsqsm.workflows.run import FACTS, ONE_STEP, PRODUCTS, SHOWN, workflow_name
 
 LOGGER = logging.getLogger(__name__)
@@ -120,7 +122,17 @@ class Ledger:
         """Settle the runs that neither finished nor failed."""
         for state in self.states.values():
             if state.status.status == 'ok' and not state.finished:
-                state.status.status, state.status.reason = FAILED, reason
+                lost = [
+                    run.name
+                    for run in getattr(state.run, 'runs', ())
+                    if self.states[workflow_name(run.name)].status.status != 'ok'
+                ]
+                why = (
+                    f'{", ".join(lost)} of its orientations could not be processed'
+                    if lost
+                    else reason
+                )
+                state.status.status, state.status.reason = FAILED, why
 
     def _book(self, state: RunState, node: Any) -> None:
         outputs = node.result.outputs.get()
@@ -129,7 +141,8 @@ class Ledger:
                                   if w not in state.status.warnings]  # fmt: skip
         sources = _sources(node)
         state.facts |= {k: facts for k, source in FACTS.items() if source in sources}
-        for key, source in (*PRODUCTS.items(), *ONE_STEP.items(), *SHOWN.items()):
+        single = (*PRODUCTS.items(), *ONE_STEP.items(), *SHOWN.items())
+        for key, source in JOINT.items() if isinstance(state.run, OrientationSet) else single:
             value = outputs.get(sources.get(source, ''))
             if isinstance(value, str):
                 state.products[key] = Path(value)

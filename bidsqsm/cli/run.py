@@ -127,8 +127,9 @@ def settle(config: Config, found: Sequence[GreRun | Skipped]) -> Config:
 
 def _find(config: Config) -> list[GreRun | Skipped]:
     from bidsqsm.io.inputs import find_runs
+    from bidsqsm.io.orientations import orientation_sets, read_orientations
 
-    return find_runs(
+    found = find_runs(
         config.bids_dir,
         participant_label=config.participant_label,
         session_label=config.session_label,
@@ -137,6 +138,9 @@ def _find(config: Config) -> list[GreRun | Skipped]:
         mask_pattern=config.mask_pattern,
         database_dir=config.bids_database_dir,
     )
+    if config.orientations:
+        found += orientation_sets(found, *read_orientations(config.orientations))
+    return found
 
 
 def _filters(path: Path | None) -> Mapping[str, Any] | None:

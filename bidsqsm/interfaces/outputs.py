@@ -9,9 +9,9 @@ from nipype.interfaces.base import File, traits
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec
+from bidsqsm.io.orientations import run_from_json
 from bidsqsm.io.outputs import write_run
 from bidsqsm.io.products import PRODUCTS
-from bidsqsm.io.run import GreRun
 from bidsqsm.io.sidecars import CHAIN
 
 #: Steps whose facts can be connected, as ``facts_<step>``, in the order in which they run.
@@ -52,7 +52,7 @@ class WriteDerivatives(StepInterface):
         products = {name: self.given(name) for name in PRODUCTS}
         written = write_run(
             Path(self.inputs.output_dir),
-            GreRun.from_json(self.inputs.run),
+            run_from_json(self.inputs.run),
             {name: Path(path) for name, path in products.items() if path},
             {step: found for step, found in facts.items() if found},
             {step: STEPS[step].choose(text) for step, text in methods.items()},

@@ -26,6 +26,7 @@ _STEPS = {
     'background': 'The background field was removed',
     'dipole': 'The local field was inverted to susceptibility',
     'onestep': 'Susceptibility was estimated without a separate removal of the background field',
+    'joint': 'The local fields of several orientations were inverted together',
     'reference': 'Susceptibility was referenced',
     'relaxometry': 'The relaxation rate R2* was fitted',
 }
@@ -128,6 +129,8 @@ def describe_decisions(provenance: Mapping[str, Any]) -> str:
         kept = 'kept' if float(found['sign']) > 0 else 'inverted'
         how = found.get('how', 'decided from the data')
         sentences.append(_sentence(f'The sign of the phase was {kept} ({how})'))
+    if 'condition_number' in found:
+        sentences.append(_orientations(found))
     sentences.append(_reference(found))
     return ' '.join(filter(None, sentences))
 
@@ -169,7 +172,8 @@ def _sidecars(output_dir: Path) -> list[Path]:
         path
         for pattern in ('sub-*/anat/*_Chimap.json', 'sub-*/ses-*/anat/*_Chimap.json')
         for path in output_dir.glob(pattern)
-        if '_space-' not in path.name and '_desc-' not in path.name
+        if '_space-' not in path.name
+        and ('_desc-' not in path.name or path.name.endswith('_desc-cosmos_Chimap.json'))
     )
 
 
@@ -223,6 +227,16 @@ def _varying(members: Sequence[Mapping[str, Any]]) -> str:
         span = low if low == high else f'{low} to {high}'
         text += f' The main field lay {span}° from the nearest image axis (oblique slices).'
     return text
+
+
+def _orientations(found: Mapping[str, Any]) -> str:
+    low, high = min(found['angles']), max(found['angles'])
+    return (
+        f'The head was measured in {len(found["orientations"])} orientations, whose main fields '
+        f'differ by {low:.0f}° to {high:.0f}° (condition number {found["condition_number"]:.1f}). They '
+        'were registered rigidly to the first by mutual information [@mattes2003] with SimpleITK '
+        '[@lowekamp2013].'
+    )
 
 
 def _reference(found: Mapping[str, Any]) -> str:

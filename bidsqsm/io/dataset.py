@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bidsqsm import __version__
 from bidsqsm.io.atomic import write_text
-from bidsqsm.io.products import PRODUCTS
+from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS
 from bidsqsm.io.sidecars import absolute, as_json
 
 BIDS_VERSION = '1.10.0'
@@ -33,6 +33,8 @@ _MEANINGS = {
     'waterfat': 'Fitted together with water and fat',
     'brain': 'Brain',
     'qsm': 'Voxels that have a susceptibility',
+    'cosmos': 'From several orientations of the head',
+    'cosmosreference': 'Region whose mean is zero in the map from several orientations',
     'reference': 'Region whose mean susceptibility is zero by definition',
 }
 
@@ -48,7 +50,8 @@ and every parameter of the processing.
 
 def write_dataset_files(output_dir: Path, links: Mapping[str, Path]) -> None:
     """Make ``output_dir`` a BIDS derivative dataset; ``links`` names the datasets it came from."""
-    labels = sorted({product.desc for product in PRODUCTS.values() if product.desc})
+    products = (*PRODUCTS.values(), *JOINT_PRODUCTS.values())
+    labels = sorted({product.desc for product in products if product.desc})
     rows = [f'desc-{label}\t{_MEANINGS[label]}' for label in labels]
     contents = {
         'dataset_description.json': as_json(_description(output_dir, links)),

@@ -54,9 +54,7 @@ def scan_affine(
     return affine
 
 
-def head_pose(
-    nods: Several[tuple[str, float]] = (), shift: Triple = (0.0, 0.0, 0.0)
-) -> Volume:
+def head_pose(nods: Several[tuple[str, float]] = (), shift: Triple = (0.0, 0.0, 0.0)) -> Volume:
     """Motion of a head that turns about its middle in the scanner.
 
     Parameters

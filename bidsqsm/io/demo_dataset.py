@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsqsm import __version__
-from bidsqsm.io.demo import default_shape, scan_affine, subject_anatomy
+from bidsqsm.io.demo import default_shape, head_pose, scan_affine, subject_anatomy
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.truth import write_truth
 from bidsqsm.io.vendors import Stored, convention
@@ -34,6 +34,15 @@ susceptibility. `derivatives/truth` holds the susceptibility, fields, R2*, label
 that the images were computed from.
 """
 _AXES = 'ijk'
+#: Turns of the head in the scanner, as far as a head coil lets a person turn.
+NODS: tuple[tuple[tuple[str, float], ...], ...] = (
+    (),
+    (('x', 25.0),),
+    (('y', 25.0),),
+    (('x', -20.0), ('y', 10.0)),
+    (('y', -25.0),),
+    (('x', 15.0), ('y', -15.0)),
+)
 Report = Callable[[str], None]
 
 
@@ -49,6 +58,8 @@ class DemoOptions:
         In mm.
     tilts
         Turns of the volume: axis and degrees.
+    orientations
+        How often each head is measured, turned in the scanner; ``acq-1`` is upright.
     shape
         Voxels of the volume; None for 192 x 224 x 192 mm.
     field_strength
@@ -69,6 +80,7 @@ class DemoOptions:
     subjects: int = 1
     voxel_size: Triple = (2.0, 2.0, 2.0)
     tilts: tuple[tuple[str, float], ...] = ()
+    orientations: int = 1
     shape: tuple[int, int, int] | None = None
     field_strength: float = 3.0
     sequence: Sequence = field(default_factory=Sequence)
@@ -81,6 +93,8 @@ class DemoOptions:
         convention(self.phase_convention)
         if self.subjects < 1:
             raise ValueError(f'there must be at least one subject, got {self.subjects}')
+        if not 1 <= self.orientations <= len(NODS):
+            raise ValueError(f'a head has 1 to {len(NODS)} orientations, got {self.orientations}')
         if min(self.voxel_size) < 0.3 or max(self.voxel_size) > 10:
             raise ValueError(f'voxel sizes must be 0.3 to 10 mm, got {self.voxel_size}')
         if self.shape is not None and min(self.shape) < 8:
@@ -91,7 +105,8 @@ class DemoOptions:
     @property
     def steps(self) -> int:
         """How often the report is called."""
-        return self.subjects * (3 + len(self.sequence.echo_times) + self.t1w)
+        each = 2 + len(self.sequence.echo_times)
+        return self.subjects * (1 + self.orientations * each + self.t1w)
 
 
 def write_demo(directory: Path, options: DemoOptions, report: Report = lambda _: None) -> None:
@@ -159,16 +174,21 @@ def _write_subject(
     affine = scan_affine(shape, options.voxel_size, options.tilts)
     anatomy = subject_anatomy(person, options.voxel_size)
     report(f'{name}: anatomy')
-    head = make_head(anatomy, person, shape, affine, options.field_strength)
-    report(f'{name}: fields')
-    for index, echo in enumerate(acquire(head, options.sequence, person.seed)):
-        _write_echo(directory / name / 'anat', name, index, echo, head, options)
-        report(f'{name}: echo {index + 1}')
+    for number, nods in enumerate(NODS[: options.orientations]):
+        scan = f'{name}_acq-{number + 1}' if options.orientations > 1 else name
+        # a head that turns does not come to lie in the very same place
+        pose = head_pose(nods, (0.0, 3.0 * number, -2.0 * number))
+        head = make_head(anatomy, person, shape, affine, options.field_strength, pose=pose)
+        report(f'{scan}: fields')
+        echoes = acquire(head, options.sequence, person.seed + number)
+        for index, echo in enumerate(echoes):
+            _write_echo(directory / name / 'anat', scan, index, echo, head, options)
+            report(f'{scan}: echo {index + 1}')
+        write_truth(directory / 'derivatives' / 'truth', scan, head)
+        report(f'{scan}: truth')
     if options.t1w:
         _write_t1w(directory / name / 'anat' / f'{name}_T1w', anatomy, person, options)
         report(f'{name}: T1w')
-    write_truth(directory / 'derivatives' / 'truth', name, head)
-    report(f'{name}: truth')
 
 
 def _write_echo(

@@ -11,7 +11,7 @@ import numpy as np
 from bidsqsm.io.atomic import staged, write_image
 from bidsqsm.io.bibliography import printed_references
 from bidsqsm.io.dataset import write_dataset_files
-from bidsqsm.io.products import PRODUCTS, Product, image_path
+from bidsqsm.io.products import Product, image_path
 from bidsqsm.io.run import GreRun
 from bidsqsm.io.sidecars import Facts, as_json, dataset_root, sidecar
 from bidsqsm.methods import Choice
@@ -51,7 +51,7 @@ def write_run(
     """
     output_dir = Path(output_dir)
     links = {'raw': dataset_root(run), **(links or {})}
-    wanted = _with_field_magnitude(products)
+    wanted = _with_field_magnitude(products, run)
     references = printed_references()
     statistics = reference_statistics(products)
     template = nb.load(run.files[0])
@@ -59,9 +59,9 @@ def write_run(
     with staged(output_dir, run.name) as room:
         for key, path in wanted.items():
             content = sidecar(key, run, facts, choices, links, references, statistics)
-            for echo, image in _volumes(PRODUCTS[key], nb.load(path)):
-                name = image_path(run.entities, PRODUCTS[key], echo)
-                values, affine, header = _as_written(PRODUCTS[key], image, template, run)
+            for echo, image in _volumes(run.products[key], nb.load(path)):
+                name = image_path(run.entities, run.products[key], echo)
+                values, affine, header = _as_written(run.products[key], image, template, run)
                 write_image(room / name, values, affine, header)
                 if echo is not None:
                     content['EchoTime'] = run.echo_times[echo - 1]
@@ -91,15 +91,15 @@ def reference_statistics(products: Mapping[str, Path]) -> dict[str, float]:
     return found
 
 
-def _with_field_magnitude(products: Mapping[str, Path]) -> dict[str, Path]:
+def _with_field_magnitude(products: Mapping[str, Path], run: GreRun) -> dict[str, Path]:
     # BIDS wants the magnitude a field map belongs to in the same folder
     given = dict(products)
     if 'magnitude_rss' in given:
         given['fmap_magnitude'] = given['magnitude_rss']
-    unknown = [key for key in given if key not in PRODUCTS]
+    unknown = [key for key in given if key not in run.products]
     if unknown:
-        raise ValueError(f'no product {unknown[0]!r}; there are: {", ".join(PRODUCTS)}')
-    return {key: given[key] for key in PRODUCTS if key in given}
+        raise ValueError(f'no product {unknown[0]!r}; there are: {", ".join(run.products)}')
+    return {key: given[key] for key in run.products if key in given}
 
 
 def _volumes(

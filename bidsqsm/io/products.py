@@ -11,6 +11,7 @@ from bidsqsm.io.names import in_order, join
 FIELD_STEPS = ('coil', 'phase', 'unwrap', 'field')
 LOCAL_STEPS = (*FIELD_STEPS, 'mask', 'background', 'onestep')
 CHI_STEPS = (*LOCAL_STEPS, 'dipole', 'reference')
+JOINT_STEPS = (*FIELD_STEPS, 'mask', 'background', 'joint', 'reference')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,6 +235,40 @@ PRODUCTS: Mapping[str, Product] = {
         mask_type='ROI',
         steps=('reference',),
         description='Region whose mean susceptibility is zero by definition.',
+    ),
+}
+
+
+#: What the orientations of a head make together, under the same keys.
+JOINT_PRODUCTS: Mapping[str, Product] = {
+    'chi': Product(
+        folder='anat',
+        suffix='Chimap',
+        desc='cosmos',
+        units='ppm',
+        steps=JOINT_STEPS,
+        made_by=('joint',),
+        description='Magnetic susceptibility from several orientations of the head, on the grid of '
+        'the first, relative to the reference region, zero outside the mask.',
+    ),
+    'qsm_mask': Product(
+        folder='anat',
+        suffix='mask',
+        desc='cosmos',
+        units=None,
+        mask_type='ROI',
+        steps=('mask', 'background', 'joint'),
+        description='Voxels whose local field is trusted in all orientations.',
+    ),
+    'reference_mask': Product(
+        folder='anat',
+        suffix='mask',
+        desc='cosmosreference',
+        units=None,
+        mask_type='ROI',
+        steps=('reference',),
+        description='Region whose mean susceptibility is zero by definition in the map from several '
+        'orientations.',
     ),
 }
 

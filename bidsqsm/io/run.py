@@ -12,6 +12,7 @@ import numpy as np
 
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.names import in_order, join
+from bidsqsm.io.products import PRODUCTS, Product
 from bidsqsm.qsm.grid import Grid
 
 PARTS = ('magnitude', 'phase', 'real', 'imag')
@@ -112,6 +113,11 @@ class GreRun:
         """Every file of its parts."""
         return tuple(path for part in PARTS for path in getattr(self, part))
 
+    @property
+    def products(self) -> Mapping[str, Product]:
+        """What can be made of it."""
+        return PRODUCTS
+
     def to_json(self) -> str:
         """Write it as JSON; :meth:`from_json` gives it back."""
         return json.dumps(asdict(self), default=str, sort_keys=True)
@@ -119,7 +125,10 @@ class GreRun:
     @classmethod
     def from_json(cls, text: str) -> GreRun:
         """Make it from what :meth:`to_json` wrote."""
-        values = json.loads(text)
+        return cls(**cls._values(json.loads(text)))
+
+    @classmethod
+    def _values(cls, values: dict[str, Any]) -> dict[str, Any]:
         values['entities'] = in_order(values['entities'])
         for part in PARTS:
             values[part] = tuple(Path(path) for path in values[part])
@@ -128,7 +137,7 @@ class GreRun:
         for several in ('echo_times', 'shape', 'warnings'):
             values[several] = tuple(values[several])
         values['affine'] = tuple(tuple(row) for row in values['affine'])
-        return cls(**{field.name: values[field.name] for field in fields(cls)})
+        return {field.name: values[field.name] for field in fields(cls)}
 
 
 @dataclass(frozen=True)

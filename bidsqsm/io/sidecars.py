@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from bidsqsm import __version__
-from bidsqsm.io.products import PRODUCTS
 from bidsqsm.io.run import GreRun
 from bidsqsm.methods import Choice
 
@@ -38,7 +37,7 @@ ACQUISITION_KEYS = (
 
 #: Steps in the order in which a run goes through them.
 CHAIN = (
-    *('coil', 'phase', 'unwrap', 'field', 'mask', 'background', 'dipole', 'onestep'),
+    *('coil', 'phase', 'unwrap', 'field', 'mask', 'background', 'dipole', 'onestep', 'joint'),
     'reference',
     'relaxometry',
 )
@@ -120,7 +119,7 @@ def sidecar(
     ``bibliography`` gives a printed reference for each key, ``statistics`` what was
     measured on a susceptibility map (see :func:`bidsqsm.io.outputs.reference_statistics`).
     """
-    product = PRODUCTS[key]
+    product = run.products[key]
     steps = processing(choices, product.steps)
     content: dict[str, Any] = {'Description': product.description}
     if product.units:
@@ -163,7 +162,8 @@ def _particulars(facts: Facts) -> dict[str, Any]:
 def sources(run: GreRun, links: Mapping[str, Path]) -> list[str]:
     """Input images of a run as BIDS URIs; a file outside every linked dataset keeps its path."""
     images = list(run.files)
-    images += [path for path in (run.mask, run.labels) if path is not None]
+    for one in getattr(run, 'runs', ()) or (run,):
+        images += [path for path in (one.mask, one.labels) if path is not None]
     return [bids_uri(Path(path), links) for path in images]
 
 

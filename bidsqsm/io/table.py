@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bidsqsm.io.names import join
+from bidsqsm.io.names import join, listed
+from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.run import GreRun, Skipped
 from bidsqsm.io.sidecars import tilt
 
@@ -79,6 +80,9 @@ def _times(echo_times: Sequence[float]) -> str:
 
 def _plan(run: GreRun) -> str:
     used = []
+    if isinstance(run, OrientationSet):
+        labels = listed(f'{run.entity}-{one.entities[run.entity]}' for one in run.runs)
+        return f'one map of {labels}'
     if run.n_channels > 1:
         used.append(f'{run.n_channels} channels combined')
     if run.real:

@@ -26,14 +26,15 @@ def write_truth(root: Path, name: str, head: Head) -> None:
     root
         The derivative dataset.
     name
-        Such as ``sub-01``.
+        Such as ``sub-01`` or ``sub-01_acq-2``.
     head
         The truth.
 
     """
     _write_root(root)
     frequency = imaging_frequency_of(head.field_strength)
-    anat, fmap = root / name / 'anat', root / name / 'fmap'
+    folder = root / name.partition('_')[0]
+    anat, fmap = folder / 'anat', folder / 'fmap'
     signal = head.magnitude
     for stem, volume, meta in (
         (anat / f'{name}_Chimap', head.chi, {'Units': 'ppm', 'EstimationReference': 'water'}),

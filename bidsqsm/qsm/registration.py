@@ -57,7 +57,7 @@ def register_rigid(
         found = _refine(*images, around, _transform(start, middle), _COARSE, 1.0)
         if best is None or found[0] < best[0]:
             best = found
-    assert best is not None  # noqa: S101 - there is always a start
+    assert best is not None
     return _matrix(_refine(*images, around, best[1], _FINE, 0.2)[1])
 
 
@@ -82,7 +82,10 @@ def _starts(
     to_voxels = np.linalg.inv(moving_affine)
     scored = []
     # the head may have turned in the volume, or the volume with the head
-    axes = [affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0) for affine in (fixed_affine, moving_affine)]
+    axes = [
+        affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+        for affine in (fixed_affine, moving_affine)
+    ]
     bases = [np.eye(3), axes[1] @ np.linalg.inv(axes[0])]
     for base, degrees in itertools.product(bases, itertools.product(_ANGLES, repeat=3)):
         turn = base @ _turn(degrees)
@@ -111,10 +114,10 @@ def _middle(mask: Mask, affine: Matrix) -> Matrix:
 
 
 def _image(volume: Volume, affine: Matrix) -> Any:
-    import SimpleITK as sitk
+    import SimpleITK
 
     # its world is ours by another name: handedness and origin do not matter to a rigid motion
-    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.transpose(), np.float32))
+    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(volume.transpose(), np.float32))
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     image.SetSpacing(spacing.tolist())
     image.SetDirection(_orthogonal(affine[:3, :3] / spacing).ravel().tolist())
@@ -130,9 +133,9 @@ def _orthogonal(axes: Matrix) -> Matrix:
 
 
 def _transform(motion: Matrix, middle: Matrix) -> Any:
-    import SimpleITK as sitk
+    import SimpleITK
 
-    transform = sitk.Euler3DTransform()
+    transform = SimpleITK.Euler3DTransform()
     transform.SetCenter(middle.tolist())
     transform.SetMatrix(_orthogonal(motion[:3, :3]).ravel().tolist(), 1e-6)
     moved = motion[:3, :3] @ middle + motion[:3, 3] - middle
@@ -153,28 +156,28 @@ def _refine(
     fixed: Any, moving: Any, around: Any, start: Any, size: float, step: float
 ) -> tuple[float, Any]:
     """Follow mutual information from a start, on images of a resolution (mm)."""
-    import SimpleITK as sitk
+    import SimpleITK
 
-    method = sitk.ImageRegistrationMethod()
+    method = SimpleITK.ImageRegistrationMethod()
     method.SetNumberOfThreads(1)  # its sums depend on the threads
     method.SetMetricAsMattesMutualInformation(numberOfHistogramBins=40)
     method.SetMetricSamplingStrategy(method.NONE)
-    method.SetInterpolator(sitk.sitkLinear)
+    method.SetInterpolator(SimpleITK.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(
         learningRate=step, minStep=step / 200, numberOfIterations=100, relaxationFactor=0.6
     )
     method.SetOptimizerScalesFromPhysicalShift()
     shrunk = [_shrunk(image, size) for image in (fixed, moving)]
-    method.SetMetricFixedMask(sitk.Cast(_shrunk(around, size) > 0.5, sitk.sitkUInt8))
-    transform = sitk.Euler3DTransform(start)
+    method.SetMetricFixedMask(SimpleITK.Cast(_shrunk(around, size) > 0.5, SimpleITK.sitkUInt8))
+    transform = SimpleITK.Euler3DTransform(start)
     method.SetInitialTransform(transform, inPlace=True)
     method.Execute(*shrunk)
     return float(method.GetMetricValue()), transform
 
 
 def _shrunk(image: Any, size: float) -> Any:
-    import SimpleITK as sitk
+    import SimpleITK
 
     factors = [max(1, round(size / d)) for d in image.GetSpacing()]
-    smooth = sitk.SmoothingRecursiveGaussian(image, 0.4 * size)
-    return sitk.Shrink(smooth, factors)
+    smooth = SimpleITK.SmoothingRecursiveGaussian(image, 0.4 * size)
+    return SimpleITK.Shrink(smooth, factors)

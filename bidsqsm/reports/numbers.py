@@ -73,6 +73,10 @@ def _spread(scene: Scene) -> Number | None:
 
 def _decided(found: Mapping[str, Any]) -> list[Number]:
     numbers = []
+    if found.get('condition_number') is not None:
+        number, angles = len(found['orientations']), found['angles']
+        note = f'{min(angles):.0f}° to {max(angles):.0f}° apart, condition number '
+        numbers.append(('Orientations', f'{number}', f'{note}{found["condition_number"]:.1f}'))
     if found.get('reference') is not None:
         value = found.get('value')
         note = f'{1000 * value:+.1f} ppb subtracted' if isinstance(value, int | float) else ''

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.run import GreRun
 from bidsqsm.reports.figures import Bar, draw
 from bidsqsm.reports.scene import PLANES, Scene, raw_volume, robust_limits
@@ -44,6 +45,8 @@ def make_panels(run: GreRun, products: Mapping[str, Path]) -> list[Panel]:
     for key, kind in _KINDS.items():
         if not any(need in products for need in kind.needs) and kind.needs:
             continue
+        if isinstance(run, OrientationSet) and not kind.needs:
+            continue  # what is stored is shown with each of its runs
         image, error = b'', ''
         try:
             image = kind.make(scene)
@@ -162,6 +165,23 @@ def _fat(scene: Scene) -> bytes:
     return draw([tiles], [Bar((0, 1), 'share of the signal')])
 
 
+def _registered(scene: Scene) -> bytes:
+    mask = scene.load('qsm_mask')
+    rows = []
+    for index, run in enumerate(getattr(scene.run, 'runs', ())):
+        volume = scene.load('registered', index)
+        limits = robust_limits(volume.values)
+        rows.append([
+            scene.tile(
+                volume, plane, limits, whole=True,
+                title=run.name.partition('_')[2] if plane == PLANES[0] else '',
+                outlines=((mask.plane(plane, scene.look.index(plane), scene.look.whole) > 0, _QSM),),
+            )
+            for plane in PLANES
+        ])  # fmt: skip
+    return draw(rows, legend=[('susceptibility', _QSM)])
+
+
 @dataclass(frozen=True)
 class _Kind:
     """A panel: drawn where any of the products it needs is there, or always if it needs none."""
@@ -230,6 +250,15 @@ _KINDS: Mapping[str, _Kind] = {
         'part, phase was too unreliable, or too near the edge, for a susceptibility.',
         'Outlines of the masks on the magnitude in three planes of',
         _masks,
+    ),
+    'registered': _Kind(
+        ('registered',),
+        'T2starw',
+        'Orientations on one grid',
+        'Magnitude of each orientation, brought onto the first. Ventricles and the rim of the brain '
+        'should lie in the same place in every row, with respect to the outline.',
+        'Registered magnitudes in three planes of',
+        _registered,
     ),
     'local': _Kind(
         ('local_field',),

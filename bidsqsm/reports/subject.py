@@ -83,9 +83,10 @@ def write_subject_report(output_dir: Path, subject: str, records: Sequence[RunRe
 
 
 def save_panels(panels: Sequence[Panel], run: str, folder: Path) -> list[Path]:
-    """Write the pictures under ``<run>_desc-<what>_<suffix>.png``."""
+    """Write the pictures under ``<run>_desc-<what>_<suffix>.png``, where a run may have a desc."""
+    start = run if '_desc-' in run else f'{run}_desc-'
     return [
-        write_bytes(folder / f'{run}_desc-{panel.key}_{panel.suffix}.png', panel.image)
+        write_bytes(folder / f'{start}{panel.key}_{panel.suffix}.png', panel.image)
         for panel in panels
         if panel.image
     ]

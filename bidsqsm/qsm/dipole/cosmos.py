@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
-from scipy import fft
 
 from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.dipole.joint import NormalEquations
 from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.krylov import conjugate_gradients
@@ -23,9 +23,10 @@ def cosmos(
     b0_directions: Sequence[Triple],
     *,
     weight_maps: Sequence[Volume] | None = None,
-    weight: Annotated[float, Between(0, 1)] = 3e-3,
+    weight: Annotated[float, Between(0, 1)] = 5e-3,
+    outside: Annotated[float, Between(0, 1e6)] = 0.1,
     tol: Annotated[float, Between(0, 1)] = 1e-2,
-    max_iter: Annotated[int, Between(0, 10000)] = 100,
+    max_iter: Annotated[int, Between(0, 10000)] = 200,
     padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
 ) -> Volume:
     r"""Calculation of susceptibility through multiple orientation sampling (COSMOS).
@@ -33,11 +34,13 @@ def cosmos(
     The head, turned in the main field, is seen through kernels whose zeros lie elsewhere, so that
     three or more orientations determine the map without a prior [liu2009]_:
 
-    .. math:: \min_\chi \sum_i \|W_i (D_i\chi - f_i)\|_2^2 + \lambda \|\chi\|_2^2
+    .. math:: \min_{\chi, e} \sum_i \|W_i (D_i (\chi + e_i) - f_i)\|_2^2
+        + \lambda \|\chi\|_2^2 + \lambda_e \sum_i \|e_i\|_2^2
 
-    Without weights the minimum has a closed form,
-    :math:`\sum_i D_i f_i / (\sum_i D_i^2 + \lambda)`. It is where conjugate gradients start, and
-    its denominator is their preconditioner.
+    The sources :math:`e_i` lie outside the mask and are each orientation's own: they take up what is
+    harmonic inside it, which the removal of the background leaves differently in every
+    orientation. Solved by conjugate gradients; what would be the closed form without weights,
+    masks and e, :math:`\sum_i D_i f_i / (\sum_i D_i^2 + \lambda)`, is the preconditioner.
 
     Parameters
     ----------
@@ -54,6 +57,10 @@ def cosmos(
     weight
         Regularisation weight :math:`\lambda` (dimensionless); keeps bounded what no orientation
         sees well.
+    outside
+        Regularisation weight :math:`\lambda_e` of the sources outside, as a share of
+        :math:`\lambda`: small for fields whose background was removed, 1000 or more for fields that
+        are free of such errors.
     tol
         Share of its start to which the residual of the normal equations has to fall.
     max_iter
@@ -77,60 +84,24 @@ def cosmos(
     if not common.any():
         raise ValueError('the masks have no voxel in common: check the registration')
     kernels = [dipole_kernel(replace(window.grid, b0_direction=b)) for b in b0_directions]
+    trust = masks if weight_maps is None else weight_maps
     squares = [
-        window.data_weight(np.where(mask, 1 if maps is None else maps, 0).astype(np.float32)) ** 2
-        for mask, maps in zip(masks, weight_maps or [None] * len(masks), strict=True)
+        window.data_weight(np.where(mask, known, 0).astype(np.float32)) ** 2
+        for mask, known in zip(masks, trust, strict=True)
     ]
     data = [window.cut(np.where(m, f, np.float32(0))) for f, m in zip(fields, masks, strict=True)]
-    solver = _Normal(kernels, squares, np.float32(weight))
-    start = solver.closed_form(data)
-    residual = solver.pull([w * f for w, f in zip(squares, data, strict=True)])
-    residual -= solver(start)
-    start += conjugate_gradients(
-        solver,
-        residual,
+    inside = window.cut_mask()
+    places = [inside, *(~inside for _ in masks)]
+    normal = NormalEquations(kernels, squares, places, (weight, weight * outside))
+    found = conjugate_gradients(
+        normal,
+        normal.pull([w * f for w, f in zip(squares, data, strict=True)]),
         tol=tol,
         max_iter=max_iter,
-        precondition=solver.precondition,
+        precondition=normal.precondition,
         name='cosmos',
     )
-    return window.restore(start, common)
-
-
-class _Normal:
-    """The normal equations: sum_i D_i W_i^2 D_i + lambda."""
-
-    def __init__(
-        self, kernels: Sequence[Volume], squares: Sequence[Volume], weight: np.float32
-    ) -> None:
-        self._kernels, self._squares, self._weight = kernels, squares, weight
-        self._shape = squares[0].shape
-        self._power = np.full_like(kernels[0], weight)
-        for kernel in kernels:
-            self._power += kernel**2
-
-    def __call__(self, chi: Volume) -> Volume:
-        spectrum = fft.rfftn(chi)
-        fields = (self._inverse(kernel * spectrum) for kernel in self._kernels)
-        pulled = self.pull(w * f for w, f in zip(self._squares, fields, strict=True))
-        pulled += self._weight * chi
-        return pulled
-
-    def pull(self, fields) -> Volume:  # type: ignore[no-untyped-def]
-        """Sum of D_i fields_i."""
-        total = sum(k * fft.rfftn(f) for k, f in zip(self._kernels, fields, strict=True))
-        return self._inverse(total)
-
-    def closed_form(self, fields: Sequence[Volume]) -> Volume:
-        """The minimum where every field is known everywhere."""
-        return self.precondition(self.pull(fields))
-
-    def precondition(self, residual: Volume) -> Volume:
-        return self._inverse(fft.rfftn(residual) / self._power)
-
-    def _inverse(self, spectrum: Volume) -> Volume:
-        volume: Volume = fft.irfftn(spectrum, s=self._shape)
-        return volume
+    return window.restore(found[: window.grid.shape[0]], common)
 
 
 def _check(
