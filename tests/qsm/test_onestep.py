@@ -26,9 +26,9 @@ from bidsqsm.qsm.operators import gradient, inner_voxels, inverse
 from bidsqsm.qsm.window import Window
 
 
-@pytest.fixture(scope='module', params=['odd, tilted', 'anisotropic, tilted'])
-def scene(request):
-    return make_scene(**SHAPES[request.param])
+@pytest.fixture(scope='module')
+def scene():
+    return make_scene(**SHAPES['anisotropic, tilted'])
 
 
 def agreement(chi, scene):
@@ -46,7 +46,7 @@ def compare(found, true, where):
 @pytest.mark.parametrize('method', [sstgv, sstv, tgv], ids=lambda f: f.__name__)
 def test_balls_come_out_of_a_field_of_sources_outside(scene, method):
     assert np.std(scene.background[scene.mask]) > 5 * np.std(scene.local[scene.mask])
-    slope, error = agreement(method(scene.total, scene.mask, scene.grid), scene)
+    slope, error = agreement(method(scene.total, scene.mask, scene.grid, tol=0.01), scene)
     assert slope == pytest.approx(1, abs=0.1)
     assert error < 0.45
 
@@ -181,7 +181,7 @@ def test_a_harmonic_field_leaves_nothing():
 
 
 def test_wrapped_phase_and_unwrapped_field_give_one_map():
-    scene = make_scene(**SHAPES['odd, tilted'])
+    scene = make_scene(shape=(33, 37, 31), b0_direction=TILTED)
     echoes = rising_echoes(scene.total, [0.003, 0.006, 0.012])
     by_field = tgv(scene.total, scene.mask, scene.grid)
     by_phase = tgv(0 * scene.total, scene.mask, scene.grid, echoes=echoes)
