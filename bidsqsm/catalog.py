@@ -24,9 +24,11 @@ from bidsqsm.qsm.coil.reference_coil import reference_coil
 from bidsqsm.qsm.coil.short_te import short_te
 from bidsqsm.qsm.coil.virtual_coil import virtual_coil
 from bidsqsm.qsm.dipole.cosmos import cosmos
+from bidsqsm.qsm.dipole.hd import hd
 from bidsqsm.qsm.dipole.ilsqr import ilsqr
 from bidsqsm.qsm.dipole.l1 import l1
 from bidsqsm.qsm.dipole.medi import medi
+from bidsqsm.qsm.dipole.ndi import ndi
 from bidsqsm.qsm.dipole.nltv import nltv
 from bidsqsm.qsm.dipole.onnx import onnx
 from bidsqsm.qsm.dipole.rts import rts
@@ -35,6 +37,7 @@ from bidsqsm.qsm.dipole.tikhonov import tikhonov
 from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.dipole.tsvd import tsvd
 from bidsqsm.qsm.dipole.tv import tv
+from bidsqsm.qsm.dipole.wh import wh
 from bidsqsm.qsm.fieldmap.ideal import ideal
 from bidsqsm.qsm.fieldmap.linear import linear
 from bidsqsm.qsm.fieldmap.nonlinear import nonlinear
@@ -138,9 +141,11 @@ DIPOLE = Step(
     gives='susceptibility in ppm',
     default='tv',
     methods=(
+        Method('hd', hd, cite=('lambert2022',)),
         Method('ilsqr', ilsqr, cite=('li2015ilsqr',)),
         Method('l1', l1, cite=('milovic2022',)),
         Method('medi', medi, cite=('liu2012', 'liu2013')),
+        Method('ndi', ndi, cite=('polak2020',)),
         Method('nltv', nltv, cite=('milovic2018',)),
         Method('onnx', onnx, cite=('jung2022',)),
         Method('rts', rts, cite=('kames2018',)),
@@ -149,6 +154,7 @@ DIPOLE = Step(
         Method('tkd', tkd, cite=('shmueli2009', 'schweser2013')),
         Method('tsvd', tsvd, cite=('wharton2010',)),
         Method('tv', tv, cite=('bilgic2014', 'milovic2018')),
+        Method('wh', wh, cite=('milovic2019',)),
     ),
 )
 

@@ -69,6 +69,11 @@ class Admm:
         self.spectrum = np.empty_like(self.field_pull)
         self.sums = np.empty((2, shape[0]))
 
+    def go_on(self, fidelity: Fidelity, *, rho: float) -> None:
+        """Take another data term from here on, with weights in proportion to ``rho``."""
+        self.fidelity, self.rho = fidelity, np.float32(rho)
+        self.field_pull = fft.rfftn(fidelity.begin())
+
     def step(self) -> float:
         """Update both splits once; returns the relative change of chi inside the mask."""
         last, self.chi = self.chi, self._solve(modelled=False)

@@ -42,18 +42,24 @@ class LeastSquares:
         W, dimensionless; 0 where the field is unknown.
     mu
         Penalty of the split (dimensionless).
+    start : (nx, ny, nz) float32 array, optional
+        Modelled field to begin with; that measured if not given.
 
     """
 
-    def __init__(self, field: Volume, weight: Volume, mu: float) -> None:
+    def __init__(
+        self, field: Volume, weight: Volume, mu: float, start: Volume | None = None
+    ) -> None:
         self.field, self.mu = np.where(weight > 0, field, np.float32(0)), mu
         squared = weight**2
         self.share = squared / (squared + np.float32(mu))
-        self.total = self.field.copy()  # z + v, from which both follow
+        # z + v, from which both follow, with the v that is at rest for the z to begin with
+        off = 0 if start is None else (start - self.field) * (1 + squared / np.float32(mu))
+        self.total = self.field + off
 
     def begin(self) -> Volume:
         """See :class:`Fidelity`."""
-        return self.field
+        return self.total - 2 * self.share * (self.total - self.field)
 
     def update(self, model: Volume, relax: np.float32) -> None:
         """See :class:`Fidelity`."""
@@ -75,7 +81,7 @@ class Phasors:
     mu
         Penalty of the split: dimensionless, or in 1/ppm for ``plain`` distances.
     scale
-        k, in rad/ppm; 0 for its limit, the field itself.
+        k, in rad/ppm; for plain distances, 0 stands for its limit, the field itself.
     plain
         Take the distance, W r, in which outliers have little say, rather than its square,
         :math:`W^2 r^2 / 2`.
@@ -96,7 +102,8 @@ class Phasors:
 
     def update(self, model: Volume, relax: np.float32) -> None:
         """See :class:`Fidelity`."""
-        match_phase(
+        match = match_distance if self.plain else match_phase
+        match(
             model,
             self.total,
             self.multiplier,
@@ -104,7 +111,6 @@ class Phasors:
             self.weight,
             np.float32(self.mu),
             np.float32(self.scale),
-            self.plain,
             relax,
         )
 
@@ -115,49 +121,69 @@ def match_phase(
     total: Volume,
     multiplier: Volume,
     field: Volume,
+    squared: Volume,
+    mu: np.float32,
+    scale: np.float32,
+    relax: np.float32,
+) -> None:
+    """Update z + v and v for squared distances; ``model``, m, becomes z - v.
+
+    The parabola W^2 (z - t)^2 / 2 about t = m - sin(k (m - f)) / k has the slope of the data term at
+    m, and lies above it everywhere else: going down the one is going down the other. The term itself
+    would do no better: where the model is off by more than a quarter of a turn it bends downwards, and
+    the iteration would not come to rest.
+    """
+    one = np.float32(1)
+    for i in nb.prange(model.shape[0]):
+        for j in range(model.shape[1]):
+            for k in range(model.shape[2]):
+                m, v = model[i, j, k], multiplier[i, j, k]
+                w = squared[i, j, k]
+                q = relax * m + (one - relax) * (total[i, j, k] - v) + v
+                v = np.float32(0)
+                if w > 0:
+                    target = m - np.sin(scale * (m - field[i, j, k])) / scale
+                    v = w / (w + mu) * (q - target)
+                total[i, j, k] = q
+                multiplier[i, j, k] = v
+                model[i, j, k] = q - v - v
+
+
+@kernel()
+def match_distance(
+    model: Volume,
+    total: Volume,
+    multiplier: Volume,
+    field: Volume,
     weight: Volume,
     mu: np.float32,
     scale: np.float32,
-    plain: bool,
     relax: np.float32,
 ) -> None:
-    """Update z + v and v for :class:`Phasors`; ``model`` becomes z - v.
+    """Update z + v and v for plain distances; ``model`` becomes z - v.
 
-    With d = q - f, less whole turns, the misfit r = z - f is the root between 0 and d of
-    W^2 sin(k r) / k + mu (r - d), or of W cos(k r / 2) + mu (r - d) for plain distances, where it is
-    0 if d is not above W / mu. Both are concave there: Newton's steps from 0 rise to the root and
-    never pass it. The first of them is the answer for k = 0.
+    With d = q - f, less whole turns, the misfit r = z - f is 0 if d is not above W / mu, else the
+    root between 0 and d of W cos(k r / 2) + mu (r - d). That is concave: Newton's steps from 0 rise
+    to the root and never pass it. The first of them is the answer for k = 0.
     """
-    one, rest = np.float32(1), np.float32(1) - relax
-    half = np.float32(0.5) * scale
+    one, half = np.float32(1), np.float32(0.5) * scale
     turns = scale / np.float32(2 * np.pi)
     period = one / turns if turns > 0 else np.float32(0)
     for i in nb.prange(model.shape[0]):
         for j in range(model.shape[1]):
             for k in range(model.shape[2]):
-                v = multiplier[i, j, k]
-                q = relax * model[i, j, k] + rest * (total[i, j, k] - v) + v
-                w = weight[i, j, k]
+                w, v = weight[i, j, k], multiplier[i, j, k]
+                q = relax * model[i, j, k] + (one - relax) * (total[i, j, k] - v) + v
                 d = q - field[i, j, k]
                 d -= period * np.rint(d * turns)
                 goal = abs(d)
-                r = np.float32(0)
-                if w == 0:
-                    r = goal
-                elif plain and mu * goal > w:
-                    r = goal - w / mu
+                r = goal if w == 0 else max(goal - w / mu, np.float32(0))
+                if w > 0 and r > 0:
                     for _ in range(8 if scale > 0 else 0):
                         step = mu * (goal - r) - w * np.cos(half * r)
                         if step < np.float32(1e-4) * w:
                             break
                         r = min(r + step / (mu - w * half * np.sin(half * r)), goal)
-                elif not plain:
-                    r = mu * goal / (w + mu)
-                    for _ in range(8 if scale > 0 else 0):
-                        step = mu * (goal - r) - w * np.sin(scale * r) / scale
-                        if step < np.float32(1e-4) * mu * goal:
-                            break
-                        r = min(r + step / (mu + w * np.cos(scale * r)), goal)
                 v = np.copysign(goal - r, d)
                 total[i, j, k] = q
                 multiplier[i, j, k] = v

@@ -1,0 +1,98 @@
+"""Nonlinear total variation beside a weakly harmonic field."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.dipole.fidelity import Phasors
+from bidsqsm.qsm.dipole.harmonic import HarmonicAdmm
+from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.window import Window
+
+
+def wh(
+    field: Volume,
+    mask: Mask,
+    grid: Grid,
+    *,
+    weight_map: Volume | None = None,
+    weight: Annotated[float, Between(0, 1)] = 1e-4,
+    outside: Annotated[float, Between(0, 100)] = 1.0,
+    harmonic_weight: Annotated[float, Between(0, 1e6)] = 1500.0,
+    phase_scale: Annotated[float, Between(1e-3, 1000)] = 15.0,
+    rho: Annotated[float, Between(0, 1e6)] = 100.0,
+    mu: Annotated[float, Between(0, 100)] = 5e-2,
+    mu_harmonic: Annotated[float, Between(0, 1e6)] = 3.0,
+    tol: Annotated[float, Between(0, 1)] = 2e-3,
+    max_iter: Annotated[int, Between(0, 10000)] = 300,
+    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+) -> Volume:
+    r"""Weak-harmonic nonlinear total variation (WH-QSM).
+
+    .. math:: \min_{\chi, \phi} \tfrac{1}{2 k^2} \|W (e^{i k (D\chi + \phi)} - e^{i k f})\|_2^2
+        + \|\lambda \nabla\chi\|_{2,1} + \tfrac{\beta}{2} \|M \nabla^2 \phi\|_2^2
+
+    by the alternating direction method of multipliers [milovic2019]_. What the removal of the
+    background has left in the mask M, or has taken with it, is harmonic there: it costs next to
+    nothing as :math:`\phi` and need not be explained by susceptibility. Use ``nltv`` for a field that
+    is free of such errors, which this method loses some of.
+
+    Parameters
+    ----------
+    field : (nx, ny, nz) float32 array
+        Local field, in ppm.
+    mask : (nx, ny, nz) bool array
+        Voxels where the field is trusted; the result is zero elsewhere.
+    grid
+        Voxel size and field direction.
+    weight_map : (nx, ny, nz) float32 array, optional
+        Trust W in the field, e.g. one over its noise, zero where the field is unknown; scaled to a
+        mean of one where it is not zero, so that its unit does not matter. All ones if not given.
+    weight
+        Regularisation weight :math:`\lambda` inside the mask, in ppm mm.
+    outside
+        Regularisation weight outside the mask, as a share of that inside: chi is free there, and
+        takes up what is harmonic inside the mask.
+    harmonic_weight
+        Weight :math:`\beta` of the Laplacian of the harmonic field, in mm^4.
+    phase_scale
+        k, in rad/ppm: 15 is the phase at 3 T after 19 ms. Whole turns of it, 0.42 ppm, do not count.
+    rho
+        Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the speed
+        more than the solution.
+    mu
+        Penalty of the field's splitting (dimensionless); changes the speed more than the solution.
+    mu_harmonic
+        Penalty of the splitting of the Laplacian, in mm^4; changes the speed more than the solution.
+    tol
+        Relative change of the map, inside the mask, at which to stop.
+    max_iter
+        Iterations after which to stop regardless.
+    padding
+        Zero margin against circular wrap, in mm.
+
+    Returns
+    -------
+    chi : (nx, ny, nz) float32 array
+        Susceptibility in ppm, up to a constant inside the mask; zero outside.
+
+    References
+    ----------
+    .. [milovic2019] Milovic et al., Magn Reson Med 81:1399-1411 (2019). doi:10.1002/mrm.27483
+
+    """
+    window = Window.around(mask, grid, padding)
+    trust = window.data_weight(weight_map)
+    admm = HarmonicAdmm(
+        Phasors(window.cut(field), trust, mu, phase_scale),
+        window.cut_mask(),
+        window.grid,
+        (weight, weight * outside),
+        rho=rho * weight,
+        harmonic_weight=harmonic_weight,
+        mu_harmonic=mu_harmonic,
+    )
+    iterate(admm.step, name='wh', tol=tol, max_iter=max_iter)
+    return window.restore(admm.chi)
