@@ -29,6 +29,7 @@ from bidsqsm.qsm.dipole.ilsqr import ilsqr
 from bidsqsm.qsm.dipole.l1 import l1
 from bidsqsm.qsm.dipole.medi import medi
 from bidsqsm.qsm.dipole.ndi import ndi
+from bidsqsm.qsm.dipole.nltgv import nltgv
 from bidsqsm.qsm.dipole.nltv import nltv
 from bidsqsm.qsm.dipole.onnx import onnx
 from bidsqsm.qsm.dipole.rts import rts
@@ -146,6 +147,7 @@ DIPOLE = Step(
         Method('l1', l1, cite=('milovic2022',)),
         Method('medi', medi, cite=('liu2012', 'liu2013')),
         Method('ndi', ndi, cite=('polak2020',)),
+        Method('nltgv', nltgv, cite=('bredies2010', 'milovic2018')),
         Method('nltv', nltv, cite=('milovic2018',)),
         Method('onnx', onnx, cite=('jung2022',)),
         Method('rts', rts, cite=('kames2018',)),
