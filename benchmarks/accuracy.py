@@ -224,7 +224,7 @@ def read(root: Path) -> Case:
     sigma = magnitude[0, :6, :6, :6].mean() / np.sqrt(np.pi / 2)
     rates = (2 * np.pi * hertz_per_ppm * np.reshape(times, (-1, 1, 1, 1))).astype(np.float32)
     spread = np.sqrt(np.square(rates * magnitude).sum(axis=0))
-    noise = np.where(brain, sigma / np.maximum(spread, 1e-6), 0).astype(np.float32)
+    noise = (sigma / np.maximum(spread, sigma * rates[-1].max())).astype(np.float32)
     random = np.random.default_rng(1)
     jitter = (
         sigma / np.maximum(magnitude, sigma) * random.standard_normal(magnitude.shape, np.float32)
@@ -236,7 +236,7 @@ def read(root: Path) -> Case:
         brain,
         chi,
         (local + error) * brain,
-        (total + error) * brain,
+        total + error,
         noise,
         load(truth / 'anat/sub-01_R2starmap.nii.gz')[0],
         load(truth / 'anat/sub-01_dseg.nii.gz')[0].astype(np.uint8),
