@@ -70,7 +70,8 @@ def main() -> None:
         .mean()
         .drop(columns='head')
     )
-    print(table.unstack(['mask', 'snr']).round(3).to_string())
+    wide = table.reset_index().pivot_table(index='chain', columns=['mask', 'snr'], sort=False)
+    print(wide.round(3).to_string())
     if args.save:
         table.reset_index().to_csv(args.save, sep='\t', index=False, float_format='%.4g')
 

@@ -78,7 +78,7 @@ def sphere_kernel(grid: Grid, radius: float) -> Volume:
        doi:10.1016/j.neuroimage.2010.10.070
 
     """
-    if radius < max(grid.voxel_size):
+    if radius < max(grid.voxel_size) * (1 - 1e-5):  # an affine's voxel may be a hair longer
         raise ValueError(
             f'a sphere of {radius:g} mm is smaller than a voxel of {grid.voxel_size} mm: '
             'choose a radius of at least the longest edge'
