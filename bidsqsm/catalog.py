@@ -28,6 +28,7 @@ from bidsqsm.qsm.dipole.hd import hd
 from bidsqsm.qsm.dipole.ilsqr import ilsqr
 from bidsqsm.qsm.dipole.l1 import l1
 from bidsqsm.qsm.dipole.medi import medi
+from bidsqsm.qsm.dipole.medi0 import medi0
 from bidsqsm.qsm.dipole.ndi import ndi
 from bidsqsm.qsm.dipole.nltgv import nltgv
 from bidsqsm.qsm.dipole.nltv import nltv
@@ -146,6 +147,7 @@ DIPOLE = Step(
         Method('ilsqr', ilsqr, cite=('li2015ilsqr',)),
         Method('l1', l1, cite=('milovic2022',)),
         Method('medi', medi, cite=('liu2012', 'liu2013')),
+        Method('medi0', medi0, cite=('liu2018', 'liu2012', 'liu2013')),
         Method('ndi', ndi, cite=('polak2020',)),
         Method('nltgv', nltgv, cite=('bredies2010', 'milovic2018')),
         Method('nltv', nltv, cite=('milovic2018',)),

@@ -9,9 +9,11 @@ from scenes import SHAPES, ball, field_of_sphere, make_scene, shell_of
 from bidsqsm.qsm.dipole.differences import Differences, shrink_differences
 from bidsqsm.qsm.dipole.fidelity import LeastSquares
 from bidsqsm.qsm.dipole.medi import medi
+from bidsqsm.qsm.dipole.medi0 import medi0
 from bidsqsm.qsm.dipole.morphology import edge_codes, without_mean
 from bidsqsm.qsm.dipole.reweighting import Reweighted
 from bidsqsm.qsm.dipole.splitting import close_seams
+from bidsqsm.qsm.dipole.uniform import Uniform
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.operators import gradient, inverse, minus_divergence
@@ -99,6 +101,14 @@ def test_a_magnitude_is_asked_for(scene):
         medi(scene.local, scene.mask, scene.grid)
     with pytest.raises(ValueError, match='zero throughout'):
         medi(scene.local, scene.mask, scene.grid, magnitude=np.zeros_like(scene.local))
+
+
+def test_wild_voxels_do_little_harm(scene, magnitude):
+    """Errors that noise cannot explain lose their weight."""
+    wild = np.random.default_rng(5).random(scene.mask.shape) < 0.003
+    field = noisy(scene, 1e-3) + np.float32(0.15) * wild
+    robust, plain = (error(inverted(field, scene, magnitude, outlier=c), scene) for c in (6, 1000))
+    assert robust < 0.3 * plain
 
 
 def test_weights_fall_with_the_fourth_power_and_come_back():
@@ -193,3 +203,55 @@ def test_fused_step_of_the_differences_equals_the_plain_one(shape, slabs):
         u = w - y
         np.testing.assert_allclose(split, w, atol=2e-5)
         np.testing.assert_allclose(pull, minus_divergence(y - u, voxel_size), atol=5e-5)
+
+
+def fluid(scene):
+    """Relaxation rates with two ventricles of slow decay."""
+    slow = ball(scene.grid, (-3, 0, 6), 3) + ball(scene.grid, (3, 0, 6), 3) > 0
+    return np.where(slow, 2, 20).astype(np.float32), slow
+
+
+def test_fluid_is_made_uniform_across_its_parts(scene, magnitude):
+    """Noise and shadows in the ventricles go, be they in one part or between two."""
+    r2star, slow = fluid(scene)
+    field = noisy(scene)
+    plain, even = (
+        inverted(field, scene, magnitude),
+        medi0(
+            field,
+            scene.mask,
+            scene.grid,
+            magnitude=magnitude,
+            r2star=r2star,
+            csf_weight=1,
+            edges=3,
+            padding=8,
+        ),
+    )
+    assert even[slow].std() < 0.3 * plain[slow].std()
+    assert error(even, scene) < 1.1 * error(plain, scene)
+
+
+@pytest.mark.parametrize('rate', [None, 20.0])
+def test_without_fluid_it_is_medi_and_says_so(rate, scene, magnitude, caplog):
+    r2star = None if rate is None else np.full_like(scene.local, rate)
+    settings = {'magnitude': magnitude, 'max_iter': 5, 'padding': 8}
+    chi = medi0(scene.local, scene.mask, scene.grid, r2star=r2star, **settings)
+    assert 'works as medi does' in caplog.text
+    np.testing.assert_array_equal(chi, medi(scene.local, scene.mask, scene.grid, **settings))
+
+
+def test_split_of_the_fluid_ends_at_the_minimum():
+    """Chi that only the penalty and a spring to given values pull on ends where both balance."""
+    random = np.random.default_rng(7)
+    region, given = np.zeros((4, 5, 6), bool), random.standard_normal((4, 5, 6)).astype('f4')
+    region[1:3, 1:4, 2:5] = True
+    term = Uniform(region, 0.7, 0.2)
+    chi = given.copy()
+    for _ in range(400):
+        pull = np.zeros_like(chi)
+        term.update(chi, pull, 0.2)
+        chi = (given + pull) / np.float32(1 + 0.2)
+    expected, mean = given.copy(), given[region].mean()
+    expected[region] = mean + (given[region] - mean) / 1.7
+    np.testing.assert_allclose(chi, expected, atol=1e-4)

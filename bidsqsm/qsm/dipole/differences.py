@@ -9,6 +9,7 @@ from scipy import fft
 from bidsqsm.qsm.dipole.admm import RELAX, Admm
 from bidsqsm.qsm.dipole.fidelity import Fidelity
 from bidsqsm.qsm.dipole.splitting import close_seams
+from bidsqsm.qsm.dipole.uniform import Uniform
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
 from bidsqsm.qsm.jit import kernel
 
@@ -34,6 +35,8 @@ class Differences(Admm):
         Penalty of the gradient's split, in mm^2.
     blur : (nx, ny, nz // 2 + 1) float32 array, optional
         Real spectrum by which the data differ from the field: K is the dipole kernel times this.
+    uniform
+        A penalty on the variation of chi in a region, to be added.
 
     """
 
@@ -47,11 +50,14 @@ class Differences(Admm):
         *,
         rho: float,
         blur: Volume | None = None,
+        uniform: Uniform | None = None,
     ) -> None:
         super().__init__(fidelity, inside, grid, weights, rho=rho)
-        self.codes = codes
+        self.codes, self.uniform = codes, uniform
         if blur is not None:
             self.dipole *= blur
+        if uniform is not None:  # its share of the quadratic, whatever the frequency
+            self.edges[: grid.shape[0]] += np.float32(uniform.nu / rho)
 
     def _update_gradient(self) -> None:
         shrink_differences(
@@ -65,6 +71,8 @@ class Differences(Admm):
             self.seam,
         )
         close_seams(self.seam, self.pull)
+        if self.uniform is not None:
+            self.uniform.update(self.chi, self.pull, self.uniform.nu / float(self.rho))
         self.gradient_pull = fft.rfftn(self.pull)
 
 

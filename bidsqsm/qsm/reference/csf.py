@@ -71,16 +71,45 @@ def csf(
             'reference to CSF needs R2* (two echoes or more) or labels, found neither: '
             'use whole-brain'
         )
-    slow = mask & (r2star < max_r2star) & _central(mask, grid, radius)
-    parts, count = ndimage.label(slow)
-    if not count:
+    region = slow_centre(mask, grid, r2star, max_r2star, radius, components)
+    if not region.any():
         raise ValueError(
             f'found no voxel with R2* below {max_r2star:g} 1/s within {radius:g} mm of the '
             'centre of the mask: raise max_r2star, give labels, or use whole-brain'
         )
+    return relative_to(region, chi, mask)
+
+
+def slow_centre(
+    mask: Mask, grid: Grid, r2star: Volume, max_r2star: float, radius: float, components: int
+) -> Mask:
+    """Largest connected parts that decay slowly, near the centre of a mask: the ventricles.
+
+    Parameters
+    ----------
+    mask : (nx, ny, nz) bool array
+        The brain.
+    grid
+        Voxel size.
+    r2star : (nx, ny, nz) float32 array
+        Effective transverse relaxation rate, in 1/s.
+    max_r2star
+        Rate below which a voxel may be fluid, in 1/s.
+    radius
+        Distance from the centre of the mask, in mm.
+    components
+        Number of parts to keep.
+
+    Returns
+    -------
+    region : (nx, ny, nz) bool array
+        Empty where there is no such voxel.
+
+    """
+    parts, _ = ndimage.label(mask & (r2star < max_r2star) & _central(mask, grid, radius))
     sizes = np.bincount(parts.ravel())[1:]
     largest = 1 + np.argsort(-sizes, kind='stable')[:components]
-    return relative_to(np.isin(parts, largest), chi, mask)
+    return np.asarray(np.isin(parts, largest))
 
 
 def _central(mask: Mask, grid: Grid, radius: float) -> Mask:
