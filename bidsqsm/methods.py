@@ -104,14 +104,15 @@ class Method:
 class Step:
     """A stage of the pipeline and the methods that can fill it.
 
-    ``replaces`` names the steps whose place it takes, unless one of them was chosen. A step of ``several`` runs takes what they made,
+    ``default`` is None for a step that a run goes through only where it was chosen; ``replaces``
+    names the steps whose place it then takes. A step of ``several`` runs takes what they made,
     where they were asked to be brought together.
     """
 
     name: str
     takes: str
     gives: str
-    default: str
+    default: str | None
     methods: tuple[Method, ...]
     replaces: tuple[str, ...] = ()
     several: bool = False

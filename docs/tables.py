@@ -48,8 +48,9 @@ def defaults() -> str:
 
 
 def _default(step: Step) -> str:
-    place = ' or '.join(f'`--{name}`' for name in step.replaces)
-    return f'`{step.default}`' + (f', unless {place} is given' if place else '')
+    if step.default:
+        return f'`{step.default}`'
+    return 'none; in place of ' + ' and '.join(f'`--{name}`' for name in step.replaces)
 
 
 def methods() -> str:
