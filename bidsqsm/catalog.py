@@ -141,7 +141,7 @@ DIPOLE = Step(
     'dipole',
     takes='local field in ppm',
     gives='susceptibility in ppm',
-    default='tv',
+    default='wh',
     methods=(
         Method('hd', hd, cite=('lambert2022',)),
         Method('ilsqr', ilsqr, cite=('li2015ilsqr',)),
