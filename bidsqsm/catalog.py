@@ -166,7 +166,7 @@ ONESTEP = Step(
     'onestep',
     takes='total field in ppm, or wrapped phase in rad',
     gives='susceptibility in ppm',
-    default=None,
+    default='sstv',
     methods=(
         Method('qsip', qsip, cite=('poynton2015',)),
         Method('sstgv', sstgv, cite=('chatnuntawech2017', 'langkammer2015', 'wu2012')),

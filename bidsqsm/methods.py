@@ -104,15 +104,14 @@ class Method:
 class Step:
     """A stage of the pipeline and the methods that can fill it.
 
-    ``default`` is None for a step that a run goes through only where it was chosen; ``replaces``
-    names the steps whose place it then takes. A step of ``several`` runs takes what they made,
+    ``replaces`` names the steps whose place it takes, unless one of them was chosen. A step of ``several`` runs takes what they made,
     where they were asked to be brought together.
     """
 
     name: str
     takes: str
     gives: str
-    default: str | None
+    default: str
     methods: tuple[Method, ...]
     replaces: tuple[str, ...] = ()
     several: bool = False

@@ -48,9 +48,8 @@ def defaults() -> str:
 
 
 def _default(step: Step) -> str:
-    if step.default:
-        return f'`{step.default}`'
-    return 'none; in place of ' + ' and '.join(f'`--{name}`' for name in step.replaces)
+    place = ' or '.join(f'`--{name}`' for name in step.replaces)
+    return f'`{step.default}`' + (f', unless {place} is given' if place else '')
 
 
 def methods() -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.cli.parser import parse_arguments
-from bidsqsm.config import Config, default_methods, default_work_dir
+from bidsqsm.config import Config, default_work_dir, settled_methods
 
 ARGS = ['in', 'out', 'participant']
 
@@ -27,10 +27,21 @@ def write(text):
 
 
 def test_every_step_has_its_default_method():
-    config = parse_arguments(ARGS)
-    assert {k: c.method.name for k, c in config.methods.items()} == {
-        name: step.default for name, step in STEPS.items() if step.default and not step.several
-    }
+    every = {name: step.default for name, step in STEPS.items() if not step.several}
+    for typed, idle in (([], ('background', 'dipole')), (['--dipole', 'tv'], ('onestep',))):
+        config = parse_arguments([*ARGS, *typed])
+        assert {k: c.method.name for k, c in config.methods.items()} == {
+            name: default for name, default in every.items() if name not in idle
+        }
+
+
+@pytest.mark.parametrize(
+    'option', [['--background', 'lbv'], ['--rounds', '2'], ['--orientations', 'ses']]
+)
+def test_what_needs_a_local_field_has_separate_steps(option):
+    methods = parse_arguments([*ARGS, *option]).methods
+    assert {'background', 'dipole'} <= set(methods)
+    assert 'onestep' not in methods
 
 
 def test_the_file_is_taken_and_the_command_line_wins():
@@ -90,7 +101,7 @@ def test_the_copy_of_the_settings_gives_the_same_settings(tmp_path):
 
 def test_the_copy_names_every_parameter_so_that_new_defaults_do_not_change_it():
     table = tomllib.loads(parse_arguments(ARGS).to_toml())
-    for name, choice in default_methods().items():
+    for name, choice in settled_methods().items():
         for parameter in choice.method.parameters:
             assert f'{parameter}=' in table[name]
 

@@ -12,7 +12,7 @@ from app import App
 from scipy import ndimage
 from skeleton import Skeleton
 
-from bidsqsm.config import Config, default_methods
+from bidsqsm.config import Config, settled_methods
 from bidsqsm.interfaces.orientations import overlap, turned
 from bidsqsm.io.demo import head_pose
 from bidsqsm.io.demo_dataset import DemoOptions, write_demo
@@ -76,7 +76,7 @@ def test_the_runs_themselves_do_not_change_with_a_set(build, runs):
 
 
 def test_a_set_goes_through_no_single_inversion(runs):
-    choices = default_methods()
+    choices = settled_methods(separate=True)
     joint = Config.from_settings({'bids_dir': runs[0].files[0], 'output_dir': runs[0].files[0],
                                   'orientations': 'acq'}).methods  # fmt: skip
     assert 'joint' in used_choices(runs[3], joint)

@@ -13,8 +13,8 @@ import nibabel as nb
 import numpy as np
 import pytest
 
-from bidsqsm.catalog import STEPS, in_use
-from bidsqsm.config import default_methods
+from bidsqsm.catalog import STEPS
+from bidsqsm.config import settled_methods
 from bidsqsm.interfaces.outputs import WriteDerivatives
 from bidsqsm.io import atomic
 from bidsqsm.io.bibliography import bibtex, cited, works
@@ -29,7 +29,7 @@ VALIDATOR = shutil.which('bids-validator-deno') or shutil.which(
 
 
 def everyday_choices():
-    return default_methods()
+    return settled_methods(separate=True)
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_the_chi_sidecar_says_what_a_reader_must_know(written):
 
 
 def test_a_map_of_one_step_names_its_method_and_no_other(tmp_path, run, products):
-    choices = in_use({**default_methods(), 'onestep': STEPS['onestep'].choose('sstv')})
+    choices = settled_methods({'onestep': STEPS['onestep'].choose('sstv')})
     write_run(tmp_path / 'out', run, products, madeup.make_facts(), choices)
     for name in (f'anat/{P}_Chimap', f'fmap/{P}_desc-local_fieldmap'):
         content = sidecar(tmp_path / 'out', name)

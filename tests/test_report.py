@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bidsqsm.config import default_methods
+from bidsqsm.config import settled_methods
 from bidsqsm.io.run import Skipped
 from bidsqsm.io.sidecars import provenance
 from bidsqsm.reports import figures
@@ -46,7 +46,7 @@ class Page(HTMLParser):
 
 
 def record(run, products, facts, **status) -> RunRecord:
-    choices = default_methods()
+    choices = settled_methods()
     content = {'name': run.name, 'status': 'ok', 'warnings': [], **status}
     return RunRecord(run, content, products, provenance(run, facts, choices))
 
@@ -154,7 +154,7 @@ def test_methods_acquisition_versions_and_command_are_there(made):
         *('+12.3 ppb subtracted', 'doi:10.1002/mrm.30006'),
     ):
         assert piece in text
-    for choice in default_methods().values():
+    for choice in settled_methods().values():
         assert all(name in text for name in choice.settings())
 
 
