@@ -20,7 +20,7 @@ def sstv(
     *,
     weight_map: Volume | None = None,
     weight: Annotated[float, Between(0, 1)] = 1e-4,
-    max_radius: Annotated[float, Between(0, 100)] = 12.0,
+    max_radius: Annotated[float, Between(0, 100)] = 18.0,
     n_radii: Annotated[int, Between(0, 100)] = 6,
     rho: Annotated[float, Between(0, 1e6)] = 100.0,
     mu: Annotated[float, Between(0, 100)] = 5e-2,
