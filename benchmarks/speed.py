@@ -21,6 +21,7 @@ from chain import call
 from scipy import fft
 
 from bidsqsm.qsm.dipole.admm import Admm
+from bidsqsm.qsm.dipole.fidelity import LeastSquares
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.jit import threads
 
@@ -63,7 +64,8 @@ def tv_step(grid: Grid) -> list[str]:
     field = rng.standard_normal(grid.shape, dtype=np.float32)
     inside = np.zeros(grid.shape, bool)
     inside[20:-20, 20:-20, 20:-20] = True
-    admm = Admm(field, inside.astype(np.float32), inside, grid, (2e-4, 2e-5), rho=0.02, mu=0.05)
+    fidelity = LeastSquares(field, inside.astype(np.float32), 0.05)
+    admm = Admm(fidelity, inside, grid, (2e-4, 2e-5), rho=0.02)
 
     def pair() -> None:
         fft.irfftn(fft.rfftn(field), s=grid.shape, overwrite_x=True)

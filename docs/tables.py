@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import csv
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -184,7 +185,18 @@ def benchmarks() -> str:
     parts = []
     for path in sorted(_BENCHMARKS.glob('*.py')):
         said = ast.get_docstring(ast.parse(path.read_text(encoding='utf-8'))) or ''
-        parts.append(f'## `{path.name}`\n\n{plain(said)}')
+        parts.append(f'### `{path.name}`\n\n{plain(said)}')
+    return '\n\n'.join(parts)
+
+
+def accuracy() -> str:
+    """The scores that the benchmark of all methods has saved, a table for each voxel size."""
+    parts = []
+    for path in sorted((Path(__file__).parent / 'data').glob('accuracy_*.tsv'), reverse=True):
+        head, *rows = csv.reader(path.read_text(encoding='utf-8').splitlines(), delimiter='\t')
+        cells = [[*row[:2], *(f'{float(x):.3g}' if x else '' for x in row[2:])] for row in rows]
+        size = path.stem.partition('_')[2].removesuffix('mm')
+        parts.append(f'### {size} mm\n\n{table(head, cells)}')
     return '\n\n'.join(parts)
 
 
@@ -213,4 +225,5 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     'command-line': command_line,
     'demo-command-line': demo_command_line,
     'benchmarks': benchmarks,
+    'accuracy': accuracy,
 }
