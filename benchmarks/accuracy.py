@@ -119,7 +119,12 @@ def main() -> None:
             print(f'{size} mm, seed {args.seed}', flush=True)
             table = score_all(make(root, size, args.seed), args.only)
             if args.save:
-                table.to_csv(args.save / f'accuracy_{size}mm.tsv', sep='\t', index=False)
+                table.to_csv(
+                    args.save / f'accuracy_{size}mm.tsv',
+                    sep='\t',
+                    index=False,
+                    float_format='%.4g',
+                )
 
 
 def make(root: Path, voxel_size: str, seed: str) -> Path:
