@@ -28,7 +28,7 @@ def write(text):
 
 def test_every_step_has_its_default_method():
     every = {name: step.default for name, step in STEPS.items() if not step.several}
-    for typed, idle in (([], ('background', 'dipole')), (['--dipole', 'tv'], ('onestep',))):
+    for typed, idle in (([], ('background', 'dipole')), (['--background', 'lbv'], ('onestep',))):
         config = parse_arguments([*ARGS, *typed])
         assert {k: c.method.name for k, c in config.methods.items()} == {
             name: default for name, default in every.items() if name not in idle
