@@ -23,9 +23,9 @@ from scipy import ndimage
 from bidsqsm.catalog import STEPS
 from bidsqsm.interfaces.weights import inverse_noise
 from bidsqsm.qsm import metrics
+from bidsqsm.qsm.background.rounds import remove_beside
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads
-from bidsqsm.qsm.onestep.field import field_of
 from bidsqsm.qsm.phantom.labels import NUCLEUS_VALUES
 
 HEADS = ([], ['--tilt', 'x', '20', '--tilt', 'y', '15'])
@@ -115,11 +115,11 @@ def run(case: Case, mask: Mask, background: str, inversion: str, rounds: int) ->
             case.total_field, mask, case.grid, **case.data(choice) | known(choice, trust)
         )
     remove, invert = STEPS['background'].choose(background), STEPS['dipole'].choose(inversion)
-    chi = np.zeros_like(case.chi)
-    for number in range(rounds):
-        aside = field_of(chi, mask, case.grid) if number else np.zeros_like(chi)
-        local, left = remove(case.total_field - aside, mask, case.grid, **known(remove, trust))
-        local[left] += aside[left]
+    chi = None
+    for _ in range(rounds):
+        local, left = remove_beside(
+            remove, case.total_field, mask, case.grid, chi, **known(remove, trust)
+        )
         weights = {'weight_map': inverse_noise(case.noise, left)}
         data = case.data(invert) | known(invert, weights)
         chi = invert(local, mask if invert.method.takes('weight_map') else left, case.grid, **data)

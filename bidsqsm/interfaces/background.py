@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.interfaces.base import (
@@ -15,9 +14,9 @@ from bidsqsm.interfaces.base import (
     volume,
 )
 from bidsqsm.interfaces.weights import weights_for
+from bidsqsm.qsm.background.rounds import remove_beside
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
-from bidsqsm.qsm.onestep.field import field_of
 
 
 class _RemoveBackgroundInputSpec(StepInputSpec):
@@ -37,8 +36,7 @@ class _RemoveBackgroundOutputSpec(StepOutputSpec):
 class RemoveBackground(StepInterface):
     """Leave of a total field what comes from inside the mask, by any method of the catalogue.
 
-    With the map of an earlier round, its field is set aside first and put back after: the method
-    then errs on what is left of the local field only.
+    The field of the map of an earlier round is set aside first and put back after.
     """
 
     input_spec = _RemoveBackgroundInputSpec
@@ -50,10 +48,8 @@ class RemoveBackground(StepInterface):
         weights = weights_for(remove, self.inputs.noise, mask)
         grid = grid_of(self.inputs.in_file)
         with threads(self.inputs.num_threads), watched() as endings:
-            chi = volume(self.given('chi'))
-            known = np.zeros_like(field) if chi is None else field_of(chi, mask, grid)
-            local, left = remove(field - known, mask, grid, **weights)
-            local[left] += known[left]
+            known = volume(self.given('chi'))
+            local, left = remove_beside(remove, field, mask, grid, known, **weights)
         self.save(runtime, self.inputs.in_file, local_field=local, mask=left)
         kept = round(float(left.sum() / mask.sum()), 4)
         self._results['facts'] = {

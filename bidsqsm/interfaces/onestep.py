@@ -16,9 +16,9 @@ from bidsqsm.interfaces.base import (
 )
 from bidsqsm.interfaces.weights import weights_for
 from bidsqsm.qsm.echoes import Echoes
+from bidsqsm.qsm.forward import field_of
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
-from bidsqsm.qsm.onestep.field import field_of
 
 
 class _InvertTotalFieldInputSpec(StepInputSpec):

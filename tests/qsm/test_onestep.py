@@ -7,9 +7,9 @@ import pytest
 from scenes import SHAPES, TILTED, make_scene, positions
 
 from bidsqsm.qsm.echoes import Echoes
+from bidsqsm.qsm.forward import field_of
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
-from bidsqsm.qsm.onestep.field import field_of
 from bidsqsm.qsm.onestep.generalized import (
     GeneralizedVariation,
     solve_slope,
