@@ -47,6 +47,7 @@ from bidsqsm.qsm.masking.quality import quality
 from bidsqsm.qsm.onestep.qsip import qsip
 from bidsqsm.qsm.onestep.sstgv import sstgv
 from bidsqsm.qsm.onestep.sstv import sstv
+from bidsqsm.qsm.onestep.tfi import tfi
 from bidsqsm.qsm.onestep.tgv import tgv
 from bidsqsm.qsm.reference.csf import csf
 from bidsqsm.qsm.reference.none import none
@@ -171,6 +172,7 @@ ONESTEP = Step(
         Method('qsip', qsip, cite=('poynton2015',)),
         Method('sstgv', sstgv, cite=('chatnuntawech2017', 'langkammer2015', 'wu2012')),
         Method('sstv', sstv, cite=('chatnuntawech2017', 'wu2012')),
+        Method('tfi', tfi, cite=('liu2017', 'zhou2014')),
         Method('tgv', tgv, cite=('langkammer2015',)),
     ),
     replaces=('background', 'dipole'),

@@ -16,11 +16,16 @@ from bidsqsm.qsm.onestep.generalized import (
     symmetric_divergence,
     symmetric_gradient,
 )
-from bidsqsm.qsm.onestep.harmonic import anharmonic_part, minus_phase_laplacian
+from bidsqsm.qsm.onestep.harmonic import (
+    anharmonic_part,
+    harmonic_part,
+    minus_phase_laplacian,
+)
 from bidsqsm.qsm.onestep.qsip import qsip
 from bidsqsm.qsm.onestep.spheres import radii_of_bank, sphere_terms
 from bidsqsm.qsm.onestep.sstgv import sstgv
 from bidsqsm.qsm.onestep.sstv import sstv
+from bidsqsm.qsm.onestep.tfi import tfi
 from bidsqsm.qsm.onestep.tgv import tgv
 from bidsqsm.qsm.operators import gradient, inner_voxels, inverse
 from bidsqsm.qsm.window import Window
@@ -70,6 +75,41 @@ def test_the_field_of_the_air_around_a_head_is_expected():
     expected = qsip(field, brain, grid, magnitude=100 * head.astype(np.float32))
     assert np.abs(blind).max() > 1e-3
     assert np.linalg.norm(expected) < 0.01 * np.linalg.norm(blind)
+
+
+def test_total_field_inversion_finds_balls_beside_strong_sources_outside(scene):
+    flat = np.ones(scene.mask.shape, np.float32)  # a magnitude without edges
+    slope, error = agreement(tfi(scene.total, scene.mask, scene.grid, magnitude=flat), scene)
+    assert slope == pytest.approx(1, abs=0.05)
+    assert error < 0.35
+
+
+@pytest.mark.parametrize(('share', 'slope'), [(0.0, 0.72), (0.8, 0.87), (1.0, 0.975)])
+def test_what_a_ball_makes_at_the_edge_of_the_mask_is_given_back(share, slope):
+    grid = Grid((40, 36, 32), (1.5, 1.5, 1.5), TILTED)
+    x, y, z = positions(grid)
+    mask = x**2 + y**2 + z**2 < 20**2
+    ball = (0.1 * ((x - 3) ** 2 + y**2 + z**2 < 13**2)).astype(np.float32)
+    wide = grid.padded(40)
+    around = np.pad(ball, [(0, n - m) for n, m in zip(wide.shape, grid.shape, strict=True)])
+    nx, ny, nz = grid.shape
+    field = np.ascontiguousarray(convolve(around, dipole_kernel(wide))[:nx, :ny, :nz])
+    chi = tfi(field, mask, grid, magnitude=np.ones(grid.shape, np.float32), share=share)
+    deep = x**2 + y**2 + z**2 < 17**2
+    assert compare(chi, ball, deep)[0] == pytest.approx(slope, abs=0.03)
+
+
+def test_a_harmonic_field_is_all_harmonic_and_a_bump_is_not():
+    grid = Grid((26, 22, 24), (1.0, 1.3, 2.0))
+    x, y, z = positions(grid)
+    known = x**2 + y**2 + (z / 2) ** 2 < 10**2
+    window, domain = Window.around(np.ones_like(known), grid, 0), inner_voxels(known)
+    saddle = (x * y + z * x + 0.5 * (x**2 - z**2) + 0 * y).astype(np.float32)
+    found = window.restore(harmonic_part(window.cut(saddle), domain, window))
+    assert np.abs(found - saddle)[domain].max() < 0.02 * np.abs(saddle[domain]).max()
+    bump = np.exp(-(x**2 + y**2 + z**2) / 10).astype(np.float32)
+    found = window.restore(harmonic_part(window.cut(bump), domain, window))
+    assert np.abs(found).max() < 0.02
 
 
 def test_the_spheres_do_not_see_the_background(scene):

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from bidsqsm.qsm.echoes import Echoes
 from bidsqsm.qsm.grid import Mask, Triple, Volume
+from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.krylov import conjugate_gradients
 from bidsqsm.qsm.multigrid import compact_stencil, cycle, hierarchy, minus_laplacian
@@ -158,6 +159,35 @@ def anharmonic_part(
         precondition=precondition,
         name="Poisson's equation",
     )
+
+
+def harmonic_part(field: Volume, domain: Mask, window: Window) -> Volume:
+    """The field that is harmonic in a domain and equals the given one around it.
+
+    Parameters
+    ----------
+    field : (nx, ny, nz) float32 array
+        In ppm, in the window.
+    domain : (nx, ny, nz) bool array
+        On the full volume.
+    window
+        The part of the volume to work on.
+
+    Returns
+    -------
+    harmonic : (nx, ny, nz) float32 array
+        In ppm, in the window; zero outside the domain.
+
+    """
+    near, within = np.pad(field[window.inside], 1), np.pad(domain[window.box], 1)
+    source = np.zeros_like(near)
+    size = window.grid.voxel_size
+    minus_laplacian(near, within.astype(np.uint8), compact_stencil(size), source)
+    with watched():  # a step of a solver that tells how it ended itself
+        rest = anharmonic_part(source, within, size, tol=1e-2, max_iter=30)
+    out = np.zeros_like(field)
+    out[window.inside] = np.where(within, near - rest, np.float32(0))[1:-1, 1:-1, 1:-1]
+    return out
 
 
 def anharmonic_field(
