@@ -12,6 +12,7 @@ from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.dipole.differences import Differences
 from bidsqsm.qsm.dipole.morphology import edge_codes
 from bidsqsm.qsm.dipole.reweighting import Reweighted
+from bidsqsm.qsm.dipole.splitting import plane_changes
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import convolve
@@ -127,19 +128,22 @@ def tfi(
     return window.restore(solver.chi)
 
 
-def _rounds(solver: Differences, window: Window, left: Mask, share: float) -> Callable[[], float]:
+def _rounds(
+    solver: Differences, data: Reweighted, window: Window, left: Mask, share: float
+) -> Callable[[], float]:
     # a round: move chi on, then give back what was harmonic of its field; returns how far chi went
     given = np.zeros(window.grid.shape, np.float32)
 
     def one_round() -> float:
-        last, first = solver.chi, not given.any()
+        last, first = solver.chi, not solver.chi.any()
         for _ in range(FIRST if first else LATER):
             solver.step()
         believed = convolve(solver.chi, solver.dipole)
         believed *= np.float32(share)
         data.field += harmonic_part(believed - given, left, window)
         given[...] = believed
-        whole = float(np.linalg.norm(solver.chi[solver.inside]))
-        return float(np.linalg.norm((solver.chi - last)[solver.inside])) / max(whole, 1e-30)
+        plane_changes(solver.chi, last, solver.inside, solver.sums)
+        moved, whole = solver.sums.sum(axis=1)
+        return float(np.sqrt(moved / whole)) if whole > 0 else 0.0
 
     return one_round
