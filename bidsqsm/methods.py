@@ -13,7 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from bidsqsm.qsm.bounds import Between, OneOf, Readable
+from bidsqsm.qsm.bounds import Between, From, OneOf, Readable
 from bidsqsm.qsm.echoes import Echoes
 
 
@@ -24,7 +24,7 @@ class Parameter:
     name: str
     type: type
     default: Any
-    bounds: Between | OneOf | Readable | None
+    bounds: Between | From | OneOf | Readable | None
     help: str
 
     @property
@@ -84,7 +84,8 @@ class Method:
             if arg.kind is not arg.KEYWORD_ONLY or _is_data(hint):
                 continue
             notes = getattr(hint, '__metadata__', ())
-            bounds = next((n for n in notes if isinstance(n, Between | OneOf | Readable)), None)
+            kinds = Between | From | OneOf | Readable
+            bounds = next((n for n in notes if isinstance(n, kinds)), None)
             text = re.search(rf'^{name}\n((?:    .*\n)+)', self.doc, re.MULTILINE)
             found[name] = Parameter(
                 name,

@@ -18,7 +18,7 @@ from bidsqsm.cli.parser import build_parser
 from bidsqsm.io.bibliography import works
 from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS, image_path
 from bidsqsm.methods import Method, Parameter, Step, as_text
-from bidsqsm.qsm.bounds import OneOf, Readable
+from bidsqsm.qsm.bounds import From, OneOf, Readable
 
 _MARKER = re.compile(r'^<!-- generated: ([\w-]+) -->$', re.MULTILINE)
 _BENCHMARKS = Path(__file__).parent.parent / 'benchmarks'
@@ -111,10 +111,10 @@ def _allowed(parameter: Parameter) -> str:
         return f'path of {bounds.what}'
     if bounds is None:
         return {int: 'whole number', float: 'number'}.get(parameter.type, 'word')
+    closed = isinstance(bounds, From)
     if parameter.type is int:
-        return f'{bounds.low + 1:g} to {bounds.high - 1:g}'
-    # an interval is open: one that lets 0 in starts just below
-    start = 'from 0' if -1e-6 < bounds.low < 0 else f'above {bounds.low:g}'
+        return f'{bounds.low + (not closed):g} to {bounds.high - 1:g}'
+    start = f'{"from" if closed else "above"} {bounds.low:g}'
     return f'{start}, below {bounds.high:g}' if bounds.high < math.inf else start
 
 

@@ -18,6 +18,19 @@ class Between(NamedTuple):
         return f'between {self.low:g} and {self.high:g}'
 
 
+class From(NamedTuple):
+    """An interval that holds its lower limit, but not the upper one."""
+
+    low: float
+    high: float
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int | float) and self.low <= value < self.high
+
+    def __str__(self) -> str:
+        return f'from {self.low:g} to below {self.high:g}'
+
+
 class OneOf(NamedTuple):
     """A closed set of words."""
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.krylov import conjugate_gradients
 from bidsqsm.qsm.multigrid import (
@@ -25,7 +25,7 @@ def lbv(
     mask: Mask,
     grid: Grid,
     *,
-    peel: Annotated[int, Between(-1, 100)] = 0,
+    peel: Annotated[int, From(0, 100)] = 0,
     tol: Annotated[float, Between(0, 1)] = 1e-4,
     max_iter: Annotated[int, Between(0, 10000)] = 100,
 ) -> tuple[Volume, Mask]:

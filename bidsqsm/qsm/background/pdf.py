@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.krylov import least_squares
@@ -19,7 +19,7 @@ def pdf(
     weight_map: Volume | None = None,
     tol: Annotated[float, Between(0, 1)] = 1e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 60,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> tuple[Volume, Mask]:
     r"""Projection onto dipole fields (PDF).
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.coil.channels import (
     Channels,
     Complex,
@@ -31,7 +31,7 @@ def reference_coil(
     grid: Grid,
     unwrap: Unwrapper | None = None,
     *,
-    channel: Annotated[int, Between(-1, 1024)] = 0,
+    channel: Annotated[int, From(0, 1024)] = 0,
     sigma: Annotated[float, Between(0, 100)] = 7.0,
 ) -> tuple[Volume, Volume]:
     r"""Coil combination with the phase of one channel as reference.

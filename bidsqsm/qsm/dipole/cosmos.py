@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.dipole.joint import NormalEquations
 from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
 from bidsqsm.qsm.kernels import dipole_kernel
@@ -27,7 +27,7 @@ def cosmos(
     outside: Annotated[float, Between(0, 1e6)] = 0.1,
     tol: Annotated[float, Between(0, 1)] = 1e-2,
     max_iter: Annotated[int, Between(0, 10000)] = 200,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Calculation of susceptibility through multiple orientation sampling (COSMOS).
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.dipole.admm import Admm
 from bidsqsm.qsm.dipole.fidelity import LeastSquares, Phasors
 from bidsqsm.qsm.grid import Grid, Mask, Volume
@@ -30,7 +30,7 @@ def hd(
     mu: Annotated[float, Between(0, 100)] = 5e-2,
     tol: Annotated[float, Between(0, 1)] = 2e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 200,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""HD-QSM: total variation with a plain misfit, then with a squared one.
 

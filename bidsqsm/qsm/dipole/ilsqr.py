@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from scipy import fft
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.dipole.conditioned import fit
 from bidsqsm.qsm.dipole.streaks import flatness, streaks
 from bidsqsm.qsm.grid import Grid, Mask, Volume
@@ -29,7 +29,7 @@ def ilsqr(
     border: Annotated[float, Between(0, 1)] = 0.7,
     tol: Annotated[float, Between(0, 1)] = 3e-2,
     max_iter: Annotated[int, Between(0, 10000)] = 60,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Least squares with estimation and removal of streaks (iLSQR).
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.dipole.differences import Differences
 from bidsqsm.qsm.dipole.morphology import edge_codes, without_mean
 from bidsqsm.qsm.dipole.reweighting import Reweighted
@@ -25,20 +25,20 @@ def medi0(
     magnitude: Volume | None = None,
     r2star: Volume | None = None,
     weight: Annotated[float, Between(0, 1)] = 1e-4,
-    csf_weight: Annotated[float, Between(-1e-9, 1000)] = 0.1,
+    csf_weight: Annotated[float, From(0, 1000)] = 0.1,
     max_r2star: Annotated[float, Between(0, 1000)] = 5.0,
     radius: Annotated[float, Between(0, 200)] = 30.0,
     components: Annotated[int, Between(0, 1000)] = 3,
-    edges: Annotated[float, Between(-1e-9, 100)] = 10.0,
+    edges: Annotated[float, From(0, 100)] = 10.0,
     outside: Annotated[float, Between(0, 100)] = 1.0,
     outlier: Annotated[float, Between(0, 1000)] = 6.0,
-    smv_radius: Annotated[float, Between(-1e-9, 100)] = 0.0,
+    smv_radius: Annotated[float, From(0, 100)] = 0.0,
     phase_scale: Annotated[float, Between(1e-3, 1000)] = 15.0,
     rho: Annotated[float, Between(0, 1e6)] = 100.0,
     mu: Annotated[float, Between(0, 100)] = 5e-2,
     tol: Annotated[float, Between(0, 1)] = 2e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 200,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Morphology-enabled dipole inversion with uniform fluid (MEDI+0).
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import numba as nb
 import numpy as np
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.jit import kernel
@@ -26,7 +26,7 @@ def ndi(
     phase_scale: Annotated[float, Between(1e-3, 1000)] = 15.0,
     tol: Annotated[float, Between(0, 1)] = 1e-2,
     max_iter: Annotated[int, Between(1, 10000)] = 100,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Nonlinear dipole inversion (NDI).
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.dipole.admm import Admm
 from bidsqsm.qsm.dipole.fidelity import Phasors
 from bidsqsm.qsm.grid import Grid, Mask, Volume
@@ -25,7 +25,7 @@ def nltv(
     mu: Annotated[float, Between(0, 100)] = 5e-2,
     tol: Annotated[float, Between(0, 1)] = 2e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 200,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Nonlinear total variation (FANSI).
 

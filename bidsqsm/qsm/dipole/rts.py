@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.dipole.conditioned import fit
 from bidsqsm.qsm.dipole.filling import Filling
 from bidsqsm.qsm.grid import Grid, Mask, Volume
@@ -27,7 +27,7 @@ def rts(
     rho: Annotated[float, Between(0, 1e6)] = 100.0,
     tol: Annotated[float, Between(0, 1)] = 5e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 50,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Rapid two-step inversion (RTS).
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.dipole.admm import Admm
 from bidsqsm.qsm.dipole.fidelity import LeastSquares
 from bidsqsm.qsm.grid import Grid, Mask, Volume
@@ -25,11 +25,11 @@ def star(
     weight_map: Volume | None = None,
     weight: Annotated[float, Between(0, 1)] = 2e-4,
     strong: Annotated[float, Between(1, 1e6)] = 10.0,
-    threshold: Annotated[float, Between(-1e-9, 100)] = 0.05,
+    threshold: Annotated[float, From(0, 100)] = 0.05,
     rho: Annotated[float, Between(0, 1e6)] = 100.0,
     tol: Annotated[float, Between(0, 1)] = 5e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 100,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Streaking artefact reduction (STAR-QSM).
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from bidsqsm.qsm.bounds import Between, OneOf
+from bidsqsm.qsm.bounds import Between, From, OneOf
 from bidsqsm.qsm.dipole.closed import invert
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.operators import laplacian_spectrum
@@ -23,7 +23,7 @@ def tikhonov(
     operator: Annotated[str, OneOf(tuple(ORDER))] = 'identity',
     length: Annotated[float, Between(0, 1000)] = 3.0,
     rescale: bool = False,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Tikhonov regularisation.
 

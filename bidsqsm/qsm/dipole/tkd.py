@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from bidsqsm.qsm.bounds import Between, OneOf
+from bidsqsm.qsm.bounds import Between, From, OneOf
 from bidsqsm.qsm.dipole.closed import floored, invert, truncated
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 
@@ -17,7 +17,7 @@ def tkd(
     threshold: Annotated[float, Between(0, 2 / 3)] = 0.15,
     small: Annotated[str, OneOf(('floor', 'zero'))] = 'floor',
     rescale: bool = False,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Thresholded k-space division.
 

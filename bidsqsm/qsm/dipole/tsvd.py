@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.dipole.closed import invert, truncated
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 
@@ -15,7 +15,7 @@ def tsvd(
     grid: Grid,
     *,
     threshold: Annotated[float, Between(0, 2 / 3)] = 0.08,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Truncated singular value decomposition.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 
-from bidsqsm.qsm.bounds import Between, OneOf
+from bidsqsm.qsm.bounds import Between, From, OneOf
 from bidsqsm.qsm.fieldmap.result import FieldFit
 from bidsqsm.qsm.fieldmap.separate import Echoes, separate
 from bidsqsm.qsm.fieldmap.spectrum import SPECTRA, check_echoes, fat_signal
@@ -29,7 +29,7 @@ def ideal(
     *,
     peaks: Annotated[str, OneOf(tuple(SPECTRA))] = 'six',
     weight: Annotated[float, Between(0, 100)] = 0.2,
-    offset_width: Annotated[float, Between(-1e-9, 100)] = 5.0,
+    offset_width: Annotated[float, From(0, 100)] = 5.0,
     max_iter: Annotated[int, Between(0, 1000)] = 30,
 ) -> FieldFit:
     r"""Water-fat separation with R2* and the spectrum of fat (IDEAL).

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import numpy as np
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.masking.brain import brain_mask
 from bidsqsm.qsm.masking.morphology import (
@@ -29,7 +29,7 @@ def quality(
     *,
     quality_limit: Annotated[float, Between(0, 1)] = 0.3,
     residual_limit: Annotated[float, Between(0, 2)] = 0.1,
-    trim_depth: Annotated[float, Between(-1e-9, 100)] = 8.0,
+    trim_depth: Annotated[float, From(0, 100)] = 8.0,
 ) -> Masks:
     """Brain mask from the magnitude, trimmed at its edge by phase quality and fit residual.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from scipy import fft
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.krylov import conjugate_gradients
@@ -27,7 +27,7 @@ def qsip(
     outside: Annotated[float, Between(0, 1e6)] = 1.0,
     tol: Annotated[float, Between(0, 1)] = 1e-2,
     max_iter: Annotated[int, Between(0, 10000)] = 300,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Inversion of a perturbation field model (QSIP).
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.onestep.admm import SplitData
@@ -27,7 +27,7 @@ def sstgv(
     mu: Annotated[float, Between(0, 100)] = 5e-2,
     tol: Annotated[float, Between(0, 1)] = 5e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 300,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Single-step inversion with total generalised variation (SSTGV).
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 
 from bidsqsm.qsm.background.lbv import lbv
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.dipole.differences import Differences
 from bidsqsm.qsm.dipole.morphology import edge_codes
 from bidsqsm.qsm.dipole.reweighting import Reweighted
@@ -33,16 +33,16 @@ def tfi(
     weight_map: Volume | None = None,
     magnitude: Volume | None = None,
     weight: Annotated[float, Between(0, 1)] = 1e-4,
-    edges: Annotated[float, Between(-1e-9, 100)] = 10.0,
+    edges: Annotated[float, From(0, 100)] = 10.0,
     outside: Annotated[float, Between(0, 100)] = 0.3,
     outlier: Annotated[float, Between(0, 1000)] = 6.0,
-    share: Annotated[float, Between(-1e-9, 1)] = 0.8,
+    share: Annotated[float, From(0, 1)] = 0.8,
     phase_scale: Annotated[float, Between(1e-3, 1000)] = 15.0,
     rho: Annotated[float, Between(0, 1e6)] = 100.0,
     mu: Annotated[float, Between(0, 100)] = 5e-2,
     tol: Annotated[float, Between(0, 1)] = 2e-2,
     max_iter: Annotated[int, Between(0, 1000)] = 25,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Total field inversion (TFI).
 

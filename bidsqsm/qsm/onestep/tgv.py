@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.echoes import Echoes
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
@@ -25,12 +25,12 @@ def tgv(
     weight: Annotated[float, Between(0, 1)] = 2e-4,
     second: Annotated[float, Between(0, 1000)] = 4.0,
     outside: Annotated[float, Between(0, 100)] = 0.1,
-    erosion: Annotated[int, Between(-1, 100)] = 0,
+    erosion: Annotated[int, From(0, 100)] = 0,
     rho: Annotated[float, Between(0, 1e6)] = 100.0,
     mu: Annotated[float, Between(0, 100)] = 0.1,
     tol: Annotated[float, Between(0, 1)] = 5e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 300,
-    padding: Annotated[float, Between(-1e-9, 500)] = 20.0,
+    padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Total-generalised-variation inversion of wrapped phase (TGV-QSM).
 

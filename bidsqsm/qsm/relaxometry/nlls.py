@@ -8,7 +8,7 @@ from typing import Annotated
 import numba as nb
 import numpy as np
 
-from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.relaxometry.loglinear import fit_line
@@ -20,7 +20,7 @@ def nlls(
     mask: Mask,
     echo_times: Sequence[float],
     *,
-    noise: Annotated[float, Between(-1e-9, float('inf'))] = 0.0,
+    noise: Annotated[float, From(0, float('inf'))] = 0.0,
     max_iter: Annotated[int, Between(0, 1000)] = 20,
 ) -> Relaxation:
     r"""Nonlinear least-squares fit of the decay.
