@@ -19,10 +19,8 @@ from bidsqsm.qsm.kernels import convolve
 from bidsqsm.qsm.onestep.harmonic import harmonic_part
 from bidsqsm.qsm.window import Window
 
-FIRST, LATER = (
-    30,
-    10,
-)  # steps of the solver in the first round, which starts from nothing, and later
+# steps of the solver in the first round, which starts from nothing, and in later ones
+FIRST, LATER = 30, 10
 
 
 def tfi(
@@ -54,9 +52,8 @@ def tfi(
     regularisation of MEDI. The paper has a map of the sources outside, and needs a preconditioner,
     as they are so much stronger; here it is their field that is found, which is harmonic inside and
     so follows from its values at the edge of the mask. In turns, chi is moved on and phi made anew
-    from what chi explains at the edge, which LBV takes for
-    nothing [zhou2014]_. Chi is least well known near the
-    edge, so that it is believed there only by the share :math:`\alpha` below one.
+    from what chi explains at the edge, which LBV takes for nothing [zhou2014]_. Chi is least well
+    known near the edge, so that it is believed there only by the share :math:`\alpha` below one.
 
     The mask should end where the tissue does: of what it cuts through, this method makes more errors
     than ``sstv``.
