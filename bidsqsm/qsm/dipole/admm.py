@@ -8,7 +8,7 @@ from scipy import fft
 from bidsqsm.qsm.dipole.fidelity import Fidelity
 from bidsqsm.qsm.dipole.splitting import (
     close_seams,
-    plane_changes,
+    relative_change,
     shrink_gradient,
     solve_spectrum,
 )
@@ -67,7 +67,6 @@ class Admm:
         self.field_pull = fft.rfftn(fidelity.begin())
         self.gradient_pull = np.zeros_like(self.field_pull)
         self.spectrum = np.empty_like(self.field_pull)
-        self.sums = np.empty((2, shape[0]))
 
     def go_on(self, fidelity: Fidelity, *, rho: float) -> None:
         """Take another data term from here on, with weights in proportion to ``rho``."""
@@ -77,11 +76,10 @@ class Admm:
     def step(self) -> float:
         """Update both splits once; returns the relative change of chi inside the mask."""
         last, self.chi = self.chi, self._solve(modelled=False)
-        plane_changes(self.chi, last, self.inside, self.sums)
+        change = relative_change(self.chi, last, self.inside)
         self._update_gradient()
         self._update_field()
-        moved, whole = self.sums.sum(axis=1)
-        return float(np.sqrt(moved / whole)) if whole > 0 else 0.0
+        return change
 
     def _solve(self, *, modelled: bool) -> Volume:
         # for chi, the problem is diagonal in k-space

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import fft
 
 from bidsqsm.qsm.dipole.admm import RELAX, SLABS
-from bidsqsm.qsm.dipole.splitting import close_seams, plane_changes, shrink_gradient
+from bidsqsm.qsm.dipole.splitting import close_seams, relative_change, shrink_gradient
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.operators import edge_spectra, inverse
@@ -87,7 +87,6 @@ class Filling:
         self.pull = np.empty(shape, np.float32)
         self.gradient_pull = np.zeros_like(self.known)
         self.spectrum = np.empty_like(self.known)
-        self.sums = np.empty((2, shape[0]))
 
     def step(self) -> float:
         """Update chi and the split once; returns the relative change of chi inside the mask."""
@@ -96,7 +95,7 @@ class Filling:
         )
         last = self.chi
         self.chi = fft.irfftn(self.spectrum, s=self.shape, overwrite_x=True)
-        plane_changes(self.chi, last, self.inside, self.sums)
+        change = relative_change(self.chi, last, self.inside)
         shrink_gradient(
             self.chi,
             self.split,
@@ -109,5 +108,4 @@ class Filling:
         )
         close_seams(self.seam, self.pull)
         self.gradient_pull = fft.rfftn(self.pull)
-        moved, whole = self.sums.sum(axis=1)
-        return float(np.sqrt(moved / whole)) if whole > 0 else 0.0
+        return change

@@ -74,7 +74,7 @@ def edge_codes(magnitude: Volume | None, window: Window, share: float) -> Labels
     """
     if magnitude is None:
         raise ValueError(
-            'MEDI finds edges in the magnitude, and none was given: give one, or take tv or nltv'
+            'edges are found in the magnitude, and none was given: give one, or take tv or nltv'
         )
     mask = window.cut_mask()
     cut = window.cut(magnitude)

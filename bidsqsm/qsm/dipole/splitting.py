@@ -150,8 +150,16 @@ def solve_spectrum(
     out[0, 0, 0] = 0  # the mean is free
 
 
+def relative_change(new: Volume, old: Volume, mask: Mask) -> float:
+    """Length of new - old over that of new, inside the mask; 0 where new is zero there."""
+    sums = np.empty((2, mask.shape[0]))
+    _plane_changes(new, old, mask, sums)
+    moved, whole = sums.sum(axis=1)
+    return float(np.sqrt(moved / whole)) if whole > 0 else 0.0
+
+
 @kernel()
-def plane_changes(new: Volume, old: Volume, mask: Mask, sums: Volume) -> None:
+def _plane_changes(new: Volume, old: Volume, mask: Mask, sums: Volume) -> None:
     """Squared length of new - old and of new inside the mask, per plane."""
     nx, ny, nz = mask.shape
     for i in nb.prange(nx):

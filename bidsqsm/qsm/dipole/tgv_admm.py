@@ -7,7 +7,7 @@ from scipy import fft
 
 from bidsqsm.qsm.dipole.admm import RELAX
 from bidsqsm.qsm.dipole.fidelity import Fidelity
-from bidsqsm.qsm.dipole.splitting import plane_changes
+from bidsqsm.qsm.dipole.splitting import relative_change
 from bidsqsm.qsm.dipole.tgv_steps import pull_bends, shrink_bends, shrink_slopes, solve_slopes
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import dipole_kernel
@@ -64,12 +64,11 @@ class TgvAdmm:
         self.gradient_pull, self.bend_pull, self.slopes = np.zeros(
             (3, 3, *self.spectrum.shape), np.complex64
         )
-        self.sums = np.empty((2, shape[0]))
 
     def step(self) -> float:
         """Update the splits once; returns the relative change of chi inside the mask."""
         last, self.chi = self.chi, self._solve(modelled=False)
-        plane_changes(self.chi, last, self.inside, self.sums)
+        change = relative_change(self.chi, last, self.inside)
         slopes = fft.irfftn(self.slopes, s=self.shape, axes=AXES)
         relax = RELAX
         shrink_slopes(
@@ -97,8 +96,7 @@ class TgvAdmm:
         model = self._solve(modelled=True)
         self.fidelity.update(model, relax)
         self.field_pull = fft.rfftn(model)
-        moved, whole = self.sums.sum(axis=1)
-        return float(np.sqrt(moved / whole)) if whole > 0 else 0.0
+        return change
 
     def _solve(self, *, modelled: bool) -> Volume:
         # for chi and w, the problem is diagonal in k-space but for the parts of w

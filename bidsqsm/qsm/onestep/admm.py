@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from bidsqsm.qsm.dipole.splitting import match_data, plane_changes
+from bidsqsm.qsm.dipole.splitting import match_data, relative_change
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import kernel
 
@@ -91,7 +91,6 @@ class SplitData:
         curvature[0, 0, 0] = np.inf  # the mean is free
         self.inverse = (1 / curvature).astype(np.float32)
         self.chi = np.zeros_like(terms[0].data)
-        self.sums = np.empty((2, inside.shape[0]))
 
     def step(self) -> float:
         """Update chi, then all splits; returns the relative change of chi inside the mask."""
@@ -100,11 +99,10 @@ class SplitData:
             _add_term(spectrum, term.kernel, self.mu, pull)
         spectrum *= self.inverse
         last, self.chi = self.chi, fft.irfftn(spectrum, s=self.chi.shape)
-        plane_changes(self.chi, last, self.inside, self.sums)
+        change = relative_change(self.chi, last, self.inside)
         for n, (term, split) in enumerate(zip(self.terms, self.splits, strict=True)):
             model = fft.irfftn(term.kernel * spectrum, s=self.chi.shape, overwrite_x=True)
             match_data(model, split, term.data, self.shares[n], RELAX, model)
             self.pulls[n] = fft.rfftn(model)
         self.penalty.update(self.chi, spectrum)
-        moved, whole = self.sums.sum(axis=1)
-        return float(np.sqrt(moved / whole)) if whole > 0 else 0.0
+        return change

@@ -12,7 +12,7 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.dipole.differences import Differences
 from bidsqsm.qsm.dipole.morphology import edge_codes
 from bidsqsm.qsm.dipole.reweighting import Reweighted
-from bidsqsm.qsm.dipole.splitting import plane_changes
+from bidsqsm.qsm.dipole.splitting import relative_change
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import convolve
@@ -129,7 +129,7 @@ def _rounds(
     solver: Differences, data: Reweighted, window: Window, left: Mask, share: float
 ) -> Callable[[], float]:
     # a round: move chi on, then give back what was harmonic of its field; returns how far chi went
-    given = np.zeros(window.grid.shape, np.float32)
+    returned = np.zeros(window.grid.shape, np.float32)
 
     def one_round() -> float:
         last, first = solver.chi, not solver.chi.any()
@@ -137,10 +137,8 @@ def _rounds(
             solver.step()
         believed = convolve(solver.chi, solver.dipole)
         believed *= np.float32(share)
-        data.field += harmonic_part(believed - given, left, window)
-        given[...] = believed
-        plane_changes(solver.chi, last, solver.inside, solver.sums)
-        moved, whole = solver.sums.sum(axis=1)
-        return float(np.sqrt(moved / whole)) if whole > 0 else 0.0
+        data.field += harmonic_part(believed - returned, left, window)
+        returned[...] = believed
+        return relative_change(solver.chi, last, solver.inside)
 
     return one_round
