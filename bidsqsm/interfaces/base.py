@@ -31,7 +31,8 @@ def software() -> str:
     """Version of the app and a digest of its numerics: results of other code are not reused."""
     root = Path(bidsqsm.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted([*root.glob('qsm/**/*.py'), *root.glob('interfaces/*.py')]):
+    parts = ('qsm/**', 'rois', 'interfaces')
+    for path in sorted(path for part in parts for path in root.glob(f'{part}/*.py')):
         digest.update(path.read_bytes())
     return f'{bidsqsm.__version__}+{digest.hexdigest()[:12]}'
 

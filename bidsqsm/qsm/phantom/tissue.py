@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bidsqsm.qsm.grid import Volume
+from bidsqsm.qsm.iron import GROWING, chi_of_iron
 
 NUCLEI = (
     'caudate',
@@ -21,12 +22,6 @@ NUCLEI = (
 )
 DIAGNOSES = ('control', 'parkinson')
 
-#: Iron of Hallgren & Sourander (1958) in mg per 100 g wet weight: plateau, rate per year, start
-_IRON = {
-    'pallidum': (21.41, 0.09, 0.37),
-    'putamen': (14.62, 0.04, 0.46),
-    'caudate': (9.66, 0.05, 0.33),
-}
 #: Linear change with age where no exponential law is published, ppm per year
 _DRIFT = {
     'thalamus': -0.0002,
@@ -40,7 +35,6 @@ _DISEASE = {
     'parkinson': {'substantia_nigra': 0.035, 'red_nucleus': 0.012, 'pallidum': 0.006},
     'control': {},
 }
-_PPM_PER_IRON = 0.0089  # 0.89 ppb per microgram of iron in a gram of wet tissue
 _REFERENCE_AGE = 50.0
 AIR_CHI = 9.2  # relative to tissue
 BONE_CHI = -2.1
@@ -104,10 +98,8 @@ def nucleus_chi(name: str, age: float, diagnosis: str = 'control') -> float:
     """
     if diagnosis not in DIAGNOSES:
         raise ValueError(f'no diagnosis {diagnosis!r}; there are: {", ".join(DIAGNOSES)}')
-    if name in _IRON:
-        plateau, rate, _ = _IRON[name]
-        iron = plateau * (math.exp(-rate * _REFERENCE_AGE) - math.exp(-rate * age))
-        aged = _PPM_PER_IRON * iron
+    if name in GROWING:
+        aged = chi_of_iron(name, age) - chi_of_iron(name, _REFERENCE_AGE)
     else:
         aged = _DRIFT[name] * (age - _REFERENCE_AGE)
     return _CHI_AT_50[name] + aged + _DISEASE[diagnosis].get(name, 0.0)

@@ -1,0 +1,81 @@
+"""The table of regions as a Nipype interface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import File, traits
+
+from bidsqsm.interfaces.base import (
+    StepInputSpec,
+    StepInterface,
+    StepOutputSpec,
+    grid_of,
+    mask_of,
+    volume,
+)
+from bidsqsm.qsm.structures import Label
+from bidsqsm.rois.files import csf_value, in_hz, in_ppm, load_labels
+from bidsqsm.rois.literature import check
+from bidsqsm.rois.regions import with_unnamed
+from bidsqsm.rois.table import roi_table, write_table
+
+
+class _MeasureRoisInputSpec(StepInputSpec):
+    labels = File(exists=True, mandatory=True, desc='label image on the grid of the maps')
+    names = traits.List(traits.Dict, mandatory=True, desc='labels of the atlas, as dictionaries')
+    chi = File(exists=True, mandatory=True, desc='susceptibility, in ppm')
+    in_mask = File(exists=True, mandatory=True, desc='voxels that have a susceptibility')
+    r2star = File(exists=True, desc='R2*, in 1/s')
+    t2star = File(exists=True, desc='T2*, in s')
+    local_field = File(exists=True, desc='local field, in ppm')
+    noise = File(exists=True, desc='noise of the field, in ppm')
+    imaging_frequency = traits.Float(mandatory=True, desc='in MHz')
+    reference_facts = traits.Dict(desc='what was taken for zero')
+    age = traits.Float(desc='in years')
+    coverage_limit = traits.Float(0.5, usedefault=True, desc='share of a label to be measured')
+
+
+class _MeasureRoisOutputSpec(StepOutputSpec):
+    table = File(exists=True, desc='a row for each region')
+
+
+class MeasureRois(StepInterface):
+    """Measure all maps in every region of an atlas."""
+
+    input_spec = _MeasureRoisInputSpec
+    output_spec = _MeasureRoisOutputSpec
+
+    def _run_interface(self, runtime):
+        labels = load_labels(self.inputs.labels)
+        names, warnings = with_unnamed(labels, [Label(**label) for label in self.inputs.names])
+        maps = {
+            name: volume(self.given(name))
+            for name in ('chi', 'r2star', 't2star', 'local_field')
+            if self.given(name)
+        }
+        frequency = self.inputs.imaging_frequency
+        if 'local_field' in maps:
+            maps['local_field'] = in_hz(maps['local_field'], frequency)
+        noise = volume(self.given('noise'))
+        if noise is not None:  # as it is read back from the file that is written
+            noise = in_ppm(in_hz(noise, frequency), round(frequency, 6))
+        mask, grid = mask_of(self.inputs.in_mask), grid_of(self.inputs.chi)
+        csf = csf_value(maps['chi'], mask, grid, maps.get('r2star'))
+        table = roi_table(
+            labels, names, maps, mask, grid.voxel_size, noise=noise, grid=grid, csf=csf,
+            coverage_limit=self.inputs.coverage_limit, age=self.given('age'),
+        )  # fmt: skip
+        self._results['table'] = str(write_table(table, Path(runtime.cwd, 'roi.tsv')))
+        self._results['facts'] = {
+            **self._particulars(csf),
+            'warnings': [*warnings, *check(table, self.given('age'))],
+        }
+        return runtime
+
+    def _particulars(self, csf: float | None) -> dict[str, Any]:
+        """What the values of this table are relative to, and in whom."""
+        reference = (self.given('reference_facts') or {}).get('reference')
+        found = {'map_reference': reference, 'csf': csf, 'age': self.given('age')}
+        return {name: value for name, value in found.items() if value is not None}

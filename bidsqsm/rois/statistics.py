@@ -1,0 +1,69 @@
+"""Statistics of the voxels of a region."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from bidsqsm.qsm.fieldmap.noise import MAD_TO_SD
+
+WITHIN = 2.5  # scaled median absolute deviations from the median, for the robust mean
+
+#: Every statistic and what it is.
+STATISTICS: Mapping[str, str] = {
+    'mean': 'mean',
+    'sd': 'standard deviation (n - 1 in the denominator)',
+    'median': 'median',
+    'p05': '5th percentile',
+    'p25': '25th percentile',
+    'p75': '75th percentile',
+    'p95': '95th percentile',
+    'min': 'smallest value',
+    'max': 'largest value',
+    'robust_mean': f'mean of the values within {WITHIN} scaled median absolute deviations '
+    f'({MAD_TO_SD} times the median distance from the median) of the median',
+}
+
+
+def summary(values: npt.NDArray[np.floating]) -> dict[str, float]:
+    """Every statistic of some values, computed in float64.
+
+    Parameters
+    ----------
+    values : (n,) array
+        In any unit; finite.
+
+    Returns
+    -------
+    statistics
+        In the unit of the values; NaN for no values, and for the deviation of one.
+
+    """
+    values = values.astype(np.float64)
+    if not values.size:
+        return dict.fromkeys(STATISTICS, math.nan)
+    p05, p25, p75, p95 = np.percentile(values, [5, 25, 75, 95]).tolist()
+    return {
+        'mean': float(values.mean()),
+        'sd': float(values.std(ddof=1)) if values.size > 1 else math.nan,
+        'median': float(np.median(values)),
+        'p05': p05,
+        'p25': p25,
+        'p75': p75,
+        'p95': p95,
+        'min': float(values.min()),
+        'max': float(values.max()),
+        'robust_mean': robust_mean(values),
+    }
+
+
+def robust_mean(values: npt.NDArray[np.float64]) -> float:
+    """Mean of what lies within 2.5 scaled median absolute deviations of the median."""
+    away = np.abs(values - np.median(values))
+    return float(values[away <= WITHIN * MAD_TO_SD * np.median(away)].mean())
+
+
+__all__ = ['STATISTICS', 'WITHIN', 'robust_mean', 'summary']
