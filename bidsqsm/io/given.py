@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from bidsqsm.io.anatomy import (
+    preprocessed_t1w,
+    same_extent,
+    with_segmentations,
+    with_t1w_mask,
+    with_transforms,
+)
+from bidsqsm.io.belonging import Given, origin
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.headers import Header, different_grids, read_header, same_grid
 from bidsqsm.io.names import IMAGE, LONG_NAMES, BidsFile, listed, natural, parse
 from bidsqsm.io.nifti import Affine, load_volume
 from bidsqsm.io.run import GreRun
+from bidsqsm.io.segmentation import FREESURFER_IMAGE, load_image
 
-# entities that say what a derivative is, not of which run it was made
-ABOUT = ('desc', 'atlas', 'seg', 'label', 'res', 'den', 'echo', 'part')
 BRAIN = ('brain', '', 'qsm')  # desc- of a mask, the best first; others are of something else
 
 
@@ -42,6 +49,11 @@ def with_t1w(run: GreRun, t1w: Sequence[BidsFile]) -> GreRun:
     said = []
     if len(candidates) > 1:
         said.append(f'{chosen.name} is used out of {len(candidates)} T1w images of the session.')
+    if 'ses' in run.entities and 'ses' in chosen.entities and not near:
+        said.append(
+            f'{chosen.name} is of another session than the run; it is used, being the only T1w of '
+            'the subject.'
+        )
     try:
         read_header(chosen.path, thin=True)
     except DatasetError as error:
@@ -51,7 +63,7 @@ def with_t1w(run: GreRun, t1w: Sequence[BidsFile]) -> GreRun:
 
 
 def with_derivatives(run: GreRun, derivatives: Mapping[str, Path]) -> GreRun:
-    """Add the mask and the labels that derivative datasets have for this run.
+    """Add what derivative datasets have for this run: masks, labels, transforms.
 
     Parameters
     ----------
@@ -60,25 +72,60 @@ def with_derivatives(run: GreRun, derivatives: Mapping[str, Path]) -> GreRun:
     derivatives
         Names to folders, the first that has something wins. Masks are ``*_mask.nii.gz`` with
         ``desc-brain``, no ``desc``, or ``desc-qsm``; labels are ``*_dseg.nii.gz``. All their
-        entities but those that describe them must be the run's; the more of them the better.
+        entities but those that describe them must be the run's, or the T1w's for what is in its
+        space; the more of them the better. For FreeSurfer's files and transforms see
+        :mod:`bidsqsm.io.anatomy`.
 
     Raises
     ------
     DatasetError
-        Where masks were found, but none on the grid of the run.
+        Where masks were found, but none on the grid of the run or where its T1w lies.
 
     """
-    own = _header_of(run)
-    for folder in derivatives.values():
-        files = _of_run(run, folder)
-        masks = [f for f in files if f.suffix == 'mask' and _is_of_brain(f)]
-        masks.sort(key=lambda f: BRAIN.index(f.entities.get('desc', '')))
-        labels = [f for f in files if f.suffix == 'dseg']
-        if masks and run.mask is None:
-            run = replace(run, mask=_first_on_grid(own, masks))
-        if labels and run.labels is None:
-            run = _with_labels(run, own, labels)
+    own = header_of(run)
+    raw = None if run.t1w is None else parse(run.t1w)
+    for name, folder in derivatives.items():
+        given = Given.of(name, folder, run, None if raw is None else origin(raw))
+        run = _with_dataset(run, given, own)
+    return _without_stray(run)
+
+
+def _with_dataset(run: GreRun, given: Given, own: Header) -> GreRun:
+    preprocessed = preprocessed_t1w(given)
+    t1w = preprocessed
+    if t1w is None and run.t1w is not None:
+        t1w = read_header(run.t1w, thin=True)
+    before = run
+    masks = [f for f in given.files if f.suffix == 'mask' and _is_of_brain(f)]
+    masks.sort(key=lambda f: BRAIN.index(f.entities.get('desc', '')))
+    run = _with_mask(run, own, t1w, [f for f in masks if given.of_run(f)])
+    run = with_t1w_mask(run, given, _of_t1w(given, own, t1w, masks), t1w)
+    run = with_transforms(run, given)
+    run = with_segmentations(run, given, own, t1w)
+    run = _with_labels(run, given, own, t1w)
+    if preprocessed is not None and _leans_on_t1w(before) != _leans_on_t1w(run):
+        # of several T1w an app makes one, in a place of its own, and all else lies there
+        run = replace(run, t1w=preprocessed.path)
     return run
+
+
+def _leans_on_t1w(run: GreRun) -> tuple[object, ...]:
+    transforms = sorted(key for key in run.transforms if 'T1w' in key)
+    return run.t1w_mask, transforms, [one.name for one in run.segmentations if one.space == 'T1w']
+
+
+def _without_stray(run: GreRun) -> GreRun:
+    """Leave out labels in the space of a T1w that nothing leads to."""
+    if run.t1w is not None or 'orig:T1w' in run.transforms:
+        return run
+    stray = [one for one in run.segmentations if one.space == 'T1w']
+    said = [
+        f'Segmentation not used: {one.path.name} lies in the space of a T1w, and the run has '
+        'none: add the T1w or a transform to it.'
+        for one in stray
+    ]
+    kept = tuple(one for one in run.segmentations if one.space != 'T1w')
+    return replace(run, segmentations=kept, warnings=(*run.warnings, *said))
 
 
 def with_mask_pattern(run: GreRun, pattern: str) -> GreRun:
@@ -104,11 +151,11 @@ def with_mask_pattern(run: GreRun, pattern: str) -> GreRun:
         what = f'{len(found)} files ({listed(found, 3)})' if found else 'no file'
         raise DatasetError(f'mask {filled} matches {what}, expected one: correct the pattern')
     header = read_header(Path(found[0]).absolute())
-    return replace(run, mask=_on_grid(_header_of(run), [header]))
+    return replace(run, mask=_on_grid(header_of(run), [header]))
 
 
 def load_mask(path: Path | str) -> tuple[npt.NDArray[np.bool_], Affine]:
-    """Read a given mask: what is above 0.5 is inside.
+    """Read a given mask, NIfTI or FreeSurfer's: what is above 0.5 is inside.
 
     Raises
     ------
@@ -116,7 +163,8 @@ def load_mask(path: Path | str) -> tuple[npt.NDArray[np.bool_], Affine]:
         Where it is empty.
 
     """
-    volume, affine = load_volume(path)
+    read = load_image if str(path).endswith(FREESURFER_IMAGE) else load_volume
+    volume, affine = read(path)
     mask = volume > 0.5
     if not mask.any():
         raise DatasetError(f'{path} is empty, expected a mask of the brain: give another mask')
@@ -132,33 +180,38 @@ def check_derivatives(derivatives: Mapping[str, Path]) -> None:
             )
 
 
-def _header_of(run: GreRun) -> Header:
+def header_of(run: GreRun) -> Header:
+    """Where the voxels of a run are."""
     return Header(run.files[0], run.shape, (), np.array(run.affine))
 
 
-def _of_run(run: GreRun, folder: Path) -> list[BidsFile]:
-    """Images whose entities are all the run's, those that share most of them first."""
-    subject = f'sub-{run.entities["sub"]}'
-    places = [folder / subject]
-    if 'ses' in run.entities:
-        places.insert(0, places[0] / f'ses-{run.entities["ses"]}')
-    paths: Iterable[Path] = (path for place in places for path in place.glob('*/*.nii*'))
-    files = [file for path in paths if (file := parse(path)) and file.extension in IMAGE]
-    fitting = [file for file in files if _origin(file).items() <= run.entities.items()]
-    return sorted(fitting, key=lambda f: (-len(_origin(f)), natural(f.name)))
-
-
-def _origin(file: BidsFile) -> dict[str, str]:
-    return {key: value for key, value in file.entities.items() if key not in ABOUT}
-
-
 def _is_of_brain(file: BidsFile) -> bool:
-    known = file.entities.get('desc', '') in BRAIN
+    known = file.entities.get('desc', '') in BRAIN and file.extension in IMAGE
     return known and file.entities.get('label', 'brain') == 'brain'
 
 
-def _first_on_grid(own: Header, files: Sequence[BidsFile]) -> Path:
-    return _on_grid(own, [read_header(file.path) for file in files])
+def _with_mask(run: GreRun, own: Header, t1w: Header | None, masks: Sequence[BidsFile]) -> GreRun:
+    headers = [] if run.mask is not None else [read_header(file.path) for file in masks]
+    of_t1w = [t1w is not None and not same_grid(own, h) and same_extent(h, t1w) for h in headers]
+    headers = [h for h, apart in zip(headers, of_t1w, strict=True) if not apart]
+    return replace(run, mask=_on_grid(own, headers)) if headers else run
+
+
+def _of_t1w(
+    given: Given, own: Header, t1w: Header | None, masks: Sequence[BidsFile]
+) -> list[Path]:
+    """Masks that say so by their names, or lie where the T1w does and not on the run's grid."""
+    if t1w is None:
+        return []
+    chosen = []
+    for file in (file for file in masks if given.of_t1w(file)):
+        try:
+            header = read_header(file.path, thin=True)
+        except DatasetError:
+            continue  # said before, where it is of the run
+        if 'space' in file.entities or (same_extent(header, t1w) and not same_grid(own, header)):
+            chosen.append(file.path)
+    return chosen
 
 
 def _on_grid(own: Header, headers: Sequence[Header]) -> Path:
@@ -173,9 +226,19 @@ def _on_grid(own: Header, headers: Sequence[Header]) -> Path:
     raise DatasetError(different_grids(own, headers[0]))
 
 
-def _with_labels(run: GreRun, own: Header, files: Sequence[BidsFile]) -> GreRun:
+def _with_labels(run: GreRun, given: Given, own: Header, t1w: Header | None) -> GreRun:
+    if run.labels is not None:
+        return run
+    files = [f for f in given.files if f.suffix == 'dseg' and f.extension in IMAGE]
+    # what this app propagated is made anew, not taken for someone's drawing
+    files = [f for f in files if given.of_run(f) and not (given.is_own and 'atlas' in f.entities)]
+    taken = {one.path for one in run.segmentations}
     try:
-        return replace(run, labels=_first_on_grid(own, files))
+        headers = [read_header(file.path) for file in files]
+        on_grid = [header for header in headers if same_grid(own, header)]
+        lost = [h for h in headers if h.path not in taken and not (t1w and same_extent(h, t1w))]
+        found = on_grid or lost
+        return replace(run, labels=_on_grid(own, found)) if found else run
     except DatasetError as error:
         # labels come along with many derivatives, often of the T1w: nothing depends on them
         return replace(run, warnings=(*run.warnings, f'Labels not used: {error}.'))

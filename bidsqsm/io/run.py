@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.names import in_order, join
 from bidsqsm.io.products import PRODUCTS, Product
+from bidsqsm.io.segmentation import Segmentation
 from bidsqsm.qsm.grid import Grid
 
 PARTS = ('magnitude', 'phase', 'real', 'imag')
@@ -54,6 +55,13 @@ class GreRun:
         Merged sidecars; values that vary over echoes are lists.
     t1w, mask, labels
         Images that go with it, where there are any; mask and labels are on its grid.
+    t1w_mask
+        A mask of the brain where the T1w lies, on a grid of its own; NIfTI or ``.mgz``.
+    transforms
+        Files that ITK reads, by ``'orig:T1w'``, ``'T1w:<template>'`` and ``'orig:<template>'``:
+        each resamples images of the first space (``orig`` is the run's) onto grids of the second.
+    segmentations
+        Label images that others made.
     warnings
         What the user should know, a sentence each.
 
@@ -76,6 +84,9 @@ class GreRun:
     t1w: Path | None = None
     mask: Path | None = None
     labels: Path | None = None
+    t1w_mask: Path | None = None
+    transforms: Mapping[str, Path] = field(default_factory=dict)
+    segmentations: tuple[Segmentation, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -132,12 +143,14 @@ class GreRun:
         values['entities'] = in_order(values['entities'])
         for part in PARTS:
             values[part] = tuple(Path(path) for path in values[part])
-        for one in ('t1w', 'mask', 'labels'):
+        for one in ('t1w', 'mask', 'labels', 't1w_mask'):
             values[one] = None if values[one] is None else Path(values[one])
+        values['transforms'] = {key: Path(path) for key, path in values['transforms'].items()}
+        values['segmentations'] = tuple(map(Segmentation.of, values['segmentations']))
         for several in ('echo_times', 'shape', 'warnings'):
             values[several] = tuple(values[several])
         values['affine'] = tuple(tuple(row) for row in values['affine'])
-        return {field.name: values[field.name] for field in fields(cls)}
+        return {item.name: values[item.name] for item in fields(cls)}
 
 
 @dataclass(frozen=True)

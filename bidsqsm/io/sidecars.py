@@ -160,11 +160,12 @@ def _particulars(facts: Facts) -> dict[str, Any]:
 
 
 def sources(run: GreRun, links: Mapping[str, Path]) -> list[str]:
-    """Input images of a run as BIDS URIs; a file outside every linked dataset keeps its path."""
+    """Input files of a run as BIDS URIs; a file outside every linked dataset keeps its path."""
     images = list(run.files)
     for one in getattr(run, 'runs', ()) or (run,):
-        images += [path for path in (one.mask, one.labels) if path is not None]
-    return [bids_uri(Path(path), links) for path in images]
+        images += [path for path in (one.mask, one.labels, one.t1w_mask) if path is not None]
+        images += [*one.transforms.values(), *(given.path for given in one.segmentations)]
+    return [bids_uri(path, links) for path in dict.fromkeys(map(Path, images))]
 
 
 def bids_uri(path: Path, links: Mapping[str, Path]) -> str:

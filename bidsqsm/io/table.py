@@ -93,6 +93,12 @@ def _plan(run: GreRun) -> str:
         used.append('labels')
     if run.t1w:
         used.append('T1w')
+    if run.t1w_mask:
+        used.append('mask of the T1w')
+    if run.transforms:
+        used.append(f'transforms {listed(key.replace(":", " to ") for key in run.transforms)}')
+    if run.segmentations:
+        used.append(f'segmentations {listed(one.name for one in run.segmentations)}')
     return 'process' + (f' ({", ".join(used)})' if used else '')
 
 
