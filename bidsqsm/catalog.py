@@ -43,7 +43,10 @@ from bidsqsm.qsm.dipole.wh import wh
 from bidsqsm.qsm.fieldmap.ideal import ideal
 from bidsqsm.qsm.fieldmap.linear import linear
 from bidsqsm.qsm.fieldmap.nonlinear import nonlinear
-from bidsqsm.qsm.masking.quality import quality
+from bidsqsm.qsm.masking.combined import combined
+from bidsqsm.qsm.masking.magnitude import magnitude
+from bidsqsm.qsm.masking.phase_quality import phase_quality
+from bidsqsm.qsm.masking.template import template
 from bidsqsm.qsm.onestep.qsip import qsip
 from bidsqsm.qsm.onestep.sstgv import sstgv
 from bidsqsm.qsm.onestep.sstv import sstv
@@ -115,10 +118,15 @@ FIELD = Step(
 
 MASK = Step(
     'mask',
-    takes='magnitude, phase quality, residual',
+    takes='magnitude, phase quality, residual, brain mask of a template',
     gives='brain mask and QSM mask',
-    default='quality',
-    methods=(Method('quality', quality, cite=('dymerska2021', 'bilgic2024')),),
+    default='combined',
+    methods=(
+        Method('combined', combined, cite=('heckemann2006', 'dymerska2021', 'bilgic2024')),
+        Method('magnitude', magnitude, cite=('otsu1979',)),
+        Method('phase-quality', phase_quality, cite=('dymerska2021', 'otsu1979', 'stewart2022')),
+        Method('template', template, cite=('heckemann2006',)),
+    ),
 )
 
 BACKGROUND = Step(

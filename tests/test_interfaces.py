@@ -26,6 +26,7 @@ from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.nifti import save_volume
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.masking.result import Masks
+from bidsqsm.qsm.metrics import dice
 from bidsqsm.qsm.phase.sign import SignDecision
 
 SIZE, STEP = (40, 44, 36), 3.0
@@ -348,12 +349,73 @@ def test_the_mean_of_the_region_is_taken_off_and_told(phantom, files, tmp_path):
 def test_a_given_mask_is_taken_as_it_is(phantom, files, tmp_path):
     node = MakeMask(
         in_file=files['one'], quality=files['one'], residual=files['one'],
-        in_mask=files['mask'], method='quality',
+        in_mask=files['mask'], method='combined',
     )  # fmt: skip
     outputs = node.run(cwd=tmp_path).outputs
     for path in (outputs.brain_mask, outputs.qsm_mask):
         assert np.array_equal(nb.load(path).get_fdata() > 0, phantom.mask)
     assert outputs.facts['source'] == files['mask']
+    assert outputs.facts['mask_sources'] == {'brain': files['mask'], 'qsm': files['mask']}
+    assert not isdefined(outputs.magnitude_mask)
+
+
+@pytest.fixture
+def two_brains(tmp_path):
+    """A bright ball in an image without background noise, and a template that lies 2 voxels off."""
+    i, j, k = np.ogrid[:24, :24, :24]
+    brain = (i - 11) ** 2 + (j - 11) ** 2 + (k - 11) ** 2 < 81
+    arrays = {
+        'in_file': brain * 1.0,
+        'quality': brain * 0.8,
+        'residual': np.full(brain.shape, 0.02),
+        'template_mask': np.roll(brain, 2, axis=1) * 1.0,
+    }
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    return {
+        name: str(save_volume(array.astype(np.float32), affine, tmp_path / f'{name}.nii'))
+        for name, array in arrays.items()
+    }, brain
+
+
+def test_a_method_gets_the_arrays_that_it_names_and_its_parts_are_kept(two_brains, tmp_path):
+    files, brain = two_brains
+    wanted = {
+        'combined': ({'magnitude', 'template', 'quality'}, 'magnitude, template'),
+        'template': ({'template'}, 'template'),
+        'magnitude': ({'magnitude'}, 'magnitude'),
+        'phase-quality': ({'quality'}, 'quality'),
+    }
+    for method, (parts, source) in wanted.items():
+        folder = tmp_path / method
+        folder.mkdir()
+        outputs = MakeMask(**files, method=method).run(cwd=folder).outputs
+        made = {
+            name
+            for name in ('magnitude', 'template', 'quality')
+            if isdefined(getattr(outputs, f'{name}_mask'))
+        }
+        assert made == parts
+        assert outputs.facts['mask_sources']['brain'] == source
+        expected = np.roll(brain, 2, axis=1) & brain if method == 'template' else brain
+        found = nb.load(outputs.brain_mask).get_fdata() > 0
+        assert dice(found, expected) > 0.97
+
+
+def test_brains_that_disagree_are_reported(two_brains, tmp_path):
+    files, brain = two_brains
+    far = np.roll(brain, 6, axis=1)
+    like = nb.load(files['in_file']).affine
+    files['template_mask'] = str(save_volume(far.astype(np.float32), like, tmp_path / 'far.nii'))
+    facts = MakeMask(**files, method='combined').run(cwd=tmp_path).outputs.facts
+    assert facts['template_dice'] == pytest.approx(dice(brain, far), abs=0.03)
+    assert any('Dice' in warning for warning in facts['warnings'])
+
+
+def test_the_template_method_without_a_template_says_what_it_needs(two_brains, tmp_path):
+    files, _ = two_brains
+    del files['template_mask']
+    with pytest.raises(ValueError, match=r'--mask template needs an atlas.* --atlases'):
+        MakeMask(**files, method='template').run(cwd=tmp_path)
 
 
 def test_a_known_map_spares_its_field_at_the_edge(tmp_path):

@@ -29,7 +29,7 @@ def init_masking_wf(
 
             from bidsqsm.catalog import STEPS
             from bidsqsm.workflows.masking import init_masking_wf
-            wf = init_masking_wf(method=STEPS['mask'].choose('quality'))
+            wf = init_masking_wf(method=STEPS['mask'].choose('combined'))
 
     Parameters
     ----------
@@ -52,6 +52,8 @@ def init_masking_wf(
         Quality of the phase, 0 to 1.
     residual
         Relative residual of the field fit.
+    template_mask
+        Brain of a template on the grid of the run; may be left out.
 
     Outputs
     -------
@@ -59,6 +61,8 @@ def init_masking_wf(
         The brain.
     qsm_mask
         Voxels of the brain whose field is trusted.
+    magnitude_mask, template_mask, quality_mask
+        What the method made the masks from; those that it did not use are left out.
     facts
         Where the masks come from and their volumes.
 
@@ -70,11 +74,11 @@ def init_masking_wf(
         else 'The mask was given and taken as it is.'
     )
     inputnode = pe.Node(
-        niu.IdentityInterface(fields=['magnitude', 'quality', 'residual']), name='inputnode'
+        niu.IdentityInterface(fields=['magnitude', 'quality', 'residual', 'template_mask']),
+        name='inputnode',
     )
-    outputnode = pe.Node(
-        niu.IdentityInterface(fields=['brain_mask', 'qsm_mask', 'facts']), name='outputnode'
-    )
+    made = ('brain_mask', 'qsm_mask', 'magnitude_mask', 'template_mask', 'quality_mask', 'facts')
+    outputnode = pe.Node(niu.IdentityInterface(fields=[*made]), name='outputnode')
 
     make_mask = pe.Node(
         MakeMask(method=str(method)), name='make_mask', mem_gb=mem_gb, n_procs=omp_nthreads
@@ -84,8 +88,8 @@ def init_masking_wf(
 
     workflow.connect([
         (inputnode, make_mask, [('magnitude', 'in_file'), ('quality', 'quality'),
-                                ('residual', 'residual')]),
-        (make_mask, outputnode, [('brain_mask', 'brain_mask'), ('qsm_mask', 'qsm_mask'),
-                                 ('facts', 'facts')]),
+                                ('residual', 'residual'),
+                                ('template_mask', 'template_mask')]),
+        (make_mask, outputnode, [(name, name) for name in made]),
     ])  # fmt: skip
     return workflow

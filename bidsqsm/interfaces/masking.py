@@ -11,6 +11,7 @@ from bidsqsm.interfaces.base import (
     StepOutputSpec,
     echoes,
     grid_of,
+    mask_of,
     volume,
 )
 from bidsqsm.io.errors import DatasetError
@@ -18,9 +19,11 @@ from bidsqsm.io.given import load_mask
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.result import Masks
+from bidsqsm.qsm.metrics import dice
 
 BRAIN = (400.0, 2300.0)  # mL: from a newborn's to more than the largest adult's
 WHOLE_HEAD = 120.0  # mm: a volume with a shorter side may hold a part of the brain
+AGREE = 0.85  # Dice of two masks of one brain: the worst of sound ones still have 0.9
 NOISE = 0.025  # median quality below which phase is noise; pure noise has 0.005 to 0.02
 
 
@@ -29,12 +32,16 @@ class _MakeMaskInputSpec(StepInputSpec):
     quality = File(exists=True, mandatory=True, desc='quality of the phase, 0 to 1')
     residual = File(exists=True, mandatory=True, desc='relative residual of the field fit')
     in_mask = File(exists=True, desc='a mask that is taken as it is')
-    method = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. quality')
+    template_mask = File(exists=True, desc="brain of a template on the run's grid")
+    method = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. combined')
 
 
 class _MakeMaskOutputSpec(StepOutputSpec):
     brain_mask = File(exists=True, desc='the brain')
     qsm_mask = File(exists=True, desc='voxels of the brain whose field is trusted')
+    magnitude_mask = File(exists=True, desc='the brain as the magnitude shows it')
+    template_mask = File(exists=True, desc="the template's brain, where the method used it")
+    quality_mask = File(exists=True, desc='voxels of the brain whose phase is good')
 
 
 class MakeMask(StepInterface):
@@ -48,16 +55,53 @@ class MakeMask(StepInterface):
         given = None if path is None else load_mask(path)[0]
         with threads(self.inputs.num_threads):
             masks = self._make() if given is None else Masks(given, given)
-        facts = {'source': path or 'made'} | check(masks, grid_of(self.inputs.in_file))
+        facts = {'source': path or 'made', **told(masks, path)}
+        facts |= check(masks, grid_of(self.inputs.in_file))
+        facts['warnings'] += disagreement(facts.get('template_dice'))
         refuse_noise(volume(self.inputs.quality), masks.qsm)
         self._results['facts'] = facts
-        self.save(runtime, self.inputs.in_file, brain_mask=masks.brain, qsm_mask=masks.qsm)
+        parts = {f'{name}_mask': part for name, part in masks.parts.items()}
+        self.save(
+            runtime, self.inputs.in_file, brain_mask=masks.brain, qsm_mask=masks.qsm, **parts
+        )
         return runtime
 
     def _make(self) -> Masks:
         make = self.choice('mask')
-        quality, residual = volume(self.inputs.quality), volume(self.inputs.residual)
-        return make(echoes(self.inputs.in_file), quality, residual, grid_of(self.inputs.in_file))
+        arrays = {
+            'magnitude': echoes(self.inputs.in_file),
+            'quality_map': volume(self.inputs.quality),
+            'residual': volume(self.inputs.residual),
+            'grid': grid_of(self.inputs.in_file),
+            'template_mask': mask_of(self.given('template_mask')),
+        }
+        return make(**{name: array for name, array in arrays.items() if make.method.takes(name)})
+
+
+def told(masks: Masks, path: str | None) -> dict[str, object]:
+    """What brain and QSM mask come from; where two brains were found, how well they agree."""
+    parts = [*masks.parts]
+    brains = [part for part in parts if part != 'quality'] or parts
+    sources = {'brain': brains, 'qsm': parts}
+    facts: dict[str, object] = {
+        'mask_sources': {name: path or ', '.join(found) for name, found in sources.items()}
+    }
+    if masks.magnitude is not None and masks.template is not None:
+        overlap = dice(masks.magnitude, masks.template)
+        facts['template_dice'] = round(overlap, 3)
+    return facts
+
+
+def disagreement(overlap: object) -> list[str]:
+    """A warning where the brain of the magnitude and that of the template are too far apart."""
+    if not isinstance(overlap, float) or overlap >= AGREE:
+        return []
+    text = (
+        'The brain in the magnitude and the brain of the template overlap by a Dice of '
+        f'{overlap:.2f}, expected {AGREE} or more: look at both outlines in the report for a failed '
+        'registration or for scalp in the mask, else give a mask (--mask FILE).'
+    )
+    return [text]
 
 
 def check(masks: Masks, grid: Grid) -> dict[str, object]:
@@ -65,7 +109,7 @@ def check(masks: Masks, grid: Grid) -> dict[str, object]:
     if not masks.qsm.any():
         raise DatasetError(
             'the mask is empty: no voxel has both signal and a trusted phase; look at the '
-            'magnitude, loosen the mask (--mask quality:quality_limit=...) or give one '
+            'magnitude, loosen the mask (--mask combined:quality_limit=...) or give one '
             '(--mask FILE)'
         )
     to_ml = float(np.prod(grid.voxel_size)) / 1000

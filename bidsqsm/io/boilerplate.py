@@ -125,6 +125,11 @@ def describe_decisions(provenance: Mapping[str, Any]) -> str:
         )
     if found.get('source', 'made') != 'made':
         sentences.append('The brain mask was given and not computed.')
+    if 'template_dice' in found:
+        sentences.append(
+            'The brain in the magnitude and the brain of the template, carried over by '
+            f'registration, overlapped with a Dice coefficient of {found["template_dice"]:.2f}.'
+        )
     if found.get('sign') is not None:
         kept = 'kept' if float(found['sign']) > 0 else 'inverted'
         how = found.get('how', 'decided from the data')

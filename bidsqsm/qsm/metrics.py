@@ -139,6 +139,11 @@ def slope_of(x: Volume, y: Volume) -> float:
     return float((x * y).sum()) / spread
 
 
+def dice(one: Mask, other: Mask) -> float:
+    """Twice the voxels that two masks share over the sum of theirs; 0 where both are empty."""
+    return 2 * float((one & other).sum()) / max(int(one.sum()) + int(other.sum()), 1)
+
+
 def coverage(found: Mask, true: Mask) -> float:
     """Share of the true mask that was found, in percent."""
     return 100 * float((found & true).sum()) / float(true.sum())

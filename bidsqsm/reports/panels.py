@@ -17,6 +17,14 @@ from bidsqsm.reports.scene import PLANES, Scene, raw_volume, robust_limits
 LOGGER = logging.getLogger(__name__)
 
 _BRAIN, _QSM = '#ffd23f', '#35c3ff'
+#: The outlines of masks, later ones on top: label and colour.
+_OUTLINES = {
+    'quality_mask': ('good phase', '#7a8699'),
+    'template_mask': ('template', '#ff5fa2'),
+    'magnitude_mask': ('magnitude', '#6fdc6f'),
+    'brain_mask': ('brain', _BRAIN),
+    'qsm_mask': ('susceptibility', _QSM),
+}
 _CHI = (-0.1, 0.1)
 _LOCAL = (-0.05, 0.05)
 
@@ -111,8 +119,9 @@ def _unwrapped(scene: Scene) -> bytes:
 def _masks(scene: Scene) -> bytes:
     key = 'magnitude_rss'
     base = scene.load(key) if key in scene.products else raw_volume(scene.run, 0, 'magnitude')
-    shown = {'brain_mask': ('brain', _BRAIN), 'qsm_mask': ('susceptibility', _QSM)}
-    masks = [(scene.load(name), *style) for name, style in shown.items() if name in scene.products]
+    masks = [
+        (scene.load(name), *style) for name, style in _OUTLINES.items() if name in scene.products
+    ]
     limits = robust_limits(base.values)
     tiles = [
         scene.tile(
@@ -246,8 +255,9 @@ _KINDS: Mapping[str, _Kind] = {
         ('brain_mask', 'qsm_mask'),
         'mask',
         'Masks',
-        'The outline should follow the brain, cerebellum and brain stem included. Where the two '
-        'part, phase was too unreliable, or too near the edge, for a susceptibility.',
+        'The outline should follow the brain, cerebellum and brain stem included. Where brain and '
+        'susceptibility part, phase was too unreliable, or too near the edge, for a susceptibility. '
+        'What the masks were made from is outlined below them, as far as it was used.',
         'Outlines of the masks on the magnitude in three planes of',
         _masks,
     ),

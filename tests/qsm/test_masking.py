@@ -7,8 +7,11 @@ import pytest
 
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.masking.brain import brain_mask, otsu, tissue_threshold
+from bidsqsm.qsm.masking.combined import combined, correct, trim
+from bidsqsm.qsm.masking.magnitude import magnitude as magnitude_alone
 from bidsqsm.qsm.masking.morphology import close, dilate, erode, fill_holes, open_
-from bidsqsm.qsm.masking.quality import quality, trim
+from bidsqsm.qsm.masking.phase_quality import phase_quality
+from bidsqsm.qsm.masking.template import template
 
 SIZE = (3.0, 3.0, 3.0)
 SHAPE = (64, 72, 66)
@@ -105,10 +108,100 @@ def test_the_qsm_mask_drops_an_edge_where_echoes_disagree(head):
     residual = np.full(SHAPE, 0.02, np.float32)
     residual[:, :, 40:] = np.where(erode(brain, 6, SIZE)[:, :, 40:], 0.02, 0.5)
     good = np.full(SHAPE, 0.8, np.float32)
-    masks = quality(magnitude[None], good, residual, Grid(SHAPE, SIZE))
+    masks = combined(magnitude[None], good, residual, Grid(SHAPE, SIZE))
     lost = masks.brain & ~masks.qsm
     assert lost[:, :, 38:].sum() > 0.95 * lost.sum()
     assert 0.02 < lost.sum() / masks.brain.sum() < 0.3
+
+
+ONE = (1.0, 1.0, 1.0)
+
+
+def test_a_template_removes_what_is_far_outside_and_adds_what_is_deep_inside(ball):
+    everywhere = np.ones_like(ball)
+    eye = np.zeros_like(ball)
+    eye[:5, 17:24, 17:24] = True  # 15 to 20 mm from the centre, joined to the ball
+    hole = np.zeros_like(ball)
+    hole[28:41] = ball[28:41]  # a lobe, cut off 8 mm from the centre
+    fixed = correct((ball | eye) & ~hole, ball, everywhere, 3.0, ONE)
+    assert not (fixed & ~dilate(ball, 3.0, ONE)).any()
+    assert fixed[erode(ball, 3.0, ONE)].all()
+    assert not fixed[34, 20, 20], (
+        'the rim of the lobe is within the tolerance: the magnitude decides'
+    )
+    assert fixed[2, 20, 20]
+    assert not fixed[1, 20, 20], 'more than the tolerance outside'
+
+
+def test_a_template_that_agrees_within_the_tolerance_changes_no_bit(ball):
+    everywhere = np.ones_like(ball)
+    for other in (np.roll(ball, 3, axis=2), erode(ball, 2.5, ONE), dilate(ball, 2.9, ONE)):
+        np.testing.assert_array_equal(correct(ball, other, everywhere, 3.0, ONE), ball)
+    assert (correct(ball, np.roll(ball, 6, axis=2), everywhere, 3.0, ONE) != ball).any()
+
+
+def test_nothing_is_added_where_there_is_no_signal(ball):
+    signal = np.ones_like(ball)
+    signal[:, :, 30:] = False
+    fixed = correct(ball & signal, ball, signal, 3.0, ONE)
+    np.testing.assert_array_equal(fixed, ball & signal)
+
+
+def test_a_missed_lobe_comes_back_and_is_trimmed_like_the_rest(head):
+    magnitude, brain = head
+    dark = magnitude.copy()
+    dark[:, 52:, :] *= 0.25  # a coil that sees nothing there
+    good, residual = np.where(brain, 0.8, 0.0), np.full(SHAPE, 0.02, np.float32)
+    arrays = dark[None], good.astype(np.float32), residual, Grid(SHAPE, SIZE)
+    alone, both = combined(*arrays), combined(*arrays, template_mask=brain)
+    assert share(alone.brain, brain)[0] < 0.9
+    assert share(both.brain, brain)[0] > 0.95
+    assert (both.qsm & ~alone.qsm)[:, 52:].sum() > 0.9 * (both.qsm & ~alone.qsm).sum() > 0
+    np.testing.assert_array_equal(alone.magnitude, both.magnitude)
+    assert alone.template is None
+
+
+def test_the_magnitude_mask_keeps_edges_that_the_combined_one_trims(head):
+    magnitude, brain = head
+    residual = np.where(erode(brain, 6, SIZE), 0.02, 0.5).astype(np.float32)
+    good = np.full(SHAPE, 0.8, np.float32)
+    grid = Grid(SHAPE, SIZE)
+    whole = magnitude_alone(magnitude[None], grid)
+    trimmed = combined(magnitude[None], good, residual, grid)
+    np.testing.assert_array_equal(whole.qsm, trimmed.brain)
+    assert trimmed.qsm.sum() < 0.95 * whole.qsm.sum()
+
+
+def test_phase_quality_needs_neither_skull_nor_brain():
+    """Two tubes beside each other, the larger with a bubble, in the noise of air."""
+    i, j, k = np.ogrid[:40, :40, :30]
+    tube = (np.hypot(i - 14, j - 14) < 10) & (k > 3) & (k < 27)
+    other = (np.hypot(i - 33, j - 33) < 4) & (k > -1)
+    bubble = (i - 14) ** 2 + (j - 14) ** 2 + (k - 15) ** 2 < 16
+    rng = np.random.default_rng(3)
+    air = rng.uniform(0, 0.1, tube.shape)
+    air[rng.random(tube.shape) < 0.02] = 0.9
+    quality_map = np.where((tube & ~bubble) | other, 0.7, air).astype(np.float32)
+    masks = phase_quality(quality_map, Grid(tube.shape, (1.5, 1.5, 1.5)))
+    covered, extra = share(masks.brain, tube)
+    assert covered > 0.99
+    assert extra < 0.02
+    assert not masks.quality[14, 14, 15]
+    assert masks.qsm[14, 14, 15]
+    nothing = phase_quality(quality_map, Grid(tube.shape, (1.5, 1.5, 1.5)), threshold=0.95)
+    assert not nothing.qsm.any()
+
+
+def test_the_mask_of_a_template_is_one_filled_piece_with_signal(head):
+    magnitude, brain = head
+    carried = np.roll(brain, 1, axis=0)
+    expected = carried & brain
+    carried[30:33, 34:37, 35:38] = False
+    carried[1, 1, 1] = True
+    masks = template(np.where(brain, magnitude, 0)[None], template_mask=carried)
+    np.testing.assert_array_equal(masks.qsm, expected)
+    with pytest.raises(ValueError, match='needs an atlas'):
+        template(magnitude[None])
 
 
 def test_morphology_counts_in_mm():
