@@ -16,11 +16,16 @@ from scipy.ndimage import map_coordinates
 
 from bidsqsm.cli.demo import main
 from bidsqsm.cli.validation import find_validator
+from bidsqsm.io.atlases import read_dseg, resolve_atlases
 from bidsqsm.io.demo import default_shape, scan_affine
+from bidsqsm.io.demo_atlas import average_head
 from bidsqsm.io.demo_dataset import DemoOptions, subjects, write_demo, write_stored
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.vendors import CONVENTIONS, convention
+from bidsqsm.qsm.phantom.labels import NUCLEUS_VALUES
+from bidsqsm.qsm.phantom.shapes import NUCLEI_SHAPES
 from bidsqsm.qsm.phantom.signal import Sequence
+from bidsqsm.qsm.phantom.tissue import NUCLEI
 
 TINY = DemoOptions(
     voxel_size=(7.0, 6.0, 8.0),
@@ -92,7 +97,8 @@ def test_the_dataset_validates(demo_dataset):
     validator = find_validator()
     if validator is None:
         pytest.skip('bids-validator-deno is not installed')
-    for folder in (demo_dataset, demo_dataset / 'derivatives' / 'truth'):
+    made = demo_dataset / 'derivatives'
+    for folder in (demo_dataset, made / 'truth', made / 'atlas'):
         done = subprocess.run(  # noqa: S603
             [str(validator), str(folder), '--ignoreWarnings'],
             capture_output=True,
@@ -149,10 +155,38 @@ def test_a_seed_gives_the_same_bytes(tmp_path):
     prints = []
     for folder, seed in (('a', 1), ('b', 1), ('c', 2)):
         write_demo(tmp_path / folder, replace(TINY, seed=seed))
-        files = sorted((tmp_path / folder).rglob('*.nii.gz'))
+        files = sorted((tmp_path / folder).rglob('sub-*.nii.gz'))
         prints.append([hashlib.sha256(f.read_bytes()).hexdigest() for f in files])
     assert prints[0] == prints[1]
     assert not set(prints[0]) & set(prints[2])
+
+
+def test_the_atlas_is_the_average_head_in_its_nominal_place(demo_dataset):
+    folder = demo_dataset / 'derivatives' / 'atlas'
+    (atlas,) = resolve_atlases([str(folder)])
+    assert (atlas.name, atlas.template.name, atlas.warnings) == ('Demo', 'DemoTemplate', ())
+    assert [label.index for label in atlas.labels] == list(NUCLEUS_VALUES)
+    assert {label.structure for label in atlas.labels} == set(NUCLEI)
+    values, affine = read_dseg(atlas)
+    for label in atlas.labels:
+        side = {'L': -1, 'R': 1}[label.hemisphere]
+        if len(NUCLEI_SHAPES[label.structure]) == 1 and label.structure != 'caudate':
+            (solid,) = NUCLEI_SHAPES[label.structure]
+            centre = np.argwhere(values == label.index).mean(0) @ affine[:3, :3].T + affine[:3, 3]
+            np.testing.assert_allclose(centre, np.multiply(solid.centre, (side, 1, 1)), atol=1)
+    # both sides are mirror images but for where the voxels lie
+    sizes = np.bincount(values.ravel(), minlength=17)[1:].reshape(-1, 2)
+    np.testing.assert_allclose(sizes[:, 0], sizes[:, 1], rtol=0.25)
+    assert (sizes > 0).all()
+
+
+def test_the_atlas_has_the_contrast_of_the_heads_and_nobodys_vessels(demo_dataset):
+    t1w, labels, _ = average_head(2)
+    white, gray, fluid = (t1w[labels == value].mean() for value in (20, 21, 22))
+    assert white > 1.2 * gray > 1.2 * 1.2 * fluid
+    assert not {23, 24, 25} & set(np.unique(labels))
+    mask = nb.load(demo_dataset / 'derivatives/atlas/mask.nii.gz')
+    np.testing.assert_array_equal(np.asarray(mask.dataobj), labels > 0)
 
 
 def test_progress_is_told_step_by_step(tmp_path):

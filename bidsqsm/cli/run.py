@@ -24,6 +24,7 @@ from bidsqsm.cli.resources import available_cpus, available_memory
 from bidsqsm.cli.validation import find_validator, refuse, validation_errors
 from bidsqsm.config import Config
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.template_files import MissingTemplate
 
 if TYPE_CHECKING:
     from bidsqsm.cli.call import Call
@@ -43,7 +44,8 @@ def main(argv: Sequence[str]) -> int:
     Returns
     -------
     0 where all that was asked for was made, 1 where a run failed or was skipped, 2 for a wrong
-    command line or input, 127 where a program is missing, 130 or 143 where it was interrupted.
+    command line or input, 127 where a program or a template is missing, 130 or 143 where it was
+    interrupted.
 
     """
     # until there is a log file, what is printed here is all that is said
@@ -53,7 +55,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         line, code = participant(config, shlex.join(['bidsqsm', *argv]))
     except DatasetError as error:
-        line, code = f'bidsqsm failed: {error}', 2
+        code = 127 if isinstance(error, MissingTemplate) else 2
+        line = f'bidsqsm failed: {error}'
     except KeyboardInterrupt as error:
         line, code = _interrupted(error)
     except OSError as error:

@@ -81,8 +81,12 @@ def default_shape(voxel_size: Triple) -> tuple[int, int, int]:
 @functools.lru_cache(maxsize=2)
 def subject_anatomy(subject: Subject, voxel_size: Triple) -> Anatomy:
     """Anatomy of a subject from the bundled maps, at a resolution fit for the voxels."""
-    resolution = 1 if float(np.prod(voxel_size)) ** (1 / 3) < 1.6 else 2
-    return build_anatomy(mni_templates(resolution), subject)
+    return build_anatomy(mni_templates(template_resolution(voxel_size)), subject)
+
+
+def template_resolution(voxel_size: Triple) -> int:
+    """1 or 2: the resolution (mm) of the bundled maps that is fit for the voxels."""
+    return 1 if float(np.prod(voxel_size)) ** (1 / 3) < 1.6 else 2
 
 
 def simulate(

@@ -14,7 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsqsm import __version__
-from bidsqsm.io.demo import default_shape, head_pose, scan_affine, subject_anatomy
+from bidsqsm.io.demo import (
+    default_shape,
+    head_pose,
+    scan_affine,
+    subject_anatomy,
+    template_resolution,
+)
+from bidsqsm.io.demo_atlas import write_atlas
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.truth import write_truth
 from bidsqsm.io.vendors import Stored, convention
@@ -31,7 +38,8 @@ Made by `bidsqsm demo`: no person was scanned. The anatomy comes from the MNI152
 (Copyright (C) 1993-2004 Louis Collins, McConnell Brain Imaging Centre, Montreal Neurological
 Institute, McGill University), warped for each subject, with nuclei, veins and lesions of known
 susceptibility. `derivatives/truth` holds the susceptibility, fields, R2*, labels and brain mask
-that the images were computed from.
+that the images were computed from; `derivatives/atlas` is an atlas of the average head,
+with a template to register to.
 """
 _AXES = 'ijk'
 #: Turns of the head in the scanner, as far as a head coil lets a person turn.
@@ -106,7 +114,7 @@ class DemoOptions:
     def steps(self) -> int:
         """How often the report is called."""
         each = 2 + len(self.sequence.echo_times)
-        return self.subjects * (1 + self.orientations * each + self.t1w)
+        return 1 + self.subjects * (1 + self.orientations * each + self.t1w)
 
 
 def write_demo(directory: Path, options: DemoOptions, report: Report = lambda _: None) -> None:
@@ -130,6 +138,8 @@ def write_demo(directory: Path, options: DemoOptions, report: Report = lambda _:
     directory.mkdir(parents=True, exist_ok=True)
     people = subjects(options)
     _write_root(directory, people)
+    write_atlas(directory / 'derivatives' / 'atlas', template_resolution(options.voxel_size))
+    report('atlas')
     for label, person in people.items():
         _write_subject(directory, label, person, options, report)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,19 +27,46 @@ class Templates:
     t1w: Volume
     affine: Volume
 
+    @functools.cached_property
+    def brain(self) -> tuple[npt.NDArray[np.bool_], Volume]:
+        """The brain, and the distance from its surface in mm, positive outside."""
+        spacing = np.linalg.norm(self.affine[:3, :3], axis=0)
+        inside = ndimage.binary_fill_holes(self.t1w > 0.1)
+        inside = ndimage.binary_closing(
+            np.pad(inside, 6), iterations=max(1, round(4 / spacing[0]))
+        )
+        inside = inside[6:-6, 6:-6, 6:-6]
+        inside[..., 0] = self.t1w[..., 0] > 0.1  # closing treats the cut of the cord as an edge
+        out = ndimage.distance_transform_edt(~inside, spacing)
+        within = ndimage.distance_transform_edt(
+            np.pad(inside, ((0, 0), (0, 0), (9, 0)), 'edge'), spacing
+        )
+        distance = out - within[..., 9:] + np.where(inside, 0.5, -0.5) * spacing[0]
+        return inside, distance
+
 
 @dataclass(frozen=True)
 class Subject:
-    """Who lies in the scanner; the seed gives shapes, texture, vessels and lesions."""
+    """Who lies in the scanner; the seed gives shapes, texture, vessels and lesions.
+
+    ``average`` is nobody in particular: the maps as they are, in their own size, with every
+    nucleus in its nominal place, without texture, vessels or lesions.
+    """
 
     seed: int = 0
     age: float = 50.0
     sex: str = 'F'
     diagnosis: str = 'control'
+    average: bool = False
 
     def __post_init__(self) -> None:
         if self.sex not in _SIZE:
             raise ValueError(f'no sex {self.sex!r}; there are: {", ".join(_SIZE)}')
+
+    @property
+    def spread(self) -> float:
+        """Factor of all that differs between people."""
+        return 0.0 if self.average else 1.0
 
     def random(self, *purpose: int) -> np.random.Generator:
         """Random numbers of one purpose, the same whatever else was drawn."""
@@ -90,31 +118,24 @@ class Anatomy:
 
 def build_anatomy(templates: Templates, subject: Subject) -> Anatomy:
     """Make the subject's anatomy out of the averaged maps."""
-    spacing = np.linalg.norm(templates.affine[:3, :3], axis=0)
-    inside = ndimage.binary_fill_holes(templates.t1w > 0.1)
-    inside = ndimage.binary_closing(np.pad(inside, 6), iterations=max(1, round(4 / spacing[0])))
-    inside = inside[6:-6, 6:-6, 6:-6]
-    inside[..., 0] = templates.t1w[..., 0] > 0.1  # closing treats the cut of the cord as an edge
-    out = ndimage.distance_transform_edt(~inside, spacing)
-    within = ndimage.distance_transform_edt(
-        np.pad(inside, ((0, 0), (0, 0), (9, 0)), 'edge'), spacing
-    )
-    distance = out - within[..., 9:] + np.where(inside, 0.5, -0.5) * spacing[0]
+    inside, distance = templates.brain
     gray, white = _sharpened(templates, inside)
-    texture = subject.random(1)
+    texture = None if subject.average else subject.random(1)
     channels = (
         gray,
         white,
         _myelin(templates, white),
         ndimage.gaussian_filter(distance, 0.7),
-        _texture(texture, 1.4, templates),
-        _texture(texture, 5.0, templates),
+        *(_texture(texture, width, templates) for width in (1.4, 5.0)),
     )
     maps = np.stack(channels, -1).astype(np.float32)
     random = subject.random(6)
     size = _SIZE[subject.sex] * (1 + 0.02 * random.standard_normal())
     scale = size * (1 + 0.015 * random.standard_normal(3))
-    return Anatomy(maps, templates.affine, scale, _warp(random))
+    warp = _warp(random)
+    if subject.average:
+        scale, warp = np.ones(3), np.zeros_like(warp)
+    return Anatomy(maps, templates.affine, scale, warp)
 
 
 def _sharpened(templates: Templates, inside: npt.NDArray[np.bool_]) -> tuple[Volume, Volume]:
@@ -135,7 +156,9 @@ def _myelin(templates: Templates, white: Volume) -> Volume:
     return np.asarray(np.clip(score, -2.5, 2.5))
 
 
-def _texture(random: np.random.Generator, sigma: float, templates: Templates) -> Volume:
+def _texture(random: np.random.Generator | None, sigma: float, templates: Templates) -> Volume:
+    if random is None:
+        return np.zeros_like(templates.t1w)
     # drawn on a 2 mm grid whatever the templates' own, so that a seed means one head
     spacing = np.linalg.norm(templates.affine[:3, :3], axis=0)
     shape = templates.t1w.shape

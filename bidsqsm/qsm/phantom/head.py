@@ -195,9 +195,16 @@ def make_t1w(
     anatomy: Anatomy, subject: Subject, shape: tuple[int, int, int], affine: Volume
 ) -> Volume:
     """T1-weighted image of the subject on a grid, noise free; arbitrary units near 0..1."""
+    return make_t1w_and_labels(anatomy, subject, shape, affine)[0]
+
+
+def make_t1w_and_labels(
+    anatomy: Anatomy, subject: Subject, shape: tuple[int, int, int], affine: Volume
+) -> tuple[Volume, Labels]:
+    """T1-weighted image, and the label at the centre of each voxel (0 outside the brain)."""
     grid = Grid.from_affine(shape, np.asarray(affine, float))
     canvas = _render(anatomy, subject, grid, affine, 3.0, inversion_signal, 0, margin=0).canvas
-    return canvas.signal
+    return canvas.signal, canvas.labels
 
 
 def _render(
@@ -238,10 +245,11 @@ def _render(
         chi[inner], r2star, strength, labels, affine, float(np.cbrt(np.prod(fine.voxel_size)))
     )
     painting.paint_nuclei(canvas, anatomy, subject, field_strength, signal)
-    tree = vessels.veins(anatomy, subject)
-    painting.paint_veins(canvas, anatomy, tree, field_strength, signal)
-    found = vessels.lesions(anatomy, subject, microbleeds)
-    painting.paint_lesions(canvas, anatomy, found, field_strength, signal)
+    if not subject.average:
+        tree = vessels.veins(anatomy, subject)
+        painting.paint_veins(canvas, anatomy, tree, field_strength, signal)
+        found = vessels.lesions(anatomy, subject, microbleeds)
+        painting.paint_lesions(canvas, anatomy, found, field_strength, signal)
     return _Rendered(chi, inner, canvas, fat)
 
 
@@ -305,4 +313,12 @@ def _fine_grid(grid: Grid, shape: tuple[int, int, int]) -> Grid:
     return replace(grid, shape=shape, voxel_size=(x / 2, y / 2, z / 2))
 
 
-__all__ = ['AIR_CHI', 'Head', 'fine_affine', 'make_head', 'make_t1w', 'mean2']
+__all__ = [
+    'AIR_CHI',
+    'Head',
+    'fine_affine',
+    'make_head',
+    'make_t1w',
+    'make_t1w_and_labels',
+    'mean2',
+]

@@ -69,14 +69,14 @@ def paint_nuclei(
     canvas: Canvas, anatomy: Anatomy, subject: Subject, b0: float, signal: Signal
 ) -> None:
     """Paint both sides of every nucleus; size, place and iron vary with the subject."""
-    random = subject.random(4)
+    random, spread = subject.random(4), subject.spread
     for index, name in enumerate(NUCLEI):
         chi = nucleus_chi(name, subject.age, subject.diagnosis)
-        chi *= 1 + 0.04 * random.standard_normal()
+        chi *= 1 + spread * 0.04 * random.standard_normal()
         for side in (-1, 1):
-            tissue = nucleus(chi * (1 + 0.015 * random.standard_normal()))
-            grow = 0.25 * random.standard_normal()
-            shift = 0.5 * random.standard_normal(3)
+            tissue = nucleus(chi * (1 + spread * 0.015 * random.standard_normal()))
+            grow = spread * 0.25 * random.standard_normal()
+            shift = spread * 0.5 * random.standard_normal(3)
             low, high = shapes.extent(shapes.NUCLEI_SHAPES[name])
             ends = np.array([low, high]) * (side, 1, 1)
             box = _world_box(canvas, anatomy, ends.min(0) - 2, ends.max(0) + 2)
