@@ -346,6 +346,19 @@ def test_the_mean_of_the_region_is_taken_off_and_told(phantom, files, tmp_path):
     assert outputs.facts['reference'] == 'whole-brain'
 
 
+def test_of_labels_with_names_only_the_fluid_is_the_reference(phantom, files, tmp_path):
+    labels = np.zeros(phantom.mask.shape, np.int16)
+    labels[20:28, 24, 20] = 4
+    labels[20:28, 20, 24] = 12
+    path = save_volume(labels, np.diag([1, 1, 1.2, 1]), tmp_path / 'labels.nii.gz')
+    node = ReferenceChi(in_file=files['chi'], in_mask=files['mask'], method='csf')
+    node.inputs.labels = str(path)
+    node.inputs.fluid = [4, 43]
+    outputs = node.run(cwd=tmp_path).outputs
+    region = nb.load(outputs.region).get_fdata() > 0
+    assert np.array_equal(region, labels == 4)
+
+
 def test_a_given_mask_is_taken_as_it_is(phantom, files, tmp_path):
     node = MakeMask(
         in_file=files['one'], quality=files['one'], residual=files['one'],

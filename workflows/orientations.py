@@ -80,6 +80,7 @@ def init_orientations_wf(
     reference_wf = init_reference_wf(
         method=choices['reference'],
         labels=orientations.labels,
+        fluid=orientations.fluid,
         mem_gb=memory_gb(orientations.shape, 12),
         omp_nthreads=omp_nthreads,
     )

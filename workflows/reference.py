@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from nipype.interfaces import utility as niu
@@ -16,6 +17,7 @@ def init_reference_wf(
     *,
     method: Choice,
     labels: Path | None = None,
+    fluid: Sequence[int] | None = None,
     mem_gb: float = 2.0,
     omp_nthreads: int = 1,
     name: str = 'reference_wf',
@@ -37,6 +39,9 @@ def init_reference_wf(
         Method of the catalogue with its parameters.
     labels
         Label image on the grid of the run, where there is one.
+    fluid
+        Values of its labels of fluid, empty where it has none: it is left aside then. All of them
+        where not known.
     mem_gb
         Peak memory of the step, in GB.
     omp_nthreads
@@ -77,8 +82,10 @@ def init_reference_wf(
         mem_gb=mem_gb,
         n_procs=omp_nthreads,
     )
-    if labels is not None:
+    if labels is not None and (fluid is None or fluid):
         reference_chi.inputs.labels = str(labels)
+        if fluid:
+            reference_chi.inputs.fluid = list(fluid)
 
     workflow.connect([
         (inputnode, reference_chi, [('chi', 'in_file'), ('mask', 'in_mask'),

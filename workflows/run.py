@@ -227,7 +227,9 @@ def _steps(
         ),
         init_masking_wf(method=choices['mask'], mask=run.mask, **many),
         init_sign_wf(phase_sign=phase_sign, expected=expected_sign(run.metadata), **many),
-        init_reference_wf(method=choices['reference'], labels=run.labels, **few),
+        init_reference_wf(
+            method=choices['reference'], labels=run.labels, fluid=run.fluid, **few,
+        ),
     ]  # fmt: skip
     if 'onestep' in choices:
         made.append(

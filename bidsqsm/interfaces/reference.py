@@ -26,6 +26,7 @@ class _ReferenceChiInputSpec(StepInputSpec):
     in_mask = File(exists=True, mandatory=True, desc='mask of the map')
     r2star = File(exists=True, desc='R2*, in 1/s')
     labels = File(exists=True, desc='label image on the same grid')
+    fluid = traits.List(traits.Int(), desc='values of the labels of fluid; all but 0 if not set')
     method = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. whole-brain')
 
 
@@ -44,6 +45,8 @@ class ReferenceChi(StepInterface):
         refer = self.choice('reference')
         chi, mask = volume(self.inputs.in_file), mask_of(self.inputs.in_mask)
         r2star, labels = volume(self.given('r2star')), volume(self.given('labels'))
+        if labels is not None and (fluid := self.given('fluid')):
+            labels = np.isin(labels, fluid)
         with threads(self.inputs.num_threads):
             found = refer(chi, mask, grid_of(self.inputs.in_file), r2star, labels)
         self.save(runtime, self.inputs.in_file, chi=found.chi, region=found.region)

@@ -115,6 +115,16 @@ class GreRun:
         return len(self.echo_times)
 
     @property
+    def fluid(self) -> tuple[int, ...] | None:
+        """Values of ``labels`` in the ventricles, else in any fluid; None if they have no names."""
+        for one in self.segmentations:
+            if one.path == self.labels:
+                named = [(label.structure, label.index) for label in one.labels]
+                inner = tuple(index for structure, index in named if structure == 'ventricle')
+                return inner or tuple(i for structure, i in named if structure == 'csf')
+        return None
+
+    @property
     def grid(self) -> Grid:
         """Shape, voxel size (mm) and direction of B0 in voxel axes."""
         return Grid.from_affine(self.shape, np.array(self.affine))

@@ -262,10 +262,22 @@ def test_labels_with_names_on_the_grid_of_the_run_are_measured(one_run, given):
     )
 
 
+def test_ventricles_are_the_fluid_else_any_csf(one_run, given):
+    image = given.image('sub-01_dseg.nii.gz', data=block(SHAPE, 1, 2, 5))
+    table = image.with_name('sub-01_dseg.tsv')
+    table.write_text('index\tname\n1\tputamen\n2\tLateral ventricle L\n5\tCSF\n')
+    assert first(one_run, given).fluid == (2,)
+    table.write_text('index\tname\n1\tputamen\n2\tcaudate\n5\tCSF\n')
+    assert first(one_run, given).fluid == (5,)
+    table.write_text('index\tname\n1\tputamen\n2\tcaudate\n')
+    assert first(one_run, given).fluid == ()
+
+
 def test_labels_without_names_serve_the_reference_alone(one_run, given):
     given.image('sub-01_dseg.nii.gz', data=block(SHAPE, 1))
     run = first(one_run, given)
     assert run.labels is not None
+    assert run.fluid is None
     assert run.segmentations == ()
 
 
