@@ -219,7 +219,7 @@ def test_labels_of_another_space_are_refused(tmp_path):
 
 def test_labels_partly_out_of_the_brain_are_told(tmp_path):
     away = AFFINE.copy()
-    away[:3, 3] += (0, 56, 0)
+    away[:3, 3] += (0, 44, 0)
     (atlas,) = resolve_atlases([str(make_atlas(tmp_path / 'a', affine=away))])
     assert any('of its labels outside' in said for said in atlas.warnings)
 
