@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bidsqsm.io import freesurfer
+from bidsqsm.io.atlases import read_labels
 from bidsqsm.io.belonging import Given
 from bidsqsm.io.boxes import apart, corners, largest_voxel, meets
 from bidsqsm.io.errors import DatasetError
@@ -18,7 +18,7 @@ from bidsqsm.io.names import IMAGE, BidsFile, listed
 from bidsqsm.io.run import GreRun
 from bidsqsm.io.segmentation import Segmentation, labelled_box, load_image, survey
 from bidsqsm.io.transforms import first_readable, key_of
-from bidsqsm.qsm.structures import Label, make_label
+from bidsqsm.qsm.structures import Label
 
 FREESURFER_DESC = ('aseg', 'aparcaseg', 'synthseg')  # desc- of labels with FreeSurfer's values
 EDGES = 1.5  # voxels by which the outer corners of two volumes of one extent may differ
@@ -198,7 +198,7 @@ def _made(candidate: Candidate, own: Header, t1w: Header | None) -> tuple[Segmen
     if candidate.table is None:
         labels, known, where = freesurfer.MEASURED, freesurfer.KNOWN, "FreeSurfer's table"
     else:
-        labels = _read_table(candidate.table)
+        labels = read_labels(candidate.table)
         known, where = frozenset(label.index for label in labels), candidate.table.name
     if not {label.index for label in labels}.intersection(found.values):
         raise DatasetError(
@@ -258,20 +258,6 @@ def _check_place(path: Path, low: np.ndarray, high: np.ndarray, beside: Header) 
             f'{path.name} has its labels around ({centre}) mm, expected them within '
             f'{beside.path.name}: give the one of this subject and session'
         )
-
-
-def _read_table(path: Path) -> Labels:
-    try:
-        with path.open(newline='', encoding='utf-8-sig') as file:
-            rows = list(csv.DictReader(file, delimiter='\t'))
-        labels = [
-            make_label(int(row['index']), row['name'], row.get('hemisphere') or '') for row in rows
-        ]
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise DatasetError(
-            f'{path.name} cannot be read ({error}), expected columns index and name: correct it'
-        ) from error
-    return tuple(label for label in labels if label.index)
 
 
 def _letters(text: str) -> str:
