@@ -1,19 +1,27 @@
-"""``python -m bidsqsm`` and the console script: the app, or ``bidsqsm demo``."""
+"""``python -m bidsqsm`` and the console script: the app, or one of its sub-commands."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+
+#: Sub-commands and the modules whose ``main`` takes their arguments.
+COMMANDS = {
+    'demo': 'bidsqsm.cli.demo',
+    'roi': 'bidsqsm.cli.roi',
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     # a dataset may be called demo, too
-    if arguments[:1] == ['demo'] and arguments[2:3] not in (['participant'], ['group']):
-        from bidsqsm.cli.demo import main as demo
-
-        return demo(arguments[1:])
+    if arguments[:1] and arguments[2:3] not in (['participant'], ['group']):
+        module = COMMANDS.get(arguments[0])
+        if module:
+            code: int = import_module(module).main(arguments[1:])
+            return code
     from bidsqsm.cli.run import main as run
 
     return run(arguments)

@@ -1,4 +1,4 @@
-"""Parts of the documentation that are read off the code: methods, outputs, command line, benchmarks."""
+"""Parts of the documentation that are read off the code: methods, outputs, options, benchmarks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from typing import Any
 from bidsqsm.catalog import STEPS
 from bidsqsm.cli.demo import add_arguments
 from bidsqsm.cli.parser import build_parser
+from bidsqsm.cli.roi import add_arguments as add_roi_arguments
 from bidsqsm.io.bibliography import works
 from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS, image_path
 from bidsqsm.methods import Method, Parameter, Step, as_text
 from bidsqsm.qsm.bounds import From, OneOf, Readable
+from bidsqsm.rois.literature import RANGES, published_range
+from bidsqsm.rois.table import columns
 
 _MARKER = re.compile(r'^<!-- generated: ([\w-]+) -->$', re.MULTILINE)
 _BENCHMARKS = Path(__file__).parent.parent / 'benchmarks'
@@ -146,6 +149,42 @@ def demo_command_line() -> str:
     return _options(parser)
 
 
+def roi_command_line() -> str:
+    """Every option of the measurement of regions."""
+    parser = argparse.ArgumentParser(prog='bidsqsm roi')
+    add_roi_arguments(parser)
+    return _options(parser)
+
+
+def roi_columns() -> str:
+    """Every column of the table of regions, with its unit and its meaning."""
+    rows = [
+        (f'`{name}`', plain(about.get('Units', '')), plain(about['Description']))
+        for name, about in columns().items()
+    ]
+    return table(('column', 'unit', 'meaning'), rows)
+
+
+def roi_ranges() -> str:
+    """The published ranges, in ppb: of any adult, and at some ages."""
+    ages = (25, 45, 65, 85)
+    known, rows = works(), []
+    for structure, one in RANGES.items():
+        spans = [published_range(structure, age) for age in (None, *ages)]
+        shown = [f'{1000 * low:.0f} to {1000 * high:.0f}' for low, high in spans]
+        rows.append(
+            (structure.replace('_', ' '), *shown, '; '.join(known[k].short for k in one.cite))
+        )
+    return table(('structure', 'adults', *(f'{age} years' for age in ages), 'sources'), rows)
+
+
+def roi_sources() -> str:
+    """The works that the published ranges and their course with age come from."""
+    keys = dict.fromkeys(key for one in RANGES.values() for key in one.cite)
+    keys |= dict.fromkeys(('langkammer2012', 'persson2015'))
+    return '\n'.join(f'- {_reference(works()[key])}' for key in keys)
+
+
 def _options(parser: argparse.ArgumentParser) -> str:
     parts = []
     for group in parser._action_groups:  # noqa: SLF001 - argparse offers no public list
@@ -224,6 +263,10 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     'outputs': outputs,
     'command-line': command_line,
     'demo-command-line': demo_command_line,
+    'roi-command-line': roi_command_line,
+    'roi-columns': roi_columns,
+    'roi-ranges': roi_ranges,
+    'roi-sources': roi_sources,
     'benchmarks': benchmarks,
     'accuracy': accuracy,
 }

@@ -13,8 +13,11 @@ import pytest
 from bidsqsm.catalog import STEPS
 from bidsqsm.cli.demo import add_arguments, options_from
 from bidsqsm.cli.parser import build_parser, parse_arguments
+from bidsqsm.cli.roi import add_arguments as add_roi_arguments
+from bidsqsm.cli.roi import check_arguments
 from bidsqsm.io.bibliography import works
 from bidsqsm.io.products import PRODUCTS
+from bidsqsm.rois.table import columns
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / 'docs'
@@ -66,12 +69,19 @@ def test_every_product_is_documented_with_its_unit(tables, key):
 
 
 def test_every_option_is_documented(tables):
-    text = tables.command_line() + tables.demo_command_line()
-    demo = argparse.ArgumentParser()
+    text = tables.command_line() + tables.demo_command_line() + tables.roi_command_line()
+    demo, roi = argparse.ArgumentParser(), argparse.ArgumentParser()
     add_arguments(demo)
-    parsers = (build_parser(), demo)
+    add_roi_arguments(roi)
+    parsers = (build_parser(), demo, roi)
     options = [s for p in parsers for a in p._actions for s in a.option_strings]  # noqa: SLF001
     assert [option for option in options if f'`{option}`' not in text] == []
+
+
+def test_every_column_of_the_table_of_regions_is_documented(tables):
+    text = tables.roi_columns()
+    assert [name for name in columns() if f'| `{name}` |' not in text] == []
+    assert '| `se` | ppm | Standard error' in text
 
 
 def test_every_generated_part_stands_on_a_page_and_leaves_no_marker(tables):
@@ -104,7 +114,8 @@ def commands_of(page: Path) -> list[list[str]]:
         for line in re.split(r'\n|&&', block):
             words = words_of(line)
             starts = [n for n, word in enumerate(words) if word in ('bidsqsm', 'bidsqsm.sif')]
-            if starts and ('participant' in words or words[:2] == ['bidsqsm', 'demo']):
+            other = words[:2] in (['bidsqsm', 'demo'], ['bidsqsm', 'roi'])
+            if starts and ('participant' in words or other):
                 found.append(words[starts[-1] + 1 :])
     return found
 
@@ -131,6 +142,10 @@ def test_printed_commands_parse(page, elsewhere):
             parser = argparse.ArgumentParser()
             add_arguments(parser)
             options_from(parser.parse_args(words[1:]))
+        elif words[0] == 'roi':
+            parser = argparse.ArgumentParser()
+            add_roi_arguments(parser)
+            check_arguments(parser.parse_args(words[1:]))
         else:
             config = parse_arguments(words)
             assert config.work_dir not in (config.bids_dir, config.output_dir)

@@ -13,6 +13,7 @@ from bidsqsm.qsm.structures import MERGED, STRUCTURES, Label
 
 BOTH = 'B'
 _SIDES = (BOTH, 'L', 'R')
+_FIRST = 1000  # lowest number of a combined row
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _row(base: int, structure: str, side: str, name: str, members: list[int]) ->
 
 def _beyond(names: Sequence[Label]) -> int:
     # BIDS wants whole numbers, each once: take them from above all labels
-    base = 1000
+    base = _FIRST
     while base <= max((n.index for n in names), default=0):
         base *= 10
     return base
@@ -133,6 +134,26 @@ def with_unnamed(labels: Labels, names: Sequence[Label]) -> tuple[tuple[Label, .
     return (*names, *(Label(i, f'label-{i}', '', '') for i in new)), warnings
 
 
+def without_combined(names: Sequence[Label], labels: Labels) -> tuple[Label, ...]:
+    """Leave out rows that combine labels, where a table of regions serves as a list of names.
+
+    Parameters
+    ----------
+    names
+        Labels as read from a table.
+    labels : (nx, ny, nz) integer array
+        Label image; what it has is no combined row.
+
+    """
+    present = set(np.unique(labels).tolist())
+
+    def combines(label: Label) -> bool:
+        called = {f'{label.structure}{side}' for side in ('', '_L', '_R')}
+        return label.index >= _FIRST and label.name in called and label.index not in present
+
+    return tuple(label for label in names if not combines(label))
+
+
 class Places:
     """Where the voxels of every label are, found in one pass over the image."""
 
@@ -151,4 +172,4 @@ class Places:
         return np.sort(np.concatenate(parts))
 
 
-__all__ = ['BOTH', 'Places', 'Region', 'regions_of', 'with_unnamed']
+__all__ = ['BOTH', 'Places', 'Region', 'regions_of', 'with_unnamed', 'without_combined']

@@ -91,7 +91,8 @@ def roi_table(
     spread = None
     if noise is not None and grid is not None:
         spread = Noise.within(noise, known.reshape(mask.shape), grid)
-    voxel, places = math.prod(float(size) for size in voxel_size), Places(labels)
+    # the copies of an affine in different files differ in the seventh digit
+    voxel, places = math.prod(round(float(size), 5) for size in voxel_size), Places(labels)
     rows = []
     for region in regions_of(names):
         where = places.of(region.members)
@@ -99,7 +100,7 @@ def roi_table(
         enough = where.size > 0 and inside.size >= coverage_limit * where.size
         row = _about(region, where.size, inside.size, voxel)
         row |= summary(chi[inside] if enough else chi[:0])
-        row['se'] = spread.error_of_mean(inside) if spread and enough else math.nan
+        row['se'] = _digits(spread.error_of_mean(inside)) if spread and enough else math.nan
         row['mean_wholebrain'] = row['mean'] - whole_brain
         row['mean_csf'] = math.nan if csf is None else row['mean'] - csf
         row |= _against_literature(region, row['mean_wholebrain'], age)
@@ -134,6 +135,10 @@ def _check(
             )
     if not 0 <= coverage_limit <= 1:
         raise ValueError(f'the coverage limit is {coverage_limit:g}, expected 0 to 1')
+
+
+def _digits(value: float) -> float:
+    return float(f'{value:.4g}')
 
 
 def _about(region: Region, whole: int, measured: int, voxel: float) -> dict[str, Any]:

@@ -1,0 +1,120 @@
+"""``bidsqsm roi``: measure the regions of an atlas in maps, whoever made them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bidsqsm.io.dataset import write_dataset_files
+from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.participants import ages_of
+from bidsqsm.qsm.jit import threads
+from bidsqsm.rois.derivatives import Found, find_measurable
+from bidsqsm.rois.given import Files, measure, write_measurement
+
+_SINGLE = ('chi', 'labels', 'mask', 'r2star', 't2star', 'local_field', 'noise', 'units')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the sub-command."""
+    add = parser.add_argument
+    add('derivatives', type=Path, nargs='?', metavar='DIR',
+        help='derivatives of bidsqsm, every run of which is measured that has atlas-*_dseg images; '
+        'or leave it out and name files')  # fmt: skip
+    add('--chi', type=Path, metavar='FILE',
+        help='susceptibility map, in ppm or, if the JSON beside it says so, in ppb')  # fmt: skip
+    add('--labels', type=Path, metavar='FILE', help='label image on the same grid')
+    add('--names', type=Path, metavar='TSV',
+        help='names of the labels: columns index, name and, if wished, hemisphere '
+        '(without it, label-<index>; for DIR, the table beside each label image)')  # fmt: skip
+    add('--mask', type=Path, metavar='FILE',
+        help='voxels that have a susceptibility (default: where the map is not 0)')  # fmt: skip
+    add('--r2star', type=Path, metavar='FILE', help='R2* map, in 1/s')
+    add('--t2star', type=Path, metavar='FILE', help='T2* map, in s')
+    add('--local-field', type=Path, metavar='FILE', help='local field, in Hz')
+    add('--noise', type=Path, metavar='FILE',
+        help='standard deviation of the field, in Hz, for the standard error')  # fmt: skip
+    add('--units', choices=('ppm', 'ppb'), default='',
+        help='unit of the susceptibility map, where no JSON tells it')  # fmt: skip
+    add('--age', type=float, metavar='YEARS',
+        help='for the published ranges (default: for DIR, as in participants.tsv)')  # fmt: skip
+    add('--coverage', type=float, default=0.5, metavar='SHARE',
+        help='of a label that must lie in the mask for it to have values '
+        '(default: %(default)s)')  # fmt: skip
+    add('--out', type=Path, required=True, metavar='PATH',
+        help='table (.tsv) to write; for DIR, a folder')  # fmt: skip
+    add('--overwrite', action='store_true', help='replace tables that are there')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure; 0 when done, 1 when some maps could not be measured, 2 for wrong input."""
+    parser = argparse.ArgumentParser(
+        prog='bidsqsm roi', description='Measure the regions of an atlas in maps.'
+    )
+    add_arguments(parser)
+    arguments = parser.parse_args(argv)
+    try:
+        check_arguments(arguments)
+        with threads(1):
+            if arguments.derivatives:
+                return _measure_folder(arguments)
+            _measure_files(arguments)
+    except (DatasetError, ValueError, OSError) as error:
+        sys.stderr.write(f'bidsqsm roi failed: {error}\n')
+        return 2
+    return 0
+
+
+def check_arguments(arguments: argparse.Namespace) -> None:
+    """Refuse what does not go together."""
+    given = [f'--{name.replace("_", "-")}' for name in _SINGLE if getattr(arguments, name)]
+    if arguments.derivatives and given:
+        raise ValueError(
+            f'{given[0]} names a file, and {arguments.derivatives} a folder that is searched: '
+            'give one or the other'
+        )
+    if not arguments.derivatives and not (arguments.chi and arguments.labels):
+        raise ValueError('expected --chi and --labels, or a folder of derivatives: give either')
+    if not 0 <= arguments.coverage <= 1:
+        raise ValueError(f'--coverage {arguments.coverage:g}: expected a share from 0 to 1')
+    if arguments.age is not None and not 0 <= arguments.age <= 130:
+        raise ValueError(f'--age {arguments.age:g}: expected an age in years')
+
+
+def _measure_files(arguments: argparse.Namespace) -> None:
+    paths = {name: getattr(arguments, name) for name in (*_SINGLE, 'names')}
+    _write(Files(**paths), arguments.out, arguments.age, arguments)
+
+
+def _measure_folder(arguments: argparse.Namespace) -> int:
+    root, out = arguments.derivatives, arguments.out
+    found = find_measurable(root, arguments.names)
+    ages = ages_of(root)
+    failed = 0
+    for one in found:
+        age = arguments.age if arguments.age is not None else ages.get(one.subject)
+        try:
+            _write(one.files, out / one.path, age, arguments)
+        except (DatasetError, ValueError) as error:
+            failed += 1
+            sys.stderr.write(f'{_called(one)}: {error}\n')
+    if not (out / 'dataset_description.json').is_file():
+        write_dataset_files(out, {'maps': root})
+    if failed:
+        sys.stderr.write(f'bidsqsm roi failed: {failed} of {len(found)} tables not written\n')
+    return 1 if failed else 0
+
+
+def _write(files: Files, path: Path, age: float | None, arguments: argparse.Namespace) -> None:
+    measured = measure(files, age=age, coverage=arguments.coverage)
+    sources = {**files.images, **({'names': files.names} if files.names else {})}
+    write_measurement(measured, path, sources, overwrite=arguments.overwrite)
+    for note in measured.notes:
+        sys.stdout.write(f'{path.name}: {note}\n')
+    sys.stdout.write(f'Wrote {len(measured.table)} regions to {path}\n')
+
+
+def _called(found: Found) -> str:
+    return found.path.name.removesuffix('_dseg.tsv')

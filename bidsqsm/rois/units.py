@@ -1,0 +1,134 @@
+"""Units of maps that were made elsewhere, as their sidecars tell them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.nifti import load_volume
+from bidsqsm.qsm.grid import Volume
+from bidsqsm.qsm.units import imaging_frequency_of
+from bidsqsm.rois.files import in_hz, in_ppm
+
+#: Known units of each map, the one that the table has first, and what they are multiplied by
+UNITS: Mapping[str, Mapping[str, float]] = {
+    'chi': {'ppm': 1, 'ppb': 1e-3},
+    'r2star': {'1/s': 1, 's^-1': 1, 's-1': 1, 'Hz': 1, '1/ms': 1e3, 'ms^-1': 1e3},
+    't2star': {'s': 1, 'ms': 1e-3},
+    'local_field': {'Hz': 1, 'ppm': 1, 'ppb': 1e-3},
+    'noise': {'Hz': 1, 'ppm': 1, 'ppb': 1e-3},
+}
+#: Median size beyond which a map cannot be in the unit that the table has, and what it may be in
+_BEYOND = {'chi': (1.0, 'ppm', 'ppb'), 't2star': (2.0, 's', 'ms')}
+
+
+def as_bids_has_it(
+    key: str, values: Volume, path: Path, chi: Path, units: str = ''
+) -> tuple[Volume, list[str]]:
+    """Bring a map into the unit of the table: ppm, 1/s, s or Hz.
+
+    Parameters
+    ----------
+    key
+        ``chi``, ``r2star``, ``t2star`` or ``local_field``.
+    values : (nx, ny, nz) float32 array
+        As read.
+    path
+        The file, for its sidecar.
+    chi
+        File of the susceptibility, whose sidecar may tell the imaging frequency.
+    units
+        Where the user tells them; they go before those of the sidecar.
+
+    Returns
+    -------
+    values, notes
+        A sentence where something was converted.
+
+    Raises
+    ------
+    DatasetError
+        Where the unit is not known, or the values cannot be in the one that is taken.
+
+    """
+    wanted = next(iter(UNITS[key]))
+    found = units or unit_of(key, path)
+    _check_size(key, values, path, found)
+    scaled = not found or (found != 'ppm' and UNITS[key][found] == 1)
+    if scaled or found == wanted:
+        return values, []
+    values = values * np.float32(UNITS[key][found])
+    if key == 'local_field':
+        values = in_hz(values, frequency_of(path, chi))
+    return values, [f'{path.name} is in {found} and was converted to {wanted}.']
+
+
+def unit_of(key: str, path: Path) -> str:
+    """The unit that a sidecar tells, empty where it tells none."""
+    found = f'{sidecar_of(path).get("Units", "")}'.strip()
+    if found and found not in UNITS[key]:
+        raise DatasetError(
+            f'{path} is in {found!r} by its sidecar, expected one of {", ".join(UNITS[key])}: '
+            'correct Units in the sidecar, or convert the map'
+        )
+    return found
+
+
+def _check_size(key: str, values: Volume, path: Path, units: str) -> None:
+    if key not in _BEYOND or units:
+        return
+    limit, wanted, other = _BEYOND[key]
+    sizes = np.abs(values[np.isfinite(values) & (values != 0)])
+    if sizes.size and (median := float(np.median(sizes))) > limit:
+        how = ' or give --units' if key == 'chi' else ''
+        raise DatasetError(
+            f'{path} has a median size of {median:.3g} and no Units in a sidecar, expected {wanted} '
+            f'(it may be in {other}): write "Units": "{other}" into the JSON beside it{how}'
+        )
+
+
+def noise_in_ppm(path: Path, chi: Path) -> Volume:
+    """Read the noise of the field, in ppm (float64); Hz where the sidecar tells no unit."""
+    values, units = load_volume(path)[0], unit_of('noise', path) or 'Hz'
+    if units == 'Hz':
+        return in_ppm(values, frequency_of(path, chi))
+    return np.asarray(values.astype(np.float64) * UNITS['noise'][units])
+
+
+def frequency_of(*paths: Path) -> float:
+    """Imaging frequency (MHz) from the first sidecar that has it, or the field strength."""
+    known = [sidecar_of(path) for path in paths]
+    for content in known:
+        if frequency := _positive(content.get('ImagingFrequency')):
+            return frequency
+    for content in known:
+        if strength := _positive(content.get('MagneticFieldStrength')):
+            return imaging_frequency_of(strength)
+    raise DatasetError(
+        f'{paths[0]} has no ImagingFrequency in its sidecar, expected it to convert Hz and ppm: '
+        'write it (in MHz) into the JSON beside the file'
+    )
+
+
+def _positive(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and value > 0 else 0.0
+
+
+def sidecar_of(path: Path) -> dict[str, Any]:
+    """The JSON beside a file, empty where there is none."""
+    beside = path.with_name(path.name.removesuffix('.gz')).with_suffix('.json')
+    if not beside.is_file():
+        return {}
+    try:
+        content = json.loads(beside.read_text(encoding='utf-8-sig'))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f'{beside} cannot be read ({error}), expected JSON: mend it') from error
+    return content if isinstance(content, dict) else {}
+
+
+__all__ = ['UNITS', 'as_bids_has_it', 'frequency_of', 'noise_in_ppm', 'sidecar_of', 'unit_of']
