@@ -101,7 +101,7 @@ def with_t1w_mask(run: GreRun, given: Given, masks: list[Path], t1w: Header | No
     names = given.subject_names()
     folders = freesurfer.subject_folders(given.folder, names)
     paths = [folder / mask for folder in folders for mask in freesurfer.MASKS]
-    for path in (*masks, *(path for path in paths if path.is_file())):
+    for path in (*masks, *filter(_is_there, paths)):
         try:
             _check_mask(path, t1w)
         except DatasetError as error:
@@ -161,7 +161,7 @@ def _candidates(given: Given) -> Iterator[Candidate]:
 def _of_freesurfer(given: Given) -> Iterator[Candidate]:
     for folder in freesurfer.subject_folders(given.folder, given.subject_names()):
         for name, file in freesurfer.SEGMENTATIONS:
-            if (folder / file).is_file():
+            if _is_there(folder / file):
                 yield Candidate(name, folder / file, 'T1w')
                 break
 
@@ -258,6 +258,11 @@ def _check_place(path: Path, low: np.ndarray, high: np.ndarray, beside: Header) 
             f'{path.name} has its labels around ({centre}) mm, expected them within '
             f'{beside.path.name}: give the one of this subject and session'
         )
+
+
+def _is_there(path: Path) -> bool:
+    # a link to a file that was not fetched is worth a sentence
+    return path.is_file() or path.is_symlink()
 
 
 def _letters(text: str) -> str:

@@ -115,17 +115,28 @@ def _leans_on_t1w(run: GreRun) -> tuple[object, ...]:
 
 
 def _without_stray(run: GreRun) -> GreRun:
-    """Leave out labels in the space of a T1w that nothing leads to."""
+    """Leave out what lies in the space of a T1w, where nothing leads there."""
     if run.t1w is not None or 'orig:T1w' in run.transforms:
         return run
-    stray = [one for one in run.segmentations if one.space == 'T1w']
+    transforms = {key: path for key, path in run.transforms.items() if 'T1w' not in key}
+    segmentations = tuple(one for one in run.segmentations if one.space != 'T1w')
+    lost = {
+        **{path: 'Transform' for key, path in run.transforms.items() if key not in transforms},
+        **{one.path: 'Segmentation' for one in run.segmentations if one not in segmentations},
+        **({} if run.t1w_mask is None else {run.t1w_mask: 'Brain mask of the T1w'}),
+    }
     said = [
-        f'Segmentation not used: {one.path.name} lies in the space of a T1w, and the run has '
-        'none: add the T1w or a transform to it.'
-        for one in stray
+        f'{what} not used: {path.name} lies in the space of a T1w, and the run has none: '
+        'add the T1w or a transform to it.'
+        for path, what in lost.items()
     ]
-    kept = tuple(one for one in run.segmentations if one.space != 'T1w')
-    return replace(run, segmentations=kept, warnings=(*run.warnings, *said))
+    return replace(
+        run,
+        t1w_mask=None,
+        transforms=transforms,
+        segmentations=segmentations,
+        warnings=(*run.warnings, *said),
+    )
 
 
 def with_mask_pattern(run: GreRun, pattern: str) -> GreRun:

@@ -14,6 +14,7 @@ from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.freesurfer import KNOWN, MEASURED
 from bidsqsm.io.given import load_mask
 from bidsqsm.io.inputs import GreRun, Skipped, find_runs, run_table
+from bidsqsm.io.orientations import orientation_sets, run_from_json
 from bidsqsm.io.segmentation import load_labels
 from bidsqsm.io.sidecars import sources
 from bidsqsm.io.transforms import check_transform
@@ -335,13 +336,33 @@ def test_a_damaged_freesurfer_file_is_left_out_with_a_sentence(with_t1w, given):
     assert 'aseg.mgz cannot be read' in run.warnings[0]
 
 
-def test_labels_of_a_t1w_that_is_not_there_are_left_out(one_run, given):
-    freesurfer_file(given.root / 'sub-01/mri/aseg.mgz', block(SHAPE, 10), TILTED)
+def test_what_lies_where_no_t1w_is_known_is_left_out(one_run, given):
+    mri = given.root / 'sub-01/mri'
+    for name in ('aseg', 'mask'):
+        freesurfer_file(mri / f'{name}.mgz', block(SHAPE, 10), TILTED)
+    transform(given, f'sub-01_from-T1w_to-{TEMPLATE}_mode-image_xfm.h5')
     run = first(one_run, given)
-    assert run.segmentations == ()
-    assert 'aseg.mgz lies in the space of a T1w, and the run has none' in run.warnings[0]
+    assert (run.t1w_mask, run.transforms, run.segmentations) == (None, {}, ())
+    for what in ('Transform', 'Segmentation', 'Brain mask of the T1w'):
+        assert sum(said.startswith(f'{what} not used: ') for said in run.warnings) == 1
+    assert 'lies in the space of a T1w, and the run has none' in run.warnings[0]
     transform(given, 'sub-01_from-orig_to-T1w_mode-image_xfm.txt')
-    assert len(first(one_run, given).segmentations) == 1
+    run = first(one_run, given)
+    assert (run.t1w_mask, len(run.transforms)) == (mri / 'mask.mgz', 2)
+    assert len(run.segmentations) == 1
+    assert run.warnings == ()
+
+
+def test_files_that_were_not_fetched_are_named(with_t1w, given):
+    mri = given.root / 'sub-01/mri'
+    mri.mkdir(parents=True)
+    (mri / 'aseg.mgz').symlink_to('annex/aseg.mgz')
+    whole = transform(given, 'sub-01_from-orig_to-T1w_mode-image_xfm.txt')
+    whole.unlink()
+    whole.symlink_to('annex/xfm.txt')
+    said = '\n'.join(first(with_t1w, given).warnings)
+    assert 'aseg.mgz cannot be read' in said
+    assert 'xfm.txt is a link to nothing' in said
 
 
 def test_an_empty_mask_of_the_t1w_is_left_out(with_t1w, given):
@@ -377,6 +398,18 @@ def test_the_t1w_of_another_session_is_said(skeleton):
     run = first(skeleton)
     assert run.t1w is not None
     assert run.warnings[0].startswith('sub-01_ses-b_T1w.nii.gz is of another session than the run')
+
+
+def test_a_set_of_orientations_keeps_what_was_found_for_each_run(skeleton, given):
+    for acq in ('x', 'y', 'z'):
+        skeleton.megre(f'sub-01_acq-{acq}', echo_times=(0.02,))
+        image = given.image(f'sub-01_acq-{acq}_dseg.nii.gz', data=block(SHAPE, 1))
+        image.with_name(f'sub-01_acq-{acq}_dseg.tsv').write_text('index\tname\n1\tputamen\n')
+        transform(given, f'sub-01_acq-{acq}_from-orig_to-T1w_mode-image_xfm.txt')
+    (joint,) = orientation_sets(runs_of(skeleton, given), 'acq')
+    assert run_from_json(joint.to_json()) == joint
+    found = [path for path in sources(joint, {'g': given.root}) if path.startswith('bids:g:')]
+    assert len(found) == len(set(found)) == 6
 
 
 def test_all_that_was_found_is_kept_listed_and_shown(with_t1w, given):
