@@ -9,6 +9,7 @@ from importlib import import_module
 #: Sub-commands and the modules whose ``main`` takes their arguments.
 COMMANDS = {
     'demo': 'bidsqsm.cli.demo',
+    'fetch-templates': 'bidsqsm.cli.fetch',
     'roi': 'bidsqsm.cli.roi',
 }
 

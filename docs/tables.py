@@ -13,6 +13,7 @@ from textwrap import indent
 from typing import Any
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.cli import fetch
 from bidsqsm.cli.demo import add_arguments
 from bidsqsm.cli.parser import build_parser
 from bidsqsm.cli.roi import add_arguments as add_roi_arguments
@@ -185,6 +186,13 @@ def roi_sources() -> str:
     return '\n'.join(f'- {_reference(works()[key])}' for key in keys)
 
 
+def fetch_command_line() -> str:
+    """Every option of the command that fetches templates."""
+    parser = argparse.ArgumentParser(prog='bidsqsm fetch-templates')
+    fetch.add_arguments(parser)
+    return _options(parser)
+
+
 def _options(parser: argparse.ArgumentParser) -> str:
     parts = []
     for group in parser._action_groups:  # noqa: SLF001 - argparse offers no public list
@@ -267,6 +275,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     'roi-columns': roi_columns,
     'roi-ranges': roi_ranges,
     'roi-sources': roi_sources,
+    'fetch-command-line': fetch_command_line,
     'benchmarks': benchmarks,
     'accuracy': accuracy,
 }

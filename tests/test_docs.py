@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.cli import fetch
 from bidsqsm.cli.demo import add_arguments, options_from
 from bidsqsm.cli.parser import build_parser, parse_arguments
 from bidsqsm.cli.roi import add_arguments as add_roi_arguments
@@ -25,6 +26,7 @@ DOCS = ROOT / 'docs'
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason='needs a source checkout')
 
 PAGES = [ROOT / 'README.md', *sorted(DOCS.rglob('*.md'))]
+BESIDE = ('demo', 'fetch-templates', 'roi')
 METHODS = [(step, method) for step in STEPS.values() for method in step.methods]
 
 
@@ -70,10 +72,12 @@ def test_every_product_is_documented_with_its_unit(tables, key):
 
 def test_every_option_is_documented(tables):
     text = tables.command_line() + tables.demo_command_line() + tables.roi_command_line()
-    demo, roi = argparse.ArgumentParser(), argparse.ArgumentParser()
-    add_arguments(demo)
-    add_roi_arguments(roi)
-    parsers = (build_parser(), demo, roi)
+    text += tables.fetch_command_line()
+    parsers = [build_parser(), *(argparse.ArgumentParser() for _ in range(3))]
+    for add, parser in zip(
+        (add_arguments, add_roi_arguments, fetch.add_arguments), parsers[1:], strict=True
+    ):
+        add(parser)
     options = [s for p in parsers for a in p._actions for s in a.option_strings]  # noqa: SLF001
     assert [option for option in options if f'`{option}`' not in text] == []
 
@@ -114,8 +118,8 @@ def commands_of(page: Path) -> list[list[str]]:
         for line in re.split(r'\n|&&', block):
             words = words_of(line)
             starts = [n for n, word in enumerate(words) if word in ('bidsqsm', 'bidsqsm.sif')]
-            other = words[:2] in (['bidsqsm', 'demo'], ['bidsqsm', 'roi'])
-            if starts and ('participant' in words or other):
+            beside = words[:1] == ['bidsqsm'] and words[1:2] and words[1] in BESIDE
+            if starts and ('participant' in words or beside):
                 found.append(words[starts[-1] + 1 :])
     return found
 
@@ -146,6 +150,10 @@ def test_printed_commands_parse(page, elsewhere):
             parser = argparse.ArgumentParser()
             add_roi_arguments(parser)
             check_arguments(parser.parse_args(words[1:]))
+        elif words[0] == 'fetch-templates':
+            parser = argparse.ArgumentParser()
+            fetch.add_arguments(parser)
+            fetch.wanted_from(parser.parse_args(words[1:]))
         else:
             config = parse_arguments(words)
             assert config.work_dir not in (config.bids_dir, config.output_dir)
