@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from bidsqsm.io.atlas_checks import check_labels, check_template, read_values
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.label_table import read_labels
 from bidsqsm.io.nifti import Affine
 from bidsqsm.io.template_files import (
     DEFAULT_ATLAS,
@@ -26,7 +26,7 @@ from bidsqsm.io.template_files import (
     template_files,
     unknown_atlas,
 )
-from bidsqsm.qsm.structures import Label, make_label
+from bidsqsm.qsm.structures import Label
 
 _ENDINGS = ('.nii.gz', '.nii')
 
@@ -141,43 +141,6 @@ def resolve_template(spec: str) -> Template:
         template = Template(name, *template_files(name, resolution), resolution)
     check_template(template.t1w, template.mask)
     return template
-
-
-def read_labels(tsv: Path) -> tuple[Label, ...]:
-    """Read a BIDS label table.
-
-    Parameters
-    ----------
-    tsv
-        With the columns ``index`` and ``name`` and, by choice, ``hemisphere``. The row of the
-        background (index 0) is left out.
-
-    """
-    try:
-        # utf-8-sig: spreadsheets begin a file with a mark
-        with tsv.open(newline='', encoding='utf-8-sig') as stream:
-            rows = list(csv.DictReader(stream, delimiter='\t'))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(
-            f'{tsv} cannot be read ({error}), expected a table of labels'
-        ) from error
-    columns = [*rows[0]] if rows else []
-    if not {'index', 'name'} <= {*columns}:
-        have = ', '.join(map(str, columns)) or 'no rows'
-        raise DatasetError(
-            f'{tsv} has {have}, expected at least the columns index and name, parted by tabs: '
-            'write them into its first line'
-        )
-    labels: dict[int, Label] = {}
-    for number, row in enumerate(rows, start=2):
-        label = _label_of(row, f'{tsv}, line {number}')
-        if label.index in labels:
-            raise DatasetError(
-                f'{tsv}, line {number}: index {label.index} was there before '
-                f'({labels[label.index].name}), expected every index once: remove one of them'
-            )
-        labels[label.index] = label
-    return tuple(label for label in labels.values() if label.index)
 
 
 def read_dseg(atlas: Atlas) -> tuple[npt.NDArray[np.int32], Affine]:
@@ -295,16 +258,6 @@ def _alphanumeric(text: str) -> str:
 def _image(folder: Path, stem: str) -> Path | None:
     files = [folder / f'{stem}{ending}' for ending in _ENDINGS]
     return next((file for file in files if file.is_file()), None)
-
-
-def _label_of(row: Mapping[str, Any], where: str) -> Label:
-    text, name = f'{row["index"] or ""}'.strip(), f'{row["name"] or ""}'.strip()
-    if not re.fullmatch(r'\d+(\.0*)?', text):
-        raise DatasetError(f'{where}: the index is {text!r}, expected a whole number: mend it')
-    try:
-        return make_label(int(float(text)), name, f'{row.get("hemisphere") or ""}')
-    except ValueError as error:
-        raise DatasetError(f'{where}: {error}') from error
 
 
 __all__ = [

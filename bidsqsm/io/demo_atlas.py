@@ -12,9 +12,8 @@ import numpy.typing as npt
 from bidsqsm import __version__
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.demo import default_shape, scan_affine
-from bidsqsm.io.nifti import save_volume
+from bidsqsm.io.nifti import Affine, save_volume
 from bidsqsm.io.templates import mni_templates
-from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.phantom.anatomy import Subject, build_anatomy
 from bidsqsm.qsm.phantom.head import make_t1w_and_labels
 from bidsqsm.qsm.phantom.labels import LABELS, NUCLEUS_VALUES
@@ -32,7 +31,7 @@ T1-weighted image, with its brain mask and the nuclei in their nominal places.
 
 
 @functools.lru_cache(maxsize=2)
-def average_head(resolution: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8], Volume]:
+def average_head(resolution: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8], Affine]:
     """Head that no subject's warp, size, texture, vessels or lesions have changed.
 
     Parameters
@@ -56,7 +55,7 @@ def average_head(resolution: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np
     nobody = Subject(average=True)
     anatomy = build_anatomy(mni_templates(resolution), nobody)
     t1w, labels = make_t1w_and_labels(anatomy, nobody, shape, affine)
-    return np.rint(1200 * t1w).astype(np.int16), labels, affine
+    return np.rint(1200 * t1w).astype(np.int16), labels, np.asarray(affine, float)
 
 
 def write_atlas(folder: Path, resolution: int) -> None:

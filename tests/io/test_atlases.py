@@ -317,6 +317,11 @@ def test_a_folder_that_cannot_be_an_atlas_is_refused(spoil, says, tmp_path):
     assert str(folder) in f'{raised.value}' or 'one grid' in says
 
 
+def test_a_folder_without_an_image_is_no_output_space(tmp_path):
+    with pytest.raises(DatasetError, match='expected a T1-weighted'):
+        resolve_template(str(tmp_path))
+
+
 def test_two_atlases_of_one_name_are_refused(home, tmp_path):
     folder = make_atlas(tmp_path / 'mine', {'Name': 'MASSP20'})
     with pytest.raises(DatasetError, match='two atlases with the name MASSP20'):
