@@ -108,6 +108,7 @@ def make_products(work_dir: Path) -> dict[str, Path]:
         'magnitude_mask': skull.astype(np.uint8),
         'template_mask': brain.astype(np.uint8),
         'quality_mask': brain.astype(np.uint8),
+        'holed_mask': (brain & (chi < 0.1)).astype(np.uint8),
         'qsm_mask': brain.astype(np.uint8),
         'reference_mask': brain.astype(np.uint8),
         'noise': brain * 0.002,

@@ -136,6 +136,18 @@ def test_rounds_of_steps_that_are_not_used_are_refused(capsys):
     assert 'rounds' not in parse_arguments([*ARGS, '--onestep', 'sstv']).summary()
 
 
+@pytest.mark.parametrize('other', [['--rounds', '2'], ['--orientations', 'ses']])
+def test_two_passes_are_refused_where_they_have_no_place(other, capsys):
+    with pytest.raises(SystemExit):
+        parse_arguments([*ARGS, '--two-pass', *other])
+    assert f'--two-pass does not go together with {other[0]}' in capsys.readouterr().err
+    config = parse_arguments([*ARGS, '--two-pass'])
+    assert config.two_pass
+    assert config.summary()['two_pass'] is True
+    assert 'two-pass = true' in config.to_toml()
+    assert 'two_pass' not in parse_arguments(ARGS).summary()
+
+
 def test_the_command_line_wins_over_the_file_where_only_one_of_two_can_be_used():
     whole = write(parse_arguments(ARGS).to_toml())
     assert 'dipole' not in parse_arguments([*ARGS, *whole, '--onestep', 'sstv']).methods

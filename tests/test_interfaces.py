@@ -17,6 +17,7 @@ from bidsqsm.interfaces.dipole import InvertDipole
 from bidsqsm.interfaces.fieldmap import FitField
 from bidsqsm.interfaces.masking import MakeMask, check, refuse_noise
 from bidsqsm.interfaces.onestep import InvertTotalField
+from bidsqsm.interfaces.passes import CombinePasses, CutHoles
 from bidsqsm.interfaces.preparation import prepare_run, readout_of
 from bidsqsm.interfaces.reference import ReferenceChi, plausibility
 from bidsqsm.interfaces.sign import expected_sign, settle
@@ -422,6 +423,29 @@ def test_brains_that_disagree_are_reported(two_brains, tmp_path):
     facts = MakeMask(**files, method='combined').run(cwd=tmp_path).outputs.facts
     assert facts['template_dice'] == pytest.approx(dice(brain, far), abs=0.03)
     assert any('Dice' in warning for warning in facts['warnings'])
+
+
+def test_two_passes_make_one_map_of_two_files(two_brains, tmp_path):
+    files, brain = two_brains
+    affine = nb.load(files['in_file']).affine
+
+    def saved(name, array):
+        return str(save_volume(array.astype(np.float32), affine, tmp_path / f'{name}.nii'))
+
+    mask, quality = saved('whole', brain), brain * 0.8
+    quality[9:12, 10:13, 10:13] = 0.01
+    cut = CutHoles(in_mask=mask, quality=saved('q', quality), residual=files['residual'])
+    holed = nb.load(cut.run(cwd=tmp_path).outputs.mask).get_fdata() > 0
+    assert not holed[10, 11, 11]
+    assert holed[10, 16, 11]
+    outputs = CombinePasses(
+        chi=saved('filled', brain * 0.3), mask=mask,
+        holed_chi=saved('first', holed * 0.1), holed_mask=saved('holed', holed),
+    ).run(cwd=tmp_path).outputs  # fmt: skip
+    np.testing.assert_allclose(nb.load(outputs.chi).get_fdata(), brain * 0.1, atol=1e-6)
+    np.testing.assert_array_equal(nb.load(outputs.holed_mask).get_fdata() > 0, holed)
+    assert outputs.facts['filled_voxels'] == (brain & ~holed).sum()
+    assert outputs.facts['shift_of_filled'] == pytest.approx(-0.2, abs=1e-5)
 
 
 def test_the_template_method_without_a_template_says_what_it_needs(two_brains, tmp_path):

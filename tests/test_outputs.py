@@ -83,7 +83,7 @@ def test_every_product_has_its_place_and_its_sidecar(written):
         f'anat/{P}_desc-rmse_R2starmap',
         f'anat/{P}_desc-fatfraction_probseg',
         *(f'anat/{P}_desc-{name}_mask' for name in ('brain', 'qsm', 'reference')),
-        *(f'anat/{P}_desc-{name}_mask' for name in ('magnitude', 'template', 'quality')),
+        *(f'anat/{P}_desc-{name}_mask' for name in ('magnitude', 'template', 'quality', 'holed')),
         f'anat/{P}_part-mag_desc-rss_T2starw',
         f'anat/{P}_desc-residual_T2starw',
         f'anat/{P}_desc-quality_probseg',

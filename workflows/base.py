@@ -63,6 +63,7 @@ def init_subject_wf(config: Config, subject: str, runs: Sequence[GreRun]) -> Wor
             choices=config.methods,
             phase_sign=config.phase_sign,
             rounds=config.rounds,
+            two_pass=config.two_pass,
             wishes=config.wishes,
             force=config.force,
             links=dataset_links(config),

@@ -18,6 +18,7 @@ from bidsqsm.workflows.fieldmap import init_fieldmap_wf
 from bidsqsm.workflows.masking import init_masking_wf
 from bidsqsm.workflows.onestep import init_onestep_wf
 from bidsqsm.workflows.outputs import init_outputs_wf
+from bidsqsm.workflows.passes import init_holes_wf, init_passes_wf, pass_links
 from bidsqsm.workflows.phase import init_phase_wf, init_sign_wf
 from bidsqsm.workflows.reference import init_reference_wf
 from bidsqsm.workflows.relaxometry import init_relaxometry_wf
@@ -81,6 +82,7 @@ PRODUCTS: Mapping[str, str] = {
     'total_field': 'sign_wf.total_field',
     'local_field': 'background_wf.local_field',
     'qsm_mask': 'dipole_wf.mask',
+    'holed_mask': 'passes_wf.holed_mask',
     'chi': 'reference_wf.chi',
     'reference_mask': 'reference_wf.region',
 }
@@ -105,6 +107,7 @@ FACTS: Mapping[str, str] = {
     'background': 'background_wf.facts',
     'dipole': 'dipole_wf.facts',
     'onestep': 'onestep_wf.facts',
+    'two_pass': 'passes_wf.facts',
     'joint': 'joint_wf.facts',
     'reference': 'reference_wf.facts',
 }
@@ -117,6 +120,7 @@ def init_run_wf(
     choices: Mapping[str, Choice],
     phase_sign: str = 'auto',
     rounds: int = 1,
+    two_pass: bool = False,
     wishes: Mapping[str, str] | None = None,
     force: tuple[str, ...] = (),
     links: Mapping[str, Path] | None = None,
@@ -138,6 +142,9 @@ def init_run_wf(
     rounds
         How often the background is removed and the rest inverted; from the second time on, the
         field of the map so far is set aside first.
+    two_pass
+        Whether the map is made twice, the first time with holes in the mask where the phase is
+        unreliable; not together with ``rounds``.
     wishes
         Whether to remove ``alternation``, ``bipolar`` and ``offset``: ``auto``, ``yes`` or ``no``.
     force
@@ -153,6 +160,8 @@ def init_run_wf(
     workflow = Workflow(name=name or workflow_name(run.name))
     choices = in_use(choices)
     steps = _steps(run, choices, phase_sign, rounds, omp_nthreads)
+    if two_pass:
+        steps |= _pass_steps(run, choices, omp_nthreads)
     steps['phase_wf'] = init_phase_wf(
         run=run,
         coil=choices['coil'],
@@ -179,7 +188,8 @@ def init_run_wf(
     )
     saved = [(source, f'outputs_wf.{key}') for key, source in products.items()]
     told = [(source, f'outputs_wf.facts_{key}') for key, source in facts.items()]
-    for source, target in (*LINKS, *round_links(rounds), *saved, *told):
+    chain = pass_links(LINKS) if two_pass else (*LINKS, *round_links(rounds))
+    for source, target in (*chain, *saved, *told):
         (maker, output), (taker, field) = source.split('.'), target.split('.')
         if maker in steps and taker in steps:
             workflow.connect(
@@ -232,14 +242,7 @@ def _steps(
         ),
     ]  # fmt: skip
     if 'onestep' in choices:
-        made.append(
-            init_onestep_wf(
-                method=choices['onestep'],
-                echo_times=times,
-                imaging_frequency=run.imaging_frequency,
-                **many,
-            )
-        )
+        made.append(_onestep(run, choices, omp_nthreads))
     else:
         for number in range(1, rounds + 1):
             made.append(
@@ -258,6 +261,39 @@ def _steps(
     if n > 1:  # one echo shows no decay
         decay = init_relaxometry_wf(method=choices['relaxometry'], echo_times=times, **many)
         made.append(decay)
+    return {step.name: step for step in made}
+
+
+def _onestep(
+    run: GreRun, choices: Mapping[str, Choice], omp_nthreads: int, name: str = 'onestep_wf'
+) -> Workflow:
+    return init_onestep_wf(
+        method=choices['onestep'],
+        echo_times=run.echo_times,
+        imaging_frequency=run.imaging_frequency,
+        mem_gb=memory_gb(run.shape, 8 + 4 * run.n_echoes),
+        omp_nthreads=omp_nthreads,
+        name=name,
+    )
+
+
+def _pass_steps(
+    run: GreRun, choices: Mapping[str, Choice], omp_nthreads: int
+) -> dict[str, Workflow]:
+    """What a run in two passes has besides."""
+    few = {'mem_gb': memory_gb(run.shape, 12), 'omp_nthreads': omp_nthreads}
+    light = memory_gb(run.shape, 6)
+    made = [
+        init_holes_wf(method=choices['mask'], mem_gb=light),
+        init_passes_wf(mem_gb=light),
+    ]
+    if 'onestep' in choices:
+        made.append(_onestep(run, choices, omp_nthreads, 'holed_onestep_wf'))
+    else:
+        made += [
+            init_background_wf(method=choices['background'], name='holed_background_wf', **few),
+            init_dipole_wf(method=choices['dipole'], name='holed_dipole_wf', **few),
+        ]
     return {step.name: step for step in made}
 
 

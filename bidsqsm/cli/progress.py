@@ -22,6 +22,7 @@ STAGES: Mapping[str, str] = {
     'remove_background': 'background removal',
     'invert_dipole': 'dipole inversion',
     'invert_total_field': 'inversion in one step',
+    'combine_passes': 'combination of two passes',
     'invert_jointly': 'joint inversion',
     'reference_chi': 'reference',
     'write_derivatives': 'writing',

@@ -123,6 +123,13 @@ def describe_decisions(provenance: Mapping[str, Any]) -> str:
             f'Background removal and inversion were done {found["rounds"]} times, each time with '
             'the field of the map before set aside while the background was removed.'
         )
+    if found.get('two_pass'):
+        sentences.append(
+            'This was done in two passes [@stewart2022]: once with a mask that leaves out voxels of '
+            'unreliable phase and once with the whole mask, whose map was used in the holes of the '
+            f'first only ({found["filled_voxels"]} voxels), after a shift to the same mean around '
+            'them.'
+        )
     if found.get('source', 'made') != 'made':
         sentences.append('The brain mask was given and not computed.')
     if 'template_dice' in found:

@@ -37,6 +37,7 @@ _MEANINGS = {
     'qsm': 'Voxels that have a susceptibility',
     'cosmos': 'From several orientations of the head',
     'cosmosreference': 'Region whose mean is zero in the map from several orientations',
+    'holed': 'Voxels whose susceptibility comes from a mask with holes',
     'reference': 'Region whose mean susceptibility is zero by definition',
 }
 

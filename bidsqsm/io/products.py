@@ -254,6 +254,15 @@ PRODUCTS: Mapping[str, Product] = {
         steps=('mask', 'background', 'onestep'),
         description='Voxels that have a susceptibility: the brain less unreliable edges.',
     ),
+    'holed_mask': Product(
+        folder='anat',
+        suffix='mask',
+        desc='holed',
+        units=None,
+        mask_type='ROI',
+        steps=('mask', 'background', 'onestep'),
+        description='Voxels whose susceptibility comes from the mask with holes (`--two-pass`).',
+    ),
     'reference_mask': Product(
         folder='anat',
         suffix='mask',

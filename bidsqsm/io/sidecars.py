@@ -37,7 +37,9 @@ ACQUISITION_KEYS = (
 
 #: Steps in the order in which a run goes through them.
 CHAIN = (
-    *('coil', 'phase', 'unwrap', 'field', 'mask', 'background', 'dipole', 'onestep', 'joint'),
+    *('coil', 'phase', 'unwrap', 'field', 'mask', 'background', 'dipole', 'onestep'),
+    'two_pass',
+    'joint',
     'reference',
     'relaxometry',
 )

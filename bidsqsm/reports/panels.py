@@ -23,6 +23,7 @@ _OUTLINES = {
     'template_mask': ('template', '#ff5fa2'),
     'magnitude_mask': ('magnitude', '#6fdc6f'),
     'brain_mask': ('brain', _BRAIN),
+    'holed_mask': ('first pass', '#ff8c42'),
     'qsm_mask': ('susceptibility', _QSM),
 }
 _CHI = (-0.1, 0.1)
