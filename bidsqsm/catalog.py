@@ -59,6 +59,9 @@ from bidsqsm.qsm.relaxometry.arlo import arlo
 from bidsqsm.qsm.relaxometry.auto import auto
 from bidsqsm.qsm.relaxometry.loglinear import loglinear
 from bidsqsm.qsm.relaxometry.nlls import nlls
+from bidsqsm.qsm.segmentation.border import border
+from bidsqsm.qsm.segmentation.none import none as labels_as_they_are
+from bidsqsm.qsm.segmentation.trim import trim
 from bidsqsm.qsm.unwrap.best_path import best_path
 from bidsqsm.qsm.unwrap.laplacian import laplacian
 from bidsqsm.qsm.unwrap.romeo import romeo
@@ -220,11 +223,24 @@ RELAXOMETRY = Step(
     ),
 )
 
+ROI_REFINE = Step(
+    'roi_refine',
+    takes='regions of an atlas, susceptibility in ppm, R2* in 1/s',
+    gives='the regions with the borders that the maps show',
+    default='border',
+    methods=(
+        Method('border', border, cite=('li2019atlas', 'lankton2008')),
+        Method('none', labels_as_they_are, cite=('lim2013',)),
+        Method('trim', trim, cite=('bilgic2024',)),
+    ),
+)
+
 #: In the order in which a run goes through them.
 STEPS = {
     step.name: step
     for step in (
         *(COIL, UNWRAP, FIELD, MASK, RELAXOMETRY, BACKGROUND, DIPOLE, ONESTEP, JOINT, REFERENCE),
+        ROI_REFINE,
     )
 }
 

@@ -117,12 +117,17 @@ class Step:
     replaces: tuple[str, ...] = ()
     several: bool = False
 
+    @property
+    def option(self) -> str:
+        """Name on the command line, without its dashes."""
+        return self.name.replace('_', '-')
+
     def __getitem__(self, name: str) -> Method:
         for method in self.methods:
             if method.name == name:
                 return method
         known = ', '.join(m.name for m in self.methods)
-        raise ValueError(f'no {self.name} method {name!r}; there are: {known}')
+        raise ValueError(f'no {self.option} method {name!r}; there are: {known}')
 
     def choose(self, text: str) -> Choice:
         """Read a choice such as ``tkd`` or ``tkd:threshold=0.1,rescale=no``."""

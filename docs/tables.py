@@ -46,7 +46,7 @@ def fill(page: str) -> str:
 def defaults() -> str:
     """One line for every step: what it makes and which method makes it by default."""
     rows = [
-        (f'`--{step.name}`', plain(step.takes), plain(step.gives), _default(step))
+        (f'`--{step.option}`', plain(step.takes), plain(step.gives), _default(step))
         for step in STEPS.values()
     ]
     return table(('step', 'takes', 'gives', 'default'), rows)
@@ -61,7 +61,7 @@ def methods() -> str:
     """Every method of the catalogue under its step, with parameters and citations."""
     parts = []
     for step in STEPS.values():
-        parts.append(f'## `--{step.name}`\n\nFrom {plain(step.takes)} to {plain(step.gives)}.')
+        parts.append(f'## `--{step.option}`\n\nFrom {plain(step.takes)} to {plain(step.gives)}.')
         if step.replaces:
             parts.append(f'Default: {_default(step)}.')
         for method in step.methods:

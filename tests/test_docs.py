@@ -48,7 +48,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(('step', 'method'), METHODS, ids=lambda item: item.name)
 def test_every_method_is_documented_with_its_parameters_and_citations(tables, step, method):
-    section = tables.methods().split(f'## `--{step.name}`')[1].split('\n## ')[0]
+    section = tables.methods().split(f'## `--{step.option}`')[1].split('\n## ')[0]
     default = ' (default)' if method.name == step.default else ''
     part = section.split(f'### `{method.name}`{default}\n')[1].split('\n### ')[0]
     assert tables.plain(method.title) in part

@@ -297,8 +297,13 @@ def _pass_steps(
     return {step.name: step for step in made}
 
 
-def used_choices(run: GreRun, choices: Mapping[str, Choice]) -> dict[str, Choice]:
-    """The methods that this run goes through: its data may leave some without work."""
+def used_choices(
+    run: GreRun, choices: Mapping[str, Choice], *, regions: bool = False
+) -> dict[str, Choice]:
+    """The methods that this run goes through: its data may leave some without work.
+
+    ``regions`` tells whether it has those of an atlas.
+    """
     together = isinstance(run, OrientationSet)
     idle = {
         'dipole': together,
@@ -306,6 +311,7 @@ def used_choices(run: GreRun, choices: Mapping[str, Choice]) -> dict[str, Choice
         'coil': run.n_channels == 1,
         'mask': run.mask is not None,
         'relaxometry': together or run.n_echoes == 1,
+        'roi_refine': not regions,
     }
     return {step: choice for step, choice in in_use(choices).items() if not idle.get(step)}
 

@@ -29,6 +29,7 @@ _STEPS = {
     'joint': 'The local fields of several orientations were inverted together',
     'reference': 'Susceptibility was referenced',
     'relaxometry': 'The relaxation rate R2* was fitted',
+    'roi_refine': 'The borders of the regions of the atlas were settled',
 }
 
 #: Terms of the phase that are neither field nor noise, and what is said where they were removed.

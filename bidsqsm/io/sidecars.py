@@ -42,6 +42,7 @@ CHAIN = (
     'joint',
     'reference',
     'relaxometry',
+    'roi_refine',
 )
 
 
