@@ -102,7 +102,7 @@ def test_neighbours_share_out_the_voxels_between_them():
             assert dice(found == value, true == value) > 0.88
 
 
-def test_no_voxel_changes_beyond_the_reach_and_no_volume_by_more_than_half(misplaced):
+def test_no_voxel_changes_beyond_the_reach_and_no_volume_by_more_than_its_bound(misplaced):
     grid, _, labels, _, _ = misplaced
     chi, _ = maps_of(grid, [ball(grid, (0, 0, 0), 8.0, 4)], [0.10])
     away = np.abs(signed_distance(labels == 7, grid.voxel_size))

@@ -71,7 +71,8 @@ def border(
     Returns
     -------
     labels : (nx, ny, nz) int32 array
-        The same values; no volume changes by more than half, but by what is taken away at the end.
+        The same values. No volume grows by a factor of more than 1.5, and none shrinks by more but for
+        what a neighbour takes and what is taken away at the end.
 
     References
     ----------
