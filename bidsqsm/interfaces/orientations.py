@@ -22,7 +22,7 @@ from bidsqsm.interfaces.weights import inverse_noise
 from bidsqsm.qsm.dipole.orientations import Orientation, angles, brought, condition_number
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
-from bidsqsm.qsm.registration import register_rigid
+from bidsqsm.qsm.registration.rigid import register_rigid
 
 SIMILAR = 10.0  # degrees
 POOR = 12.0  # condition number: three orientations 10 degrees apart

@@ -15,7 +15,7 @@ from bidsqsm.qsm.dipole.orientations import Orientation, angles, brought, condit
 from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
-from bidsqsm.qsm.registration import register_rigid
+from bidsqsm.qsm.registration.rigid import register_rigid
 from bidsqsm.qsm.resampling import resample
 
 

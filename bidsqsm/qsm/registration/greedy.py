@@ -1,0 +1,253 @@
+"""Registration of a head with a template: affine, then diffeomorphic."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+
+from bidsqsm.qsm.bounds import Between, From
+from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.masking.morphology import dilate
+from bidsqsm.qsm.registration.contrast import coarser, normalised, sampled
+from bidsqsm.qsm.registration.itk import affine_transform, chain, to_array, to_image
+from bidsqsm.qsm.resampling import Matrix
+
+COARSE = 4.0  # mm: for the affine part
+SEED = 7  # of the affine part, which jitters its samples
+HEIGHTS = (0.0, -30.0, 30.0, -60.0, 60.0)  # mm along the body: places tried for a slab
+WHOLE = 0.75  # share of the template's volume from which a head counts as whole
+
+
+@dataclass(frozen=True)
+class Head:
+    """An image with its brain: values (nx, ny, nz) float32, bool mask, affine to RAS mm."""
+
+    image: Volume
+    mask: Mask
+    affine: Matrix
+
+    @property
+    def volume(self) -> float:
+        """Of the brain, in mm3."""
+        return float(self.mask.sum()) * abs(float(np.linalg.det(self.affine[:3, :3])))
+
+    @property
+    def middle(self) -> Matrix:
+        """Centre of the brain, in RAS mm."""
+        place: Matrix = self.affine[:3, :3] @ np.argwhere(self.mask).mean(axis=0)
+        return np.asarray(place + self.affine[:3, 3])
+
+    def moved(self, matrix: Matrix) -> Head:
+        """The head where the matrix takes points from: its affine after the inverse."""
+        return Head(self.image, self.mask, np.linalg.inv(matrix) @ self.affine)
+
+    def at(self, size: float) -> Head:
+        """The brain alone, 1 at its brightest, with voxels of this size (mm) or its own if larger."""
+        shape, onto = coarser(self.image.shape, self.affine, size)
+        image = sampled(normalised(self.image, self.mask) * self.mask, self.affine, shape, onto)
+        mask = sampled(self.mask.astype(np.float32), self.affine, shape, onto) > 0.5
+        return Head(image, mask, onto)
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Where each place of a template lies in a head.
+
+    Attributes
+    ----------
+    to_head, to_template
+        ITK transforms of points: from the template's world to the head's, and back. The first
+        resamples the head's images onto the template's grid.
+    jacobian
+        Lowest and highest volume change of the diffeomorphic part within the template's brain.
+    folded
+        Share of the template's brain where that change is not positive.
+
+    """
+
+    to_head: Any
+    to_template: Any
+    jacobian: tuple[float, float] = (1.0, 1.0)
+    folded: float = 0.0
+
+
+def affine(head: Head, template: Head, *, num_threads: int = 1) -> Alignment:
+    """Affine registration with the template by local correlation.
+
+    Parameters
+    ----------
+    head, template
+        Brains of like contrast [avants2008]_; the head may be a slab.
+    num_threads
+        Not used: the sums of the affine part depend on the threads.
+
+    Returns
+    -------
+    alignment
+
+    References
+    ----------
+    .. [avants2008] Avants et al., Med Image Anal 12:26-41 (2008). doi:10.1016/j.media.2007.06.004
+    .. [yushkevich2016] Yushkevich et al., Alzheimers Dement 12:P126-P127 (2016).
+       doi:10.1016/j.jalz.2016.06.205
+
+    """
+    del num_threads
+    matrix = find_affine(head, template).matrix
+    return Alignment(affine_transform(matrix), affine_transform(np.linalg.inv(matrix)))
+
+
+def greedy(
+    head: Head,
+    template: Head,
+    *,
+    num_threads: int = 1,
+    resolution: Annotated[float, Between(0.4, 8)] = 2.0,
+    radius: Annotated[int, Between(0, 9)] = 2,
+    update_smoothing: Annotated[float, From(0, 20)] = 3.0,
+    warp_smoothing: Annotated[float, From(0, 20)] = 1.5,
+) -> Alignment:
+    """Affine and greedy diffeomorphic registration with the template by local correlation.
+
+    Parameters
+    ----------
+    head, template
+        Brains of like contrast [avants2008]_; the head may be a slab.
+    num_threads
+        Threads of the diffeomorphic part; the result does not depend on them.
+    resolution
+        Voxel size of the finest level, in mm.
+    radius
+        Half-width of the neighbourhood of the correlation, in voxels of a level.
+    update_smoothing, warp_smoothing
+        Standard deviations by which each step and the whole deformation are smoothed, in mm.
+
+    Returns
+    -------
+    alignment
+
+    References
+    ----------
+    .. [avants2008] Avants et al., Med Image Anal 12:26-41 (2008). doi:10.1016/j.media.2007.06.004
+    .. [yushkevich2016] Yushkevich et al., Alzheimers Dement 12:P126-P127 (2016).
+       doi:10.1016/j.jalz.2016.06.205
+
+    """
+    import SimpleITK
+
+    start = find_affine(head, template)
+    fixed, moving = template.at(resolution), head.moved(start.first).at(resolution)
+    _execute(
+        start.program,
+        fixed,
+        moving,
+        f'-it affine -m NCC {radius}x{radius}x{radius} -n 60x40x15 '
+        f'-s {update_smoothing}mm {warp_smoothing}mm -o warp -oinv inverse -wp 0 '
+        f'-threads {num_threads}',
+        warp=None,
+        inverse=None,
+    )
+    change = SimpleITK.DisplacementFieldJacobianDeterminant(start.program['warp'])
+    jacobian = to_array(change)[fixed.mask]
+    warp, inverse = (_field(start.program[name]) for name in ('warp', 'inverse'))
+    return Alignment(
+        chain([warp, affine_transform(start.matrix)]),
+        chain([affine_transform(np.linalg.inv(start.matrix)), inverse]),
+        (round(float(jacobian.min()), 3), round(float(jacobian.max()), 3)),
+        round(float(np.mean(jacobian <= 0)), 6),
+    )
+
+
+@dataclass(frozen=True)
+class Start:
+    """An affine registration: its matrix from the template's RAS mm to the head's, and the program.
+
+    The program takes no matrix from memory but one that it made itself: the ``first`` matrix, from
+    which it started, stands in the header of the head that it was given.
+    """
+
+    first: Matrix
+    matrix: Matrix
+    score: float
+    program: Any
+
+
+def find_affine(head: Head, template: Head) -> Start:
+    """The affine registration that fits best, of those from several starts."""
+    from picsl_greedy import Greedy3D
+
+    fixed = template.at(COARSE)
+    best: Start | None = None
+    for first in starts(head, template):
+        program, moving = Greedy3D(), head.moved(first).at(COARSE)
+        options = f'-a -dof 12 -m NCC 2x2x2 -n 40x20 -o affine -threads 1 -seed {SEED}'
+        _execute(program, fixed, moving, options, affine=None)
+        found = np.asarray(program['affine'], float)
+        score = correlation(moving, fixed, found)
+        if best is None or score > best.score:
+            best = Start(first, first @ found, score, program)
+    assert best is not None
+    return best
+
+
+def starts(head: Head, template: Head) -> list[Matrix]:
+    """Matrices to start from: middle on middle, as the headers say, and for a slab at several heights."""
+    shift = np.eye(4)
+    shift[:3, 3] = head.middle - template.middle
+    found = [shift, np.eye(4)]
+    if head.volume < WHOLE * template.volume:
+        for height in HEIGHTS[1:]:
+            moved = shift.copy()
+            moved[2, 3] += height
+            found.append(moved)
+    return found
+
+
+def correlation(moving: Head, fixed: Head, matrix: Matrix) -> float:
+    """Correlation of a head with a template within the brain of both, less where they do not overlap."""
+    to_moving = np.linalg.inv(moving.affine) @ matrix @ fixed.affine
+    there = sampled_there(moving.image, to_moving, fixed.image.shape)
+    seen = sampled_there(np.ones_like(moving.image), to_moving, fixed.image.shape) > 0.5
+    both = seen & (fixed.mask | (there > 0.05))
+    if both.sum() < 100:
+        return -1.0
+    return float(np.corrcoef(fixed.image[both] * fixed.mask[both], there[both])[0, 1])
+
+
+def sampled_there(volume: Volume, to_voxels: Matrix, shape: tuple[int, ...]) -> Volume:
+    """Values of a volume at the voxels of another grid, zero outside it."""
+    from scipy import ndimage
+
+    return np.asarray(
+        ndimage.affine_transform(volume, to_voxels[:3, :3], to_voxels[:3, 3], shape, order=1)
+    )
+
+
+def _execute(program: Any, fixed: Head, moving: Head, options: str, **made: None) -> None:
+    """Run greedy on images in memory; ``made`` names what it leaves in the program."""
+    size = np.linalg.norm(fixed.affine[:3, :3], axis=0)
+    around = dilate(fixed.mask, 1.01 * float(size.max()), (size[0], size[1], size[2]))
+    said = io.StringIO()
+    images = {
+        'fixed': to_image(fixed.image, fixed.affine),
+        'moving': to_image(moving.image, moving.affine),
+        'around': to_image(around.astype(np.float32), fixed.affine),
+        # beyond the field of view nothing is known: no edge there
+        'seen': to_image(np.ones_like(moving.image), moving.affine),
+    }
+    command = f'-i fixed moving -gm around -mm seen {options} -V 0'
+    try:
+        program.execute(command, out=said, err=said, **images, **made)
+    except Exception as error:
+        raise RuntimeError(f'greedy: {error} {said.getvalue()}'.strip()) from error
+
+
+def _field(image: Any) -> Any:
+    import SimpleITK
+
+    return SimpleITK.DisplacementFieldTransform(
+        SimpleITK.Cast(image, SimpleITK.sitkVectorFloat64)
+    )
