@@ -16,7 +16,7 @@ from bidsqsm.qsm.registration.itk import affine_transform, chain, to_array, to_i
 from bidsqsm.qsm.resampling import Matrix
 
 COARSE = 4.0  # mm: for the affine part
-SEED = 7  # of the affine part, which jitters its samples
+SEED = 7  # the affine part jitters its samples, the other adds a little noise
 HEIGHTS = (0.0, -30.0, 30.0, -60.0, 60.0)  # mm along the body: places tried for a slab
 WHOLE = 0.75  # share of the template's volume from which a head counts as whole
 
@@ -146,7 +146,7 @@ def greedy(
         moving,
         f'-it affine -m NCC {radius}x{radius}x{radius} -n 60x40x15 '
         f'-s {update_smoothing}mm {warp_smoothing}mm -o warp -oinv inverse -wp 0 '
-        f'-threads {num_threads}',
+        f'-threads {num_threads} -seed {SEED}',
         warp=None,
         inverse=None,
     )

@@ -1,0 +1,248 @@
+"""Registration as Nipype interfaces: run to T1w, either to a template; transforms are files of ITK.
+
+A pair of transforms goes by the images that it resamples: ``forward`` brings images of the moving
+space onto the grid of the fixed one, as ``from-<moving>_to-<fixed>_mode-image`` in BIDS; it takes
+points of the fixed world to the moving one. ``backward`` is its inverse.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nipype.interfaces.base import File, traits
+
+from bidsqsm.interfaces.base import (
+    StepInputSpec,
+    StepInterface,
+    StepOutputSpec,
+    affine_of,
+    echoes,
+    mask_of,
+    volume,
+)
+from bidsqsm.io.atlas_checks import check_template
+from bidsqsm.io.segmentation import load_image
+from bidsqsm.qsm.grid import Mask
+from bidsqsm.qsm.jit import threads
+from bidsqsm.qsm.masking.brain import brain_mask
+from bidsqsm.qsm.metrics import dice
+from bidsqsm.qsm.registration.contrast import normalised, without_bias
+from bidsqsm.qsm.registration.greedy import Alignment, Head
+from bidsqsm.qsm.registration.inverse import inverted
+from bidsqsm.qsm.registration.itk import affine_transform, carry_mask
+from bidsqsm.qsm.registration.rigid import register_rigid
+
+OVERLAP = (0.70, 0.85)  # Dice of the two brains: below the first a failure, below the second odd
+FOLDED = 1e-3  # share of the brain that may be folded
+
+
+class _PairOutputSpec(StepOutputSpec):
+    forward = File(exists=True, desc='resamples images of the moving space onto the fixed one')
+    backward = File(exists=True, desc='its inverse')
+
+
+class _MakeContrastInputSpec(StepInputSpec):
+    in_file = File(exists=True, mandatory=True, desc='magnitude, echoes last')
+    in_mask = File(exists=True, desc='brain, where it was given')
+
+
+class _MakeContrastOutputSpec(StepOutputSpec):
+    contrast = File(exists=True, desc='first echo, bias removed: nearest to a T1w in contrast')
+    brain = File(exists=True, desc='the brain in it')
+
+
+class MakeContrast(StepInterface):
+    """Make the magnitude ready for registration."""
+
+    input_spec = _MakeContrastInputSpec
+    output_spec = _MakeContrastOutputSpec
+
+    def _run_interface(self, runtime):
+        magnitude = echoes(self.inputs.in_file)
+        affine = affine_of(self.inputs.in_file)
+        brain = mask_of(self.given('in_mask'))
+        if brain is None:
+            combined = np.sqrt(np.mean(magnitude**2, axis=0))
+            size = np.linalg.norm(affine[:3, :3], axis=0)
+            brain = brain_mask(combined, (size[0], size[1], size[2]))
+        even = without_bias(magnitude[0], brain, affine)
+        self.save(runtime, self.inputs.in_file, contrast=even, brain=brain)
+        self._results['facts'] = {'contrast': 'first echo'}
+        return runtime
+
+
+class _RegisterT1wInputSpec(StepInputSpec):
+    in_file = File(exists=True, mandatory=True, desc='even magnitude of the run')
+    in_mask = File(exists=True, mandatory=True, desc='the brain in it')
+    t1w = File(exists=True, mandatory=True, desc='T1w of the subject')
+    t1w_mask = File(exists=True, desc='brain where the T1w lies, where it was given')
+
+
+class _RegisterT1wOutputSpec(_PairOutputSpec):
+    brain = File(exists=True, desc="the brain on the T1w's grid")
+
+
+class RegisterT1w(StepInterface):
+    """Find how the head moved between the run and the T1w (rigid, by mutual information)."""
+
+    input_spec = _RegisterT1wInputSpec
+    output_spec = _RegisterT1wOutputSpec
+
+    def _run_interface(self, runtime):
+        own, affine = volume(self.inputs.in_file), affine_of(self.inputs.in_file)
+        mask = mask_of(self.inputs.in_mask)
+        t1w, t1w_affine = volume(self.inputs.t1w), affine_of(self.inputs.t1w)
+        brain = brain_on(self.given('t1w_mask'), t1w, t1w_affine)
+        with threads(self.inputs.num_threads):
+            motion = register_rigid(own, normalised(t1w, brain), mask, brain, affine, t1w_affine)
+        to_t1w = affine_transform(motion)
+        found = carry_mask(brain, t1w_affine, to_t1w, mask.shape, affine)
+        overlap = dice(found, mask)
+        self._results['facts'] = judged(overlap, what='the run and its T1w')
+        self.save(runtime, self.inputs.t1w, brain=brain)
+        # points of the T1w to the run bring the run's images onto the T1w
+        keep(self._results, runtime, affine_transform(np.linalg.inv(motion)), to_t1w, '.txt')
+        return runtime
+
+
+class _RegisterTemplateInputSpec(StepInputSpec):
+    in_file = File(exists=True, mandatory=True, desc='T1w, or even magnitude of the run')
+    in_mask = File(exists=True, mandatory=True, desc='the brain in it')
+    template = File(exists=True, mandatory=True, desc='T1w of the template')
+    template_mask = File(exists=True, desc='its brain; what is not dark where there is none')
+    template_name = traits.Str(mandatory=True, desc='for messages')
+    method = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. greedy')
+
+
+class RegisterTemplate(StepInterface):
+    """Register a head with a template, by any method of the catalogue."""
+
+    input_spec = _RegisterTemplateInputSpec
+    output_spec = _PairOutputSpec
+
+    def _run_interface(self, runtime):
+        register = self.choice('registration')
+        mask, template_brain = mask_of(self.inputs.in_mask), self._template_brain()
+        head = Head(volume(self.inputs.in_file), mask, affine_of(self.inputs.in_file))
+        template = Head(
+            volume(self.inputs.template), template_brain, affine_of(self.inputs.template)
+        )
+        name = f'the head and the template {self.inputs.template_name}'
+        try:
+            with threads(self.inputs.num_threads):
+                found = register(head, template, num_threads=self.inputs.num_threads)
+        except RuntimeError as error:
+            self._results['facts'] = failed(f'the registration of {name} broke off ({error})')
+            return runtime
+        self._results['facts'] = verdict(found, head, template, name)
+        keep(self._results, runtime, found.to_head, found.to_template, '.h5')
+        return runtime
+
+    def _template_brain(self) -> Mask:
+        path = self.given('template_mask')
+        return check_template(Path(self.inputs.template), path and Path(path)).inside
+
+
+def verdict(found: Alignment, head: Head, template: Head, name: str) -> dict[str, Any]:
+    """How well a registration did: overlap of the brains within the field of view, folding."""
+    carried = carry_mask(
+        template.mask, template.affine, found.to_template, shape_of(head.mask), head.affine
+    )
+    facts = judged(dice(carried, head.mask), what=name)
+    facts |= {'jacobian': list(found.jacobian), 'folded': found.folded}
+    if found.folded > FOLDED and 'failed' not in facts:
+        facts |= failed(
+            f'the registration of {name} folds {found.folded:.1%} of the brain (volume changes '
+            f'down to {found.jacobian[0]:.2f})'
+        )
+    elif found.jacobian[0] <= 0:
+        facts['warnings'].append(
+            f'The registration of {name} has a few folded voxels (volume changes down to '
+            f'{found.jacobian[0]:.2f}): look at the outlines of the regions in the report.'
+        )
+    return facts
+
+
+def judged(overlap: float, what: str) -> dict[str, Any]:
+    """Facts of an overlap: fine, odd or a failure."""
+    facts: dict[str, Any] = {'overlap': round(overlap, 3), 'warnings': []}
+    least, fine = OVERLAP
+    if overlap < least:
+        return facts | failed(
+            f'the brains of {what} overlap by a Dice of {overlap:.2f} only, expected {fine} or more'
+        )
+    if overlap < fine:
+        facts['warnings'].append(
+            f'The brains of {what} overlap by a Dice of {overlap:.2f}, expected {fine} or more: '
+            'look at the outlines of the regions in the report.'
+        )
+    return facts
+
+
+def failed(reason: str) -> dict[str, Any]:
+    """Facts of a registration that cannot be used."""
+    sentence = (
+        f'{reason[0].upper()}{reason[1:]}: no region of an atlas is measured; check orientation and '
+        'field of view of the images, or give a transform (--derivatives).'
+    )
+    return {'failed': reason, 'warnings': [sentence]}
+
+
+class _TakeTransformInputSpec(StepInputSpec):
+    in_file = File(exists=True, mandatory=True, desc='forward transform that was given')
+    inverse = File(exists=True, desc='its inverse, where that was given too')
+    fixed = File(exists=True, mandatory=True, desc='image on the grid of the fixed space')
+    moving = File(exists=True, mandatory=True, desc='image of the moving space')
+
+
+class TakeTransform(StepInterface):
+    """Take a transform that was given; its inverse is computed where it does not come along."""
+
+    input_spec = _TakeTransformInputSpec
+    output_spec = _PairOutputSpec
+
+    def _run_interface(self, runtime):
+        import SimpleITK
+
+        forward = SimpleITK.ReadTransform(self.inputs.in_file)
+        given = self.given('inverse')
+        if given:
+            backward = SimpleITK.ReadTransform(given)
+        elif forward.IsLinear():
+            backward = forward.GetInverse()
+        else:
+            fixed = self.inputs.fixed
+            shape = load_image(fixed)[0].shape
+            onto = affine_of(self.inputs.moving)
+            backward = inverted(forward, shape, affine_of(fixed), onto)
+        ending = '.txt' if forward.IsLinear() else '.h5'
+        keep(self._results, runtime, forward, backward, ending)
+        self._results['facts'] = {'given': self.inputs.in_file}
+        return runtime
+
+
+def keep(results: dict[str, Any], runtime: Any, forward: Any, backward: Any, ending: str) -> None:
+    """Write a pair of transforms into the folder of a step."""
+    import SimpleITK
+
+    for name, transform in (('forward', forward), ('backward', backward)):
+        path = Path(runtime.cwd, f'{name}{ending}')
+        SimpleITK.WriteTransform(transform, str(path))
+        results[name] = str(path)
+
+
+def brain_on(path: str | None, t1w: np.ndarray, affine: np.ndarray) -> Mask:
+    """Brain of a T1w: the given mask, wherever its grid lies, else as the image shows it."""
+    size = np.linalg.norm(affine[:3, :3], axis=0)
+    if path is None:
+        return brain_mask(t1w, (size[0], size[1], size[2]))
+    values, own = load_image(path)
+    return carry_mask(values > 0, own, affine_transform(np.eye(4)), shape_of(t1w), affine)
+
+
+def shape_of(array: np.ndarray) -> tuple[int, int, int]:
+    """Shape of a volume."""
+    nx, ny, nz = array.shape
+    return nx, ny, nz

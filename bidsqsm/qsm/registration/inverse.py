@@ -1,0 +1,84 @@
+"""The inverse of a transform that has none in closed form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from bidsqsm.qsm.registration.contrast import coarser
+from bidsqsm.qsm.registration.itk import FLIP, to_image
+from bidsqsm.qsm.resampling import Matrix
+
+STEP = 2.0  # mm
+ROUNDS = 30
+CLOSE = 0.05  # mm
+
+
+def inverted(transform: Any, shape: tuple[int, ...], affine: Matrix, onto: Matrix) -> Any:
+    """Invert a transform of points by fixed-point iteration.
+
+    Parameters
+    ----------
+    transform
+        ITK transform from a first world to a second.
+    shape, affine
+        Grid in the first world that holds all that matters: where the transform is looked at.
+    onto
+        Affine of an image in the second world, whose axes the inverse's grid has.
+
+    Returns
+    -------
+    inverse
+        ITK transform from the second world to the first, good to 0.05 mm where the grid reaches.
+
+    """
+    import SimpleITK
+
+    (nx, ny, nz), lattice = coarser(shape, affine, STEP)
+    lps = FLIP @ lattice
+    grid = to_image(np.zeros((nx, ny, nz), np.uint8), lattice)
+    found = SimpleITK.TransformToDisplacementField(
+        transform,
+        SimpleITK.sitkVectorFloat64,
+        grid.GetSize(),
+        grid.GetOrigin(),
+        grid.GetSpacing(),
+        grid.GetDirection(),
+    )
+    shift = np.moveaxis(SimpleITK.GetArrayFromImage(found), (0, 1, 2), (2, 1, 0))
+    index = np.moveaxis(np.indices((nx, ny, nz)), 0, -1).reshape(-1, 3)
+    places = index @ lps[:3, :3].T + lps[:3, 3]
+    moved = places + shift.reshape(-1, 3)
+    linear, *_ = np.linalg.lstsq(np.c_[places, np.ones(len(places))], moved, rcond=None)
+
+    # a box in the second world around all that the first grid reaches, along the image's axes
+    axes = (FLIP @ onto)[:3, :3] / np.linalg.norm(onto[:3, :3], axis=0)
+    along = moved @ axes
+    low, high = along.min(0), along.max(0)
+    size = tuple(int(n) for n in np.ceil((high - low) / STEP) + 1)
+    wanted = low + STEP * np.moveaxis(np.indices(size), 0, -1).reshape(-1, 3)
+    wanted = wanted @ axes.T
+    back = np.linalg.inv(linear[:3])
+    guess = (wanted - linear[3]) @ back
+    to_index = np.linalg.inv(lps[:3, :3])
+    for _ in range(ROUNDS):
+        at = (guess - lps[:3, 3]) @ to_index.T
+        there = [
+            ndimage.map_coordinates(shift[..., axis], at.T, order=1, mode='nearest')
+            for axis in range(3)
+        ]
+        error = guess + np.stack(there, -1) - wanted
+        guess -= error @ back
+        inside = ((at >= 0) & (at <= np.array((nx, ny, nz)) - 1)).all(1)
+        if not inside.any() or np.abs(error[inside]).max() < CLOSE:
+            break
+    field = SimpleITK.GetImageFromArray(
+        np.ascontiguousarray((guess - wanted).reshape(*size, 3).transpose(2, 1, 0, 3)),
+        isVector=True,
+    )
+    field.SetSpacing((STEP,) * 3)
+    field.SetOrigin((low @ axes.T).tolist())
+    field.SetDirection(axes.ravel().tolist())
+    return SimpleITK.DisplacementFieldTransform(field)
