@@ -22,6 +22,7 @@ def init_outputs_wf(
     products: Sequence[str],
     steps: Sequence[str],
     links: Mapping[str, Path] | None = None,
+    extras: int = 0,
     mem_gb: float = 2.0,
     name: str = 'outputs_wf',
 ) -> Workflow:
@@ -41,6 +42,9 @@ def init_outputs_wf(
         Steps that have facts; ``facts_<step>`` is a field of the input node.
     links
         Datasets by their name in ``DatasetLinks``.
+    extras
+        How many steps make files that are no products: ``extras1`` and so on are fields of the
+        input node.
     mem_gb
         Peak memory of the step, in GB.
     name
@@ -48,7 +52,7 @@ def init_outputs_wf(
 
     Inputs
     ------
-    The products, and ``facts_<step>`` of the steps.
+    The products, ``facts_<step>`` of the steps and ``extras<number>``.
 
     Outputs
     -------
@@ -58,7 +62,8 @@ def init_outputs_wf(
     """
     workflow = Workflow(name=name)
     fields = [*products, *(f'facts_{step}' for step in steps)]
-    inputnode = pe.Node(niu.IdentityInterface(fields=fields), name='inputnode')
+    others = [f'extras{number + 1}' for number in range(extras)]
+    inputnode = pe.Node(niu.IdentityInterface(fields=[*fields, *others]), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields=['out_files']), name='outputnode')
 
     write_derivatives = pe.Node(
@@ -76,4 +81,10 @@ def init_outputs_wf(
         (inputnode, write_derivatives, [(field, field) for field in fields]),
         (write_derivatives, outputnode, [('out_files', 'out_files')]),
     ])  # fmt: skip
+    if others:
+        merge_extras = pe.Node(niu.Merge(extras), name='merge_extras')
+        workflow.connect([
+            (inputnode, merge_extras, [(f, f'in{n}') for n, f in enumerate(others, start=1)]),
+            (merge_extras, write_derivatives, [('out', 'extras')]),
+        ])  # fmt: skip
     return workflow

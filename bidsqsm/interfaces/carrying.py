@@ -11,9 +11,14 @@ from nipype.interfaces.base import File, InputMultiObject, traits
 
 from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec, affine_of
 from bidsqsm.io.atlas_checks import check_template
+from bidsqsm.io.extras import Extra
 from bidsqsm.io.nifti import load_volume, save_volume
+from bidsqsm.io.products import PRODUCTS
 from bidsqsm.io.segmentation import load_labels
 from bidsqsm.qsm.registration.itk import chain, resample
+
+#: Products that are shown in other spaces
+IN_SPACES = ('chi', 'r2star', 't2star', 'brain_mask', 'qsm_mask')
 
 
 def chained(paths: Sequence[str]) -> Any:
@@ -90,17 +95,21 @@ class CarryLabels(StepInterface):
 
 
 class _ToTemplateInputSpec(StepInputSpec):
-    maps = traits.Dict(mandatory=True, desc='file of each map or mask by the key of its product')
-    masks = traits.List(traits.Str, desc='keys of those that are masks')
     template = File(exists=True, mandatory=True, desc='image on the grid of the template')
+    space = traits.Str(mandatory=True, desc='name of the template')
+    resolution = traits.Int(desc='number of its grid, where one was asked for')
     transforms = InputMultiObject(
         File(exists=True), desc="from the template's points to the run's, in the order of use"
     )
     registrations = traits.List(traits.Dict, desc='facts of the registrations that were used')
 
 
+for _name in IN_SPACES:
+    _ToTemplateInputSpec.add_class_trait(_name, File(exists=True, desc='on the grid of the run'))
+
+
 class _ToTemplateOutputSpec(StepOutputSpec):
-    carried = traits.Dict(desc='files on the grid of the template, by the same keys')
+    extras = traits.List(traits.Dict, desc='files on the grid of the template')
 
 
 class ToTemplate(StepInterface):
@@ -110,21 +119,33 @@ class ToTemplate(StepInterface):
     output_spec = _ToTemplateOutputSpec
 
     def _run_interface(self, runtime):
-        self._results['facts'], self._results['carried'] = {}, {}
+        self._results['facts'], self._results['extras'] = {}, []
         if lost(self.given('registrations')):
             return runtime
         shape, onto = grid_of_file(self.inputs.template)
         way = chained(self.inputs.transforms)
-        masks = self.given('masks') or []
-        for key, path in self.inputs.maps.items():
-            values, affine = load_volume(path)
-            if key in masks:
+        for key in IN_SPACES:
+            if self.given(key) is None:
+                continue
+            values, affine = load_volume(self.given(key))
+            if PRODUCTS[key].mask_type:
                 carried = resample(values > 0, affine, way, shape, onto, 'smooth') >= 0.5
             else:
                 carried = resample(values, affine, way, shape, onto, 'map')
-            place = Path(runtime.cwd, f'{key}.nii')
-            self._results['carried'][key] = str(save_volume(carried, onto, place))
+            place = save_volume(carried, onto, Path(runtime.cwd, f'{key}.nii'))
+            self._results['extras'].append(self._extra(key, place).as_dict())
         return runtime
+
+    def _extra(self, key: str, place: Path) -> Extra:
+        product, resolution = PRODUCTS[key], self.given('resolution')
+        entities = {'space': self.inputs.space}
+        content = {'SpatialReference': Path(self.inputs.template).as_uri()}
+        if resolution is not None:
+            entities['res'] = f'{resolution}'
+            content['Resolution'] = f'As {Path(self.inputs.template).name}'
+        if product.desc:
+            entities['desc'] = product.desc
+        return Extra(place, entities, product.suffix, '.nii.gz', content, key)
 
 
 def lost(registrations: Sequence[dict[str, Any]] | None) -> str:

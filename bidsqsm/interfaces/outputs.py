@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import File, traits
+from nipype.interfaces.base import File, InputMultiObject, traits
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec
+from bidsqsm.io.extras import Extra
 from bidsqsm.io.orientations import run_from_json
 from bidsqsm.io.outputs import write_run
 from bidsqsm.io.products import PRODUCTS
@@ -25,6 +26,9 @@ class _WriteDerivativesInputSpec(StepInputSpec):
         traits.Str, traits.Str, desc='choice of every step, e.g. {"dipole": "tv:weight=0.001"}'
     )
     links = traits.Dict(traits.Str, traits.Str, desc='name and folder of the datasets drawn on')
+    extras = InputMultiObject(
+        traits.Dict, desc='files that are none of the products, see bidsqsm.io.extras.Extra'
+    )
 
 
 # one input for every product and for the facts of every step: the tables stay the only lists
@@ -57,6 +61,7 @@ class WriteDerivatives(StepInterface):
             {step: found for step, found in facts.items() if found},
             {step: STEPS[step].choose(text) for step, text in methods.items()},
             {name: Path(path) for name, path in (self.given('links') or {}).items()},
+            [Extra.of(extra) for extra in self.given('extras') or []],
         )
         self._results['out_files'] = [str(path) for path in written]
         return runtime

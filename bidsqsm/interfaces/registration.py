@@ -80,15 +80,11 @@ class _RegisterT1wInputSpec(StepInputSpec):
     t1w_mask = File(exists=True, desc='brain where the T1w lies, where it was given')
 
 
-class _RegisterT1wOutputSpec(_PairOutputSpec):
-    brain = File(exists=True, desc="the brain on the T1w's grid")
-
-
 class RegisterT1w(StepInterface):
     """Find how the head moved between the run and the T1w (rigid, by mutual information)."""
 
     input_spec = _RegisterT1wInputSpec
-    output_spec = _RegisterT1wOutputSpec
+    output_spec = _PairOutputSpec
 
     def _run_interface(self, runtime):
         own, affine = volume(self.inputs.in_file), affine_of(self.inputs.in_file)
@@ -101,7 +97,6 @@ class RegisterT1w(StepInterface):
         found = carry_mask(brain, t1w_affine, to_t1w, mask.shape, affine)
         overlap = dice(found, mask)
         self._results['facts'] = judged(overlap, what='the run and its T1w')
-        self.save(runtime, self.inputs.t1w, brain=brain)
         # points of the T1w to the run bring the run's images onto the T1w
         keep(self._results, runtime, affine_transform(np.linalg.inv(motion)), to_t1w, '.txt')
         return runtime
@@ -109,7 +104,8 @@ class RegisterT1w(StepInterface):
 
 class _RegisterTemplateInputSpec(StepInputSpec):
     in_file = File(exists=True, mandatory=True, desc='T1w, or even magnitude of the run')
-    in_mask = File(exists=True, mandatory=True, desc='the brain in it')
+    in_mask = File(exists=True, desc='the brain in it')
+    given_mask = File(exists=True, desc='a mask of the brain on any grid, where in_mask is left out')
     template = File(exists=True, mandatory=True, desc='T1w of the template')
     template_mask = File(exists=True, desc='its brain; what is not dark where there is none')
     template_name = traits.Str(mandatory=True, desc='for messages')
@@ -124,8 +120,11 @@ class RegisterTemplate(StepInterface):
 
     def _run_interface(self, runtime):
         register = self.choice('registration')
-        mask, template_brain = mask_of(self.inputs.in_mask), self._template_brain()
-        head = Head(volume(self.inputs.in_file), mask, affine_of(self.inputs.in_file))
+        image, affine = volume(self.inputs.in_file), affine_of(self.inputs.in_file)
+        mask = mask_of(self.given('in_mask'))
+        if mask is None:
+            mask = brain_on(self.given('given_mask'), image, affine)
+        head, template_brain = Head(image, mask, affine), self._template_brain()
         template = Head(
             volume(self.inputs.template), template_brain, affine_of(self.inputs.template)
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import nibabel as nb
 import numpy as np
@@ -11,9 +13,10 @@ import numpy as np
 from bidsqsm.io.atomic import staged, write_image
 from bidsqsm.io.bibliography import printed_references
 from bidsqsm.io.dataset import write_dataset_files
+from bidsqsm.io.extras import Extra
 from bidsqsm.io.products import Product, image_path
 from bidsqsm.io.run import GreRun
-from bidsqsm.io.sidecars import Facts, as_json, dataset_root, sidecar
+from bidsqsm.io.sidecars import Facts, as_json, dataset_root, sidecar, sources
 from bidsqsm.methods import Choice
 
 
@@ -24,6 +27,7 @@ def write_run(
     facts: Facts,
     choices: Mapping[str, Choice],
     links: Mapping[str, Path] | None = None,
+    extras: Sequence[Extra] = (),
 ) -> list[Path]:
     """Write every derivative of a run, or none of them.
 
@@ -42,11 +46,13 @@ def write_run(
         Method of every step, with its parameters.
     links
         Datasets by the name they have in ``DatasetLinks``; ``raw`` is found if it is not given.
+    extras
+        Files that are none of the products.
 
     Returns
     -------
     paths
-        The images, in the order of the table of products.
+        The products' images in the order of their table, then the extras.
 
     """
     output_dir = Path(output_dir)
@@ -68,8 +74,35 @@ def write_run(
                 beside = room / f'{name}'.replace('.nii.gz', '.json')
                 beside.write_text(as_json(content), encoding='utf-8')
                 written.append(output_dir / name)
+        for extra in extras:
+            name = extra.path(run.entities)
+            _write_extra(extra, room / name, template, run)
+            if extra.content is not None:
+                about: dict[str, Any] = {'Sources': sources(run, links)}
+                if extra.product:
+                    about = sidecar(
+                        extra.product, run, facts, choices, links, references, statistics
+                    )
+                beside = room / f'{name}'.replace(extra.extension, '.json')
+                beside.write_text(as_json(about | dict(extra.content)), encoding='utf-8')
+            written.append(output_dir / name)
         write_dataset_files(output_dir, links)
     return written
+
+
+def _write_extra(extra: Extra, path: Path, template: nb.Nifti1Image, run: GreRun) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if extra.extension != '.nii.gz':
+        shutil.copyfile(extra.source, path)
+        return
+    image = nb.load(extra.source)
+    if extra.product:
+        values, affine, header = _as_written(run.products[extra.product], image, template, run)
+    else:
+        values = np.asanyarray(image.dataobj)
+        values = values.astype(np.min_scalar_type(int(values.max())) if values.any() else np.uint8)
+        affine, header = _geometry(image, template, values.dtype.name)
+    write_image(path, values, affine, header)
 
 
 def reference_statistics(products: Mapping[str, Path]) -> dict[str, float]:

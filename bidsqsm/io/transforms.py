@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def key_of(file: BidsFile) -> str | None:
     if end in NATIVE and (start, end) != ('orig', 'T1w'):
         return None
     return f'{start}:{end}'
+
+
+def inverse_of(path: Path) -> Path | None:
+    """The transform of the other sense beside one, where there is one that can be read."""
+    turned = re.sub(r'from-([^_]+)_to-([^_]+)', r'from-\2_to-\1', path.name)
+    other = path.with_name(turned)
+    if turned == path.name or not other.is_file():
+        return None
+    return first_readable([other])[0]
 
 
 def first_readable(paths: Iterable[Path]) -> tuple[Path | None, list[str]]:
@@ -98,4 +108,4 @@ def _check_hdf5(path: Path) -> None:
         )
 
 
-__all__ = ['FORMATS', 'check_transform', 'first_readable', 'key_of']
+__all__ = ['FORMATS', 'check_transform', 'first_readable', 'inverse_of', 'key_of']

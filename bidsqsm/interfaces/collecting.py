@@ -1,0 +1,98 @@
+"""What the steps of the anatomy made, gathered for writing and for the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import File, InputMultiObject, traits
+
+from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec
+from bidsqsm.io.extras import Extra
+from bidsqsm.rois.table import columns
+
+
+class _CollectInputSpec(StepInputSpec):
+    about = traits.List(traits.Dict, mandatory=True, desc='of each member: names and JSON content')
+    all_facts = InputMultiObject(traits.Dict, desc='facts of each member')
+
+
+class _CollectOutputSpec(StepOutputSpec):
+    extras = traits.List(traits.Dict, desc='files to be written')
+
+
+class _CollectTransformsInputSpec(_CollectInputSpec):
+    forward = InputMultiObject(traits.Any, desc='of each member; none where it failed')
+    backward = InputMultiObject(traits.Any, desc='of each member; none where it failed')
+
+
+class CollectTransforms(StepInterface):
+    """Name the transforms that were computed, and tell how the registrations went."""
+
+    input_spec = _CollectTransformsInputSpec
+    output_spec = _CollectOutputSpec
+
+    def _run_interface(self, runtime):
+        extras, facts = [], {}
+        members = zip(self.inputs.about, self.inputs.all_facts, strict=True)
+        for number, (about, told) in enumerate(members):
+            moving, fixed = about['moving'], about['fixed']
+            facts[f'{moving} to {fixed}'] = {k: v for k, v in told.items() if k != 'warnings'}
+            if 'given' in told or 'failed' in told:
+                continue
+            for path, (start, end) in (
+                (self.inputs.forward[number], (moving, fixed)),
+                (self.inputs.backward[number], (fixed, moving)),
+            ):
+                named = {'from': start, 'to': end, 'mode': 'image'}
+                extras.append(Extra(Path(path), named, 'xfm', Path(path).suffix).as_dict())
+        self._results['extras'], self._results['facts'] = extras, facts
+        return runtime
+
+
+class _CollectRoisInputSpec(_CollectInputSpec):
+    labels = InputMultiObject(File(exists=True), mandatory=True, desc='of each member')
+    tables = InputMultiObject(File(exists=True), mandatory=True, desc='of each member')
+
+
+class _CollectRoisOutputSpec(_CollectOutputSpec):
+    labels = File(exists=True, desc='labels of the first member, for the report')
+    table = File(exists=True, desc='its table')
+
+
+class CollectRois(StepInterface):
+    """Name the label images and tables of all atlases."""
+
+    input_spec = _CollectRoisInputSpec
+    output_spec = _CollectRoisOutputSpec
+
+    def _run_interface(self, runtime):
+        extras, facts = [], {}
+        members = zip(
+            self.inputs.about,
+            self.inputs.labels,
+            self.inputs.tables,
+            self.inputs.all_facts,
+            strict=True,
+        )
+        for about, labels, table, told in members:
+            entities, known = about['entities'], {k: v for k, v in told.items() if k != 'warnings'}
+            facts['-'.join(entities.values())] = known
+            content = {**about['content'], 'Decisions': known, **columns()}
+            extras += [
+                Extra(Path(labels), entities, 'dseg', '.nii.gz', content).as_dict(),
+                Extra(Path(table), entities, 'dseg', '.tsv').as_dict(),
+            ]
+            if 'description' in about:
+                extras.append(self._description(runtime, entities['atlas'], about['description']))
+        self._results['extras'], self._results['facts'] = extras, facts
+        self._results['labels'] = self.inputs.labels[0]
+        self._results['table'] = self.inputs.tables[0]
+        return runtime
+
+    def _description(self, runtime: Any, name: str, content: dict[str, Any]) -> dict[str, Any]:
+        path = Path(runtime.cwd, f'{name}.json')
+        path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+        extra = Extra(path, {'atlas': name}, 'description', '.json', at_root=True)
+        return extra.as_dict()

@@ -1,0 +1,246 @@
+"""Where each place of a run lies in the T1w and in templates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from bidsqsm.engine import Workflow
+from bidsqsm.interfaces.carrying import CarryMask
+from bidsqsm.interfaces.collecting import CollectTransforms
+from bidsqsm.interfaces.registration import (
+    MakeContrast,
+    RegisterT1w,
+    RegisterTemplate,
+    TakeTransform,
+)
+from bidsqsm.io.atlases import Template
+from bidsqsm.io.inputs import GreRun
+from bidsqsm.io.transforms import inverse_of
+from bidsqsm.methods import Choice
+
+#: What the outputs of a space are called: its points to the run's, the run's to it, facts.
+WAYS = ('out_of', 'into', 'registrations')
+
+
+@dataclass
+class _Way:
+    """The registrations between a run and a space, from the run on."""
+
+    nodes: list[pe.Node] = field(default_factory=list)
+    about: list[dict[str, str]] = field(default_factory=list)
+
+    def on(self, node: pe.Node, moving: str, fixed: str) -> _Way:
+        return _Way([*self.nodes, node], [*self.about, {'moving': moving, 'fixed': fixed}])
+
+
+def init_anatomical_wf(
+    *,
+    run: GreRun,
+    templates: Sequence[Template],
+    method: Choice | None,
+    mem_gb: float = 2.0,
+    omp_nthreads: int = 1,
+    name: str = 'anatomical_wf',
+) -> Workflow:
+    """Register a run with its T1w and either with templates; transforms that were given are taken.
+
+    Parameters
+    ----------
+    run
+        The run, with its T1w, its masks and the transforms that others computed.
+    templates
+        Templates by different names.
+    method
+        Method of the registration with templates; None where there are none.
+    mem_gb
+        Peak memory of a step, in GB.
+    omp_nthreads
+        Threads one process may use.
+    name
+        Name of the workflow.
+
+    Inputs
+    ------
+    magnitude
+        Magnitude, echoes last.
+
+    Outputs
+    -------
+    reference
+        An image on the grid of the run.
+    template_mask
+        Brain of the first template on the grid of the run.
+    into_<space>, out_of_<space>
+        Transforms of points from the run to a space (T1w or a template) and back, in the order of
+        their use.
+    registrations_<space>
+        Facts of the registrations on the way.
+    extras
+        The transforms, to be written.
+    facts
+        How the registrations went.
+
+    """
+    spaces = ['T1w'] if run.t1w else []
+    spaces += [template.name for template in templates]
+    workflow = Workflow(name=name)
+    workflow.desc = _words(run, method)
+    inputnode = pe.Node(niu.IdentityInterface(fields=['magnitude']), name='inputnode')
+    ways = [f'{way}_{space}' for space in spaces for way in WAYS]
+    outputnode = pe.Node(
+        niu.IdentityInterface(fields=['reference', 'template_mask', 'extras', 'facts', *ways]),
+        name='outputnode',
+    )
+    make_contrast = pe.Node(MakeContrast(), name='make_contrast', mem_gb=mem_gb)
+    if run.mask is not None:
+        make_contrast.inputs.in_mask = str(run.mask)
+    workflow.connect([
+        (inputnode, make_contrast, [('magnitude', 'in_file')]),
+        (make_contrast, outputnode, [('contrast', 'reference')]),
+    ])  # fmt: skip
+
+    resources = {'mem_gb': mem_gb, 'n_procs': omp_nthreads}
+    found = {'orig': _Way()}
+    if run.t1w:
+        found['T1w'] = _to_t1w(workflow, run, make_contrast, resources)
+    for template in templates:
+        found[template.name] = _to_template(
+            workflow, run, template, method, make_contrast, found, resources
+        )
+    for space in spaces:
+        _pass_on(workflow, found[space], space, outputnode)
+    if templates:
+        _carry_brain(workflow, templates[0], found, make_contrast, outputnode)
+    _collect(workflow, found, outputnode)
+    return workflow
+
+
+def _to_t1w(
+    workflow: Workflow, run: GreRun, make_contrast: pe.Node, resources: dict[str, Any]
+) -> _Way:
+    given = run.transforms.get('orig:T1w')
+    if given:
+        align = _take('take_t1w', given, fixed=run.t1w)
+        workflow.connect(make_contrast, 'contrast', align, 'moving')
+        return _Way().on(align, 'orig', 'T1w')
+    align = pe.Node(RegisterT1w(t1w=str(run.t1w)), name='register_t1w', **resources)
+    if run.t1w_mask is not None:
+        align.inputs.t1w_mask = str(run.t1w_mask)
+    workflow.connect([
+        (make_contrast, align, [('contrast', 'in_file'), ('brain', 'in_mask')]),
+    ])  # fmt: skip
+    return _Way().on(align, 'orig', 'T1w')
+
+
+def _to_template(
+    workflow: Workflow,
+    run: GreRun,
+    template: Template,
+    method: Choice | None,
+    make_contrast: pe.Node,
+    found: dict[str, _Way],
+    resources: dict[str, Any],
+) -> _Way:
+    name = template.name
+    direct = run.transforms.get(f'orig:{name}')
+    if direct:
+        take = _take(f'take_{name}', direct, fixed=template.t1w)
+        workflow.connect(make_contrast, 'contrast', take, 'moving')
+        return _Way().on(take, 'orig', name)
+    given = run.transforms.get(f'T1w:{name}') if run.t1w else None
+    if given:
+        take = _take(f'take_{name}', given, fixed=template.t1w)
+        take.inputs.moving = str(run.t1w)
+        return found['T1w'].on(take, 'T1w', name)
+    register = pe.Node(
+        RegisterTemplate(method=str(method), template=str(template.t1w), template_name=name),
+        name=f'register_{name}',
+        **resources,
+    )
+    if template.mask is not None:
+        register.inputs.template_mask = str(template.mask)
+    if not run.t1w:
+        workflow.connect([
+            (make_contrast, register, [('contrast', 'in_file'), ('brain', 'in_mask')]),
+        ])  # fmt: skip
+        return _Way().on(register, 'orig', name)
+    register.inputs.in_file = str(run.t1w)
+    if run.t1w_mask is not None:
+        register.inputs.given_mask = str(run.t1w_mask)
+    return found['T1w'].on(register, 'T1w', name)
+
+
+def _take(name: str, path: Any, fixed: Any) -> pe.Node:
+    take = pe.Node(TakeTransform(in_file=str(path), fixed=str(fixed)), name=name)
+    inverse = inverse_of(path)
+    if inverse is not None:
+        take.inputs.inverse = str(inverse)
+    return take
+
+
+def _pass_on(workflow: Workflow, way: _Way, space: str, outputnode: pe.Node) -> None:
+    # points go from the run through the inverses, and back the other way round
+    for what, output, nodes in (
+        ('into', 'backward', way.nodes),
+        ('out_of', 'forward', way.nodes[::-1]),
+        ('registrations', 'facts', way.nodes),
+    ):
+        merge = pe.Node(niu.Merge(len(nodes)), name=f'{what}_{space}')
+        for number, node in enumerate(nodes, start=1):
+            workflow.connect(node, output, merge, f'in{number}')
+        workflow.connect(merge, 'out', outputnode, f'{what}_{space}')
+
+
+def _carry_brain(
+    workflow: Workflow,
+    template: Template,
+    found: dict[str, _Way],
+    make_contrast: pe.Node,
+    outputnode: pe.Node,
+) -> None:
+    carry = pe.Node(CarryMask(template=str(template.t1w)), name='carry_brain')
+    if template.mask is not None:
+        carry.inputs.mask = str(template.mask)
+    space = template.name
+    workflow.connect([
+        (make_contrast, carry, [('contrast', 'reference')]),
+        (workflow.get_node(f'into_{space}'), carry, [('out', 'transforms')]),
+        (workflow.get_node(f'registrations_{space}'), carry, [('out', 'registrations')]),
+        (carry, outputnode, [('mask', 'template_mask')]),
+    ])  # fmt: skip
+
+
+def _collect(workflow: Workflow, found: dict[str, _Way], outputnode: pe.Node) -> None:
+    members = [
+        (node, about)
+        for way in found.values()
+        for node, about in zip(way.nodes, way.about, strict=True)
+    ]
+    unique = {node.name: (node, about) for node, about in members}
+    collect = pe.Node(
+        CollectTransforms(about=[about for _, about in unique.values()]), name='collect'
+    )
+    for output, field_name in (
+        ('facts', 'all_facts'),
+        ('forward', 'forward'),
+        ('backward', 'backward'),
+    ):
+        merge = pe.Node(niu.Merge(len(unique)), name=f'all_{output}')
+        for number, (node, _) in enumerate(unique.values(), start=1):
+            workflow.connect(node, output, merge, f'in{number}')
+        workflow.connect(merge, 'out', collect, field_name)
+    workflow.connect([
+        (collect, outputnode, [('extras', 'extras'), ('facts', 'facts')]),
+    ])  # fmt: skip
+
+
+def _words(run: GreRun, method: Choice | None) -> str:
+    if method is None:
+        return 'The run was registered rigidly with the T1w by mutual information.'
+    way = 'its T1w, registered rigidly by mutual information, and from there' if run.t1w else ''
+    return f'The run was brought to the template through {way or "its magnitude"}: {method.sentence()}.'
