@@ -55,6 +55,7 @@ from bidsqsm.qsm.onestep.tgv import tgv
 from bidsqsm.qsm.reference.csf import csf
 from bidsqsm.qsm.reference.none import none
 from bidsqsm.qsm.reference.whole_brain import whole_brain
+from bidsqsm.qsm.registration.greedy import affine, greedy
 from bidsqsm.qsm.relaxometry.arlo import arlo
 from bidsqsm.qsm.relaxometry.auto import auto
 from bidsqsm.qsm.relaxometry.loglinear import loglinear
@@ -129,6 +130,17 @@ MASK = Step(
         Method('magnitude', magnitude, cite=('otsu1979',)),
         Method('phase-quality', phase_quality, cite=('dymerska2021', 'otsu1979', 'stewart2022')),
         Method('template', template, cite=('heckemann2006',)),
+    ),
+)
+
+REGISTRATION = Step(
+    'registration',
+    takes='T1w, or magnitude where there is none, and a template with its brain',
+    gives='transforms between the head and the template',
+    default='greedy',
+    methods=(
+        Method('affine', affine, cite=('tustison2010', 'avants2008', 'yushkevich2016')),
+        Method('greedy', greedy, cite=('tustison2010', 'avants2008', 'yushkevich2016')),
     ),
 )
 

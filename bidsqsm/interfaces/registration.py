@@ -29,7 +29,7 @@ from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.brain import brain_mask
 from bidsqsm.qsm.metrics import dice
 from bidsqsm.qsm.registration.contrast import normalised, without_bias
-from bidsqsm.qsm.registration.greedy import Alignment, Head
+from bidsqsm.qsm.registration.greedy import Alignment, Head, is_part
 from bidsqsm.qsm.registration.inverse import inverted
 from bidsqsm.qsm.registration.itk import affine_transform, carry_mask
 from bidsqsm.qsm.registration.rigid import register_rigid
@@ -149,7 +149,10 @@ def verdict(found: Alignment, head: Head, template: Head, name: str) -> dict[str
     carried = carry_mask(
         template.mask, template.affine, found.to_template, shape_of(head.mask), head.affine
     )
-    facts = judged(dice(carried, head.mask), what=name)
+    # of a template of the cerebellum, only the head can hold all
+    share = float((carried & head.mask).sum()) / max(int(carried.sum()), 1)
+    overlap = share if is_part(template, head) else dice(carried, head.mask)
+    facts = judged(overlap, what=name)
     facts |= {'jacobian': list(found.jacobian), 'folded': found.folded}
     if found.folded > FOLDED and 'failed' not in facts:
         facts |= failed(

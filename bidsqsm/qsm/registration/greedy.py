@@ -19,6 +19,8 @@ COARSE = 4.0  # mm: for the affine part
 SEED = 7  # the affine part jitters its samples, the other adds a little noise
 HEIGHTS = (0.0, -30.0, 30.0, -60.0, 60.0)  # mm along the body: places tried for a slab
 WHOLE = 0.75  # share of the template's volume from which a head counts as whole
+PART = 0.5  # share of the head's volume below which a template counts as that of a part
+MIDDLE = np.array([0.0, -18.0, 8.0])  # mm: of the brain in coordinates like those of MNI152
 
 
 @dataclass(frozen=True)
@@ -194,9 +196,13 @@ def find_affine(head: Head, template: Head) -> Start:
 
 
 def starts(head: Head, template: Head) -> list[Matrix]:
-    """Matrices to start from: middle on middle, as the headers say, and for a slab at several heights."""
+    """Matrices to start from: middle on middle and as the headers say.
+
+    A slab is tried at several heights. A template of a part of the brain (the cerebellum, say) has
+    another middle than the head; its coordinates are like those of MNI152.
+    """
     shift = np.eye(4)
-    shift[:3, 3] = head.middle - template.middle
+    shift[:3, 3] = head.middle - (MIDDLE if is_part(template, head) else template.middle)
     found = [shift, np.eye(4)]
     if head.volume < WHOLE * template.volume:
         for height in HEIGHTS[1:]:
@@ -204,6 +210,11 @@ def starts(head: Head, template: Head) -> list[Matrix]:
             moved[2, 3] += height
             found.append(moved)
     return found
+
+
+def is_part(template: Head, head: Head) -> bool:
+    """Whether a template shows but a part of what a head shows."""
+    return template.volume < PART * head.volume
 
 
 def correlation(moving: Head, fixed: Head, matrix: Matrix) -> float:
