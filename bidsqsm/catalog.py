@@ -251,7 +251,19 @@ ROI_REFINE = Step(
 STEPS = {
     step.name: step
     for step in (
-        *(COIL, UNWRAP, FIELD, MASK, RELAXOMETRY, BACKGROUND, DIPOLE, ONESTEP, JOINT, REFERENCE),
+        *(
+            COIL,
+            UNWRAP,
+            FIELD,
+            REGISTRATION,
+            MASK,
+            RELAXOMETRY,
+            BACKGROUND,
+            DIPOLE,
+            ONESTEP,
+            JOINT,
+            REFERENCE,
+        ),
         ROI_REFINE,
     )
 }

@@ -71,8 +71,6 @@ def init_anatomical_wf(
 
     Outputs
     -------
-    reference
-        An image on the grid of the run.
     template_mask
         Brain of the first template on the grid of the run.
     into_<space>, out_of_<space>
@@ -82,7 +80,7 @@ def init_anatomical_wf(
         Facts of the registrations on the way.
     extras
         The transforms, to be written.
-    facts
+    summary
         How the registrations went.
 
     """
@@ -93,16 +91,13 @@ def init_anatomical_wf(
     inputnode = pe.Node(niu.IdentityInterface(fields=['magnitude']), name='inputnode')
     ways = [f'{way}_{space}' for space in spaces for way in WAYS]
     outputnode = pe.Node(
-        niu.IdentityInterface(fields=['reference', 'template_mask', 'extras', 'facts', *ways]),
+        niu.IdentityInterface(fields=['template_mask', 'extras', 'summary', *ways]),
         name='outputnode',
     )
     make_contrast = pe.Node(MakeContrast(), name='make_contrast', mem_gb=mem_gb)
     if run.mask is not None:
         make_contrast.inputs.in_mask = str(run.mask)
-    workflow.connect([
-        (inputnode, make_contrast, [('magnitude', 'in_file')]),
-        (make_contrast, outputnode, [('contrast', 'reference')]),
-    ])  # fmt: skip
+    workflow.connect(inputnode, 'magnitude', make_contrast, 'in_file')
 
     resources = {'mem_gb': mem_gb, 'n_procs': omp_nthreads}
     found = {'orig': _Way()}
@@ -235,7 +230,7 @@ def _collect(workflow: Workflow, found: dict[str, _Way], outputnode: pe.Node) ->
             workflow.connect(node, output, merge, f'in{number}')
         workflow.connect(merge, 'out', collect, field_name)
     workflow.connect([
-        (collect, outputnode, [('extras', 'extras'), ('facts', 'facts')]),
+        (collect, outputnode, [('extras', 'extras'), ('summary', 'summary')]),
     ])  # fmt: skip
 
 

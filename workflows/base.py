@@ -9,13 +9,15 @@ from bidsqsm.config import Config
 from bidsqsm.engine import Workflow
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.orientations import OrientationSet
+from bidsqsm.io.participants import ages_of
+from bidsqsm.io.regions import NONE, Anatomy
 from bidsqsm.workflows.orientations import R2STAR, TAKEN, init_orientations_wf
 from bidsqsm.workflows.run import as_node_name, init_run_wf
 
 NAME = 'bidsqsm_wf'
 
 
-def init_bidsqsm_wf(config: Config, runs: Sequence[GreRun]) -> Workflow:
+def init_bidsqsm_wf(config: Config, runs: Sequence[GreRun], anatomy: Anatomy = NONE) -> Workflow:
     """Build the graph of all runs, a workflow for every subject.
 
     Parameters
@@ -24,12 +26,15 @@ def init_bidsqsm_wf(config: Config, runs: Sequence[GreRun]) -> Workflow:
         The settings; threads are settled.
     runs
         The runs that can be processed, of any subjects.
+    anatomy
+        Atlases and templates of the call.
 
     """
     workflow = Workflow(name=NAME, base_dir=str(config.work_dir))
+    ages = ages_of(config.bids_dir)
     for subject in dict.fromkeys(run.entities['sub'] for run in runs):
         own = [run for run in runs if run.entities['sub'] == subject]
-        workflow.add_nodes([init_subject_wf(config, subject, own)])
+        workflow.add_nodes([init_subject_wf(config, subject, own, anatomy, ages.get(subject))])
     workflow.config['execution'] = {
         'create_report': 'false',
         'hash_method': 'timestamp',
@@ -42,7 +47,13 @@ def init_bidsqsm_wf(config: Config, runs: Sequence[GreRun]) -> Workflow:
     return workflow
 
 
-def init_subject_wf(config: Config, subject: str, runs: Sequence[GreRun]) -> Workflow:
+def init_subject_wf(
+    config: Config,
+    subject: str,
+    runs: Sequence[GreRun],
+    anatomy: Anatomy = NONE,
+    age: float | None = None,
+) -> Workflow:
     """Build the graph of one subject.
 
     Parameters
@@ -53,6 +64,10 @@ def init_subject_wf(config: Config, subject: str, runs: Sequence[GreRun]) -> Wor
         Label of the subject.
     runs
         The subject's runs, and the sets of them that are orientations of the head.
+    anatomy
+        Atlases and templates of the call.
+    age
+        Of the subject, in years.
 
     """
     workflow = Workflow(name=subject_workflow_name(subject))
@@ -67,6 +82,8 @@ def init_subject_wf(config: Config, subject: str, runs: Sequence[GreRun]) -> Wor
             wishes=config.wishes,
             force=config.force,
             links=dataset_links(config),
+            anatomy=anatomy,
+            age=age,
             omp_nthreads=config.omp_nthreads or 1,
         )
         for run in runs

@@ -59,8 +59,6 @@ def init_rois_wf(
     ------
     chi, mask, r2star, t2star, local_field, noise, reference_facts
         Maps (ppm, 1/s, s, ppm, ppm), the mask of the first, what its zero is.
-    reference
-        An image on the grid of the run.
     into_<space>, registrations_<space>
         Transforms of points from the run to a space, and facts of the registrations.
 
@@ -68,20 +66,16 @@ def init_rois_wf(
     -------
     extras
         Label images and tables, to be written.
-    labels, table
+    shown_labels, shown_table
         Those of the first atlas, refined where it was.
-    facts
-        What was decided for each.
 
     """
     workflow = Workflow(name=name)
     spaces = spaces_of(run, atlases)
     ways = [f'{way}_{space}' for space in spaces for way in ('into', 'registrations')]
-    inputnode = pe.Node(
-        niu.IdentityInterface(fields=[*MAPS, 'reference', *ways]), name='inputnode'
-    )
+    inputnode = pe.Node(niu.IdentityInterface(fields=[*MAPS, *ways]), name='inputnode')
     outputnode = pe.Node(
-        niu.IdentityInterface(fields=['extras', 'labels', 'table', 'facts']), name='outputnode'
+        niu.IdentityInterface(fields=['extras', 'shown_labels', 'shown_table']), name='outputnode'
     )
     members: list[tuple[pe.Node, str, pe.Node, dict[str, Any]]] = []
     for source in (*atlases, *run.segmentations):
@@ -151,7 +145,7 @@ def _carry(
         name=f'carry_{source.name}',
         mem_gb=mem_gb,
     )
-    workflow.connect(inputnode, 'reference', carry, 'reference')
+    workflow.connect(inputnode, 'chi', carry, 'reference')
     space = source.template.name if is_atlas else source.space
     if space != 'orig':
         workflow.connect([
@@ -194,9 +188,7 @@ def _collect(
     members: Sequence[tuple[pe.Node, str, pe.Node, dict[str, Any]]],
     outputnode: pe.Node,
 ) -> None:
-    collect = pe.Node(
-        CollectRois(about=[about for *_, about in members]), name='collect_rois'
-    )
+    collect = pe.Node(CollectRois(about=[about for *_, about in members]), name='collect_rois')
     wanted = {
         'labels': [(node, output) for node, output, *_ in members],
         'tables': [(node, 'table') for _, _, node, _ in members],
@@ -207,5 +199,5 @@ def _collect(
         for number, (node, output) in enumerate(sources, start=1):
             workflow.connect(node, output, merge, f'in{number}')
         workflow.connect(merge, 'out', collect, target)
-    names = ('extras', 'labels', 'table', 'facts')
+    names = ('extras', 'shown_labels', 'shown_table')
     workflow.connect([(collect, outputnode, [(name, name) for name in names])])

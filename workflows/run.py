@@ -11,6 +11,7 @@ from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.sign import expected_sign
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.orientations import OrientationSet
+from bidsqsm.io.regions import NONE, Anatomy
 from bidsqsm.methods import Choice
 from bidsqsm.workflows.background import init_background_wf
 from bidsqsm.workflows.dipole import init_dipole_wf
@@ -21,6 +22,7 @@ from bidsqsm.workflows.outputs import init_outputs_wf
 from bidsqsm.workflows.passes import init_holes_wf, init_passes_wf, pass_links
 from bidsqsm.workflows.phase import init_phase_wf, init_sign_wf
 from bidsqsm.workflows.reference import init_reference_wf
+from bidsqsm.workflows.regions import EXTRAS, region_links, region_steps
 from bidsqsm.workflows.relaxometry import init_relaxometry_wf
 
 #: Which output of a step goes to which input of another.
@@ -94,13 +96,18 @@ ONE_STEP: Mapping[str, str] = {
 }
 
 #: What the report shows besides.
-SHOWN: Mapping[str, str] = {'phase': 'phase_wf.phase'}
+SHOWN: Mapping[str, str] = {
+    'phase': 'phase_wf.phase',
+    'roi_labels': 'rois_wf.shown_labels',
+    'roi_table': 'rois_wf.shown_table',
+}
 
 #: Where the facts of every step come from.
 FACTS: Mapping[str, str] = {
     'phase': 'phase_wf.facts',
     'unwrap': 'fieldmap_wf.unwrap_facts',
     'field': 'fieldmap_wf.field_facts',
+    'registration': 'anatomical_wf.summary',
     'mask': 'masking_wf.facts',
     'relaxometry': 'relaxometry_wf.facts',
     'sign': 'sign_wf.facts',
@@ -124,6 +131,8 @@ def init_run_wf(
     wishes: Mapping[str, str] | None = None,
     force: tuple[str, ...] = (),
     links: Mapping[str, Path] | None = None,
+    anatomy: Anatomy = NONE,
+    age: float | None = None,
     omp_nthreads: int = 1,
     name: str | None = None,
 ) -> Workflow:
@@ -151,6 +160,10 @@ def init_run_wf(
         Checks that are not to stop the run.
     links
         Datasets by their name in ``DatasetLinks``.
+    anatomy
+        Atlases to measure with, templates to bring maps to.
+    age
+        Of the subject, in years.
     omp_nthreads
         Threads one process may use.
     name
@@ -162,6 +175,8 @@ def init_run_wf(
     steps = _steps(run, choices, phase_sign, rounds, omp_nthreads)
     if two_pass:
         steps |= _pass_steps(run, choices, omp_nthreads)
+    light = memory_gb(run.shape, 8)
+    steps |= region_steps(run, anatomy, choices, age, light, omp_nthreads)
     steps['phase_wf'] = init_phase_wf(
         run=run,
         coil=choices['coil'],
@@ -177,19 +192,25 @@ def init_run_wf(
         if _maker(source) in steps and key not in not_made(choices)
     }
     facts = {key: source for key, source in FACTS.items() if _maker(source) in steps}
+    others = [f'{step}.extras' for step in EXTRAS if step in steps]
     steps['outputs_wf'] = init_outputs_wf(
         run=run,
         output_dir=output_dir,
-        choices=used_choices(run, choices),
+        choices=used_choices(
+            run, choices, regions=bool(anatomy.atlases), spaces=bool(anatomy.spaces)
+        ),
         products=[*products],
         steps=[*facts],
         links=links,
+        extras=len(others),
         mem_gb=memory_gb(run.shape, 4 + run.n_echoes),
     )
     saved = [(source, f'outputs_wf.{key}') for key, source in products.items()]
     told = [(source, f'outputs_wf.facts_{key}') for key, source in facts.items()]
-    chain = pass_links(LINKS) if two_pass else (*LINKS, *round_links(rounds))
-    for source, target in (*chain, *saved, *told):
+    added = [(source, f'outputs_wf.extras{n}') for n, source in enumerate(others, start=1)]
+    links_of_run = (*LINKS, *region_links(run, anatomy))
+    chain = pass_links(links_of_run) if two_pass else (*links_of_run, *round_links(rounds))
+    for source, target in (*chain, *saved, *told, *added):
         (maker, output), (taker, field) = source.split('.'), target.split('.')
         if maker in steps and taker in steps:
             workflow.connect(
@@ -298,11 +319,15 @@ def _pass_steps(
 
 
 def used_choices(
-    run: GreRun, choices: Mapping[str, Choice], *, regions: bool = False
+    run: GreRun,
+    choices: Mapping[str, Choice],
+    *,
+    regions: bool = False,
+    spaces: bool = False,
 ) -> dict[str, Choice]:
     """The methods that this run goes through: its data may leave some without work.
 
-    ``regions`` tells whether it has those of an atlas.
+    ``regions`` tells whether it has those of an atlas, ``spaces`` whether maps go to templates.
     """
     together = isinstance(run, OrientationSet)
     idle = {
@@ -311,6 +336,7 @@ def used_choices(
         'coil': run.n_channels == 1,
         'mask': run.mask is not None,
         'relaxometry': together or run.n_echoes == 1,
+        'registration': not (regions or spaces),
         'roi_refine': not regions,
     }
     return {step: choice for step, choice in in_use(choices).items() if not idle.get(step)}

@@ -18,7 +18,9 @@ from bidsqsm.config import Config
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.boilerplate import as_markdown, methods_text, write_citation
 from bidsqsm.io.inputs import GreRun, Skipped
+from bidsqsm.io.regions import NONE, Anatomy
 from bidsqsm.io.sidecars import provenance
+from bidsqsm.methods import Choice
 from bidsqsm.reports.subject import RunRecord
 from bidsqsm.workflows.base import init_bidsqsm_wf
 from bidsqsm.workflows.run import init_run_wf, used_choices
@@ -37,11 +39,20 @@ class Call:
         The command line, for the status files.
     found
         Runs and skipped acquisitions.
+    anatomy
+        Atlases and templates of the call.
 
     """
 
-    def __init__(self, config: Config, command: str, found: Sequence[GreRun | Skipped]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        command: str,
+        found: Sequence[GreRun | Skipped],
+        anatomy: Anatomy = NONE,
+    ) -> None:
         self.config, self.command, self.found = config, command, list(found)
+        self.anatomy = anatomy
         self.runs = [run for run in found if isinstance(run, GreRun)]
         self.skipped = [run for run in found if isinstance(run, Skipped)]
         self.identity = f'{time.strftime("%Y%m%d-%H%M%S")}_{uuid.uuid4().hex[:8]}'
@@ -62,26 +73,31 @@ class Call:
 
     def write_boilerplate(self) -> Path:
         """Write the methods text without computing anything; what data decides is left out."""
-        told = [provenance(run, {}, used_choices(run, self.config.methods)) for run in self.runs]
+        told = [provenance(run, {}, self._choices(run)) for run in self.runs]
         return write_text(self.log_file('methods.md'), as_markdown(methods_text(told)))
 
     def draw(self) -> Path:
         """Draw the graph of a run's steps."""
         run, path = self.runs[0], self.log_file('graph.svg')
         workflow = init_run_wf(
-            run=run, output_dir=self.config.output_dir, choices=self.config.methods
+            run=run,
+            output_dir=self.config.output_dir,
+            choices=self.config.methods,
+            anatomy=self.anatomy,
         )
         workflow.write_graph(str(path.with_suffix('.dot')), graph2use='colored', format='svg')
         return path
 
     def process(self) -> list[Status]:
         """Make the maps of every run, then the reports; returns how each run ended."""
-        workflow = init_bidsqsm_wf(self.config, self.runs)
+        workflow = init_bidsqsm_wf(self.config, self.runs, self.anatomy)
         counts = {run.name: count_nodes(workflow, run) + 1 for run in self.runs}
         with Progress(counts) as progress:
             self._tell_skipped(progress)
             states: list[RunState] = []
             if self.runs:
+                for said in self.anatomy.warnings:
+                    progress.tell(said, logging.WARNING)
                 ledger = Ledger(self.runs, progress, self.log_folder, self.config.mem or 0)
                 execute(self.config, workflow, ledger)
                 states, self.interrupted = [*ledger.states.values()], ledger.interrupted
@@ -143,9 +159,16 @@ class Call:
         content = status.content(self.command)
         if state is None:
             return RunRecord(run, content)
-        choices = used_choices(state.run, self.config.methods)
-        told = provenance(state.run, state.facts, choices)
+        told = provenance(state.run, state.facts, self._choices(state.run))
         return RunRecord(run, content, state.products, told)
+
+    def _choices(self, run: GreRun) -> dict[str, Choice]:
+        return used_choices(
+            run,
+            self.config.methods,
+            regions=bool(self.config.atlases),
+            spaces=bool(self.config.output_spaces),
+        )
 
     def _write_usage(self, ledger: Ledger) -> None:
         rows = ['run\tstep\tseconds\tcpu_seconds\tpeak_gb']

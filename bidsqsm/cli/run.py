@@ -23,7 +23,9 @@ from bidsqsm.cli.paths import check_paths, contain_caches, make_writable
 from bidsqsm.cli.resources import available_cpus, available_memory
 from bidsqsm.cli.validation import find_validator, refuse, validation_errors
 from bidsqsm.config import Config
+from bidsqsm.io.atlases import resolve_atlases, resolve_template
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.regions import NONE, Anatomy
 from bidsqsm.io.template_files import MissingTemplate
 
 if TYPE_CHECKING:
@@ -89,15 +91,18 @@ def participant(config: Config, command: str) -> tuple[str, int]:
         return '', 0
     if config.write_graph and shutil.which('dot') is None:
         return 'bidsqsm failed: --write-graph needs the program dot (of Graphviz): install it', 127
+    anatomy = _resolve(config)
     make_writable(config.output_dir, 'output')
     make_writable(config.work_dir, 'work')
     contain_caches(config.work_dir)
     # what follows needs the caches in their place
     from bidsqsm.cli.call import Call
 
-    call = Call(settle(config, found), command, found)
+    call = Call(settle(config, found), command, found, anatomy)
     start_logging(call.log_file('log'), config.verbose)
     LOGGER.info('bidsqsm %s: %s', __version__, command)
+    for atlas in anatomy.atlases:
+        LOGGER.info('atlas %s (%s): licence: %s', atlas.name, atlas.dseg, atlas.license)
     _validate(call)
     call.write_settings()
     statuses = _statuses(call)
@@ -144,6 +149,16 @@ def _find(config: Config) -> list[GreRun | Skipped]:
     if config.orientations:
         found += orientation_sets(found, *read_orientations(config.orientations))
     return found
+
+
+def _resolve(config: Config) -> Anatomy:
+    """Find atlases and templates, unless nothing is to be computed."""
+    if config.boilerplate_only or config.reports_only:
+        return NONE
+    return Anatomy(
+        resolve_atlases(config.atlases),
+        tuple(resolve_template(spec) for spec in config.output_spaces),
+    )
 
 
 def _filters(path: Path | None) -> Mapping[str, Any] | None:

@@ -22,6 +22,10 @@ class _CollectOutputSpec(StepOutputSpec):
     extras = traits.List(traits.Dict, desc='files to be written')
 
 
+class _CollectTransformsOutputSpec(_CollectOutputSpec):
+    summary = traits.Dict(desc='how each registration went')
+
+
 class _CollectTransformsInputSpec(_CollectInputSpec):
     forward = InputMultiObject(traits.Any, desc='of each member; none where it failed')
     backward = InputMultiObject(traits.Any, desc='of each member; none where it failed')
@@ -31,7 +35,7 @@ class CollectTransforms(StepInterface):
     """Name the transforms that were computed, and tell how the registrations went."""
 
     input_spec = _CollectTransformsInputSpec
-    output_spec = _CollectOutputSpec
+    output_spec = _CollectTransformsOutputSpec
 
     def _run_interface(self, runtime):
         extras, facts = [], {}
@@ -47,7 +51,8 @@ class CollectTransforms(StepInterface):
             ):
                 named = {'from': start, 'to': end, 'mode': 'image'}
                 extras.append(Extra(Path(path), named, 'xfm', Path(path).suffix).as_dict())
-        self._results['extras'], self._results['facts'] = extras, facts
+        self._results['extras'] = extras
+        self._results['facts'] = self._results['summary'] = facts
         return runtime
 
 
@@ -57,8 +62,8 @@ class _CollectRoisInputSpec(_CollectInputSpec):
 
 
 class _CollectRoisOutputSpec(_CollectOutputSpec):
-    labels = File(exists=True, desc='labels of the first member, for the report')
-    table = File(exists=True, desc='its table')
+    shown_labels = File(exists=True, desc='labels of the first member, for the report')
+    shown_table = File(exists=True, desc='its table')
 
 
 class CollectRois(StepInterface):
@@ -87,8 +92,8 @@ class CollectRois(StepInterface):
             if 'description' in about:
                 extras.append(self._description(runtime, entities['atlas'], about['description']))
         self._results['extras'], self._results['facts'] = extras, facts
-        self._results['labels'] = self.inputs.labels[0]
-        self._results['table'] = self.inputs.tables[0]
+        self._results['shown_labels'] = self.inputs.labels[0]
+        self._results['shown_table'] = self.inputs.tables[0]
         return runtime
 
     def _description(self, runtime: Any, name: str, content: dict[str, Any]) -> dict[str, Any]:

@@ -105,7 +105,9 @@ class RegisterT1w(StepInterface):
 class _RegisterTemplateInputSpec(StepInputSpec):
     in_file = File(exists=True, mandatory=True, desc='T1w, or even magnitude of the run')
     in_mask = File(exists=True, desc='the brain in it')
-    given_mask = File(exists=True, desc='a mask of the brain on any grid, where in_mask is left out')
+    given_mask = File(
+        exists=True, desc='a mask of the brain on any grid, where in_mask is left out'
+    )
     template = File(exists=True, mandatory=True, desc='T1w of the template')
     template_mask = File(exists=True, desc='its brain; what is not dark where there is none')
     template_name = traits.Str(mandatory=True, desc='for messages')

@@ -22,6 +22,7 @@ _STEPS = {
     'coil': 'Receive channels were combined',
     'unwrap': 'Phase was unwrapped',
     'field': 'Echoes were combined into one map of the total field',
+    'registration': 'The head was registered with the template',
     'mask': 'The brain was masked',
     'background': 'The background field was removed',
     'dipole': 'The local field was inverted to susceptibility',

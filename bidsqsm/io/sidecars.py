@@ -37,7 +37,17 @@ ACQUISITION_KEYS = (
 
 #: Steps in the order in which a run goes through them.
 CHAIN = (
-    *('coil', 'phase', 'unwrap', 'field', 'mask', 'background', 'dipole', 'onestep'),
+    *(
+        'coil',
+        'phase',
+        'unwrap',
+        'field',
+        'registration',
+        'mask',
+        'background',
+        'dipole',
+        'onestep',
+    ),
     'two_pass',
     'joint',
     'reference',

@@ -56,7 +56,8 @@ def normalised(volume: Volume, mask: Mask) -> Volume:
     """Scale a volume so that the 99th percentile within a mask is 1; nothing below 0 or above 1.2."""
     inside = volume[mask]
     top = float(np.percentile(inside, BRIGHTEST)) if inside.size else 0.0
-    return np.clip(volume / max(top, 1e-12), 0, 1.2).astype(np.float32)
+    scaled: Volume = np.clip(volume / max(top, 1e-12), 0, 1.2).astype(np.float32)
+    return scaled
 
 
 def coarser(

@@ -203,7 +203,7 @@ def starts(head: Head, template: Head) -> list[Matrix]:
     """
     shift = np.eye(4)
     shift[:3, 3] = head.middle - (MIDDLE if is_part(template, head) else template.middle)
-    found = [shift, np.eye(4)]
+    found: list[Matrix] = [shift, np.eye(4)]
     if head.volume < WHOLE * template.volume:
         for height in HEIGHTS[1:]:
             moved = shift.copy()
@@ -259,6 +259,4 @@ def _execute(program: Any, fixed: Head, moving: Head, options: str, **made: None
 def _field(image: Any) -> Any:
     import SimpleITK
 
-    return SimpleITK.DisplacementFieldTransform(
-        SimpleITK.Cast(image, SimpleITK.sitkVectorFloat64)
-    )
+    return SimpleITK.DisplacementFieldTransform(SimpleITK.Cast(image, SimpleITK.sitkVectorFloat64))

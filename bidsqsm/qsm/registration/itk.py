@@ -125,7 +125,9 @@ def resample(
         'smooth': SimpleITK.sitkLinear,
         'labels': SimpleITK.sitkLabelLinear,
     }
-    return to_array(SimpleITK.Resample(image, grid, transform, ways[kind], 0.0, image.GetPixelID()))
+    return to_array(
+        SimpleITK.Resample(image, grid, transform, ways[kind], 0.0, image.GetPixelID())
+    )
 
 
 def carry_mask(

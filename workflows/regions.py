@@ -1,0 +1,82 @@
+"""What a run has to do with its T1w, with templates and with atlases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bidsqsm.engine import Workflow
+from bidsqsm.interfaces.carrying import IN_SPACES
+from bidsqsm.io.inputs import GreRun
+from bidsqsm.io.regions import Anatomy
+from bidsqsm.methods import Choice
+from bidsqsm.workflows.anatomical import init_anatomical_wf
+from bidsqsm.workflows.rois import init_rois_wf, spaces_of
+from bidsqsm.workflows.spaces import init_spaces_wf
+
+#: Where the maps that are measured or brought to templates come from.
+SOURCES: Mapping[str, tuple[str, ...]] = {
+    'chi': ('reference_wf.chi',),
+    'mask': ('onestep_wf.mask', 'dipole_wf.mask'),
+    'qsm_mask': ('onestep_wf.mask', 'dipole_wf.mask'),
+    'brain_mask': ('masking_wf.brain_mask',),
+    'r2star': ('relaxometry_wf.r2star',),
+    't2star': ('relaxometry_wf.t2star',),
+    'local_field': ('onestep_wf.local_field', 'background_wf.local_field'),
+    'noise': ('fieldmap_wf.noise',),
+    'reference_facts': ('reference_wf.facts',),
+}
+#: Workflows that make files which are none of the products.
+EXTRAS = ('anatomical_wf', 'rois_wf', 'spaces_wf')
+
+
+def region_steps(
+    run: GreRun,
+    anatomy: Anatomy,
+    choices: Mapping[str, Choice],
+    age: float | None,
+    mem_gb: float,
+    omp_nthreads: int,
+) -> dict[str, Workflow]:
+    """Workflows for the registration, the regions and the other spaces, as far as there are any."""
+    resources = {'mem_gb': mem_gb, 'omp_nthreads': omp_nthreads}
+    steps = {}
+    away = any(one.space != 'orig' for one in run.segmentations)
+    if anatomy.templates or away:
+        steps['anatomical_wf'] = init_anatomical_wf(
+            run=run,
+            templates=anatomy.templates,
+            method=choices['registration'] if anatomy.templates else None,
+            **resources,
+        )
+    if anatomy.atlases or run.segmentations:
+        refine = choices['roi_refine']
+        steps['rois_wf'] = init_rois_wf(
+            run=run,
+            atlases=anatomy.atlases,
+            refine=None if refine.method.name == 'none' else refine,
+            age=age,
+            **resources,
+        )
+    if anatomy.spaces:
+        steps['spaces_wf'] = init_spaces_wf(spaces=anatomy.spaces, mem_gb=mem_gb)
+    return steps
+
+
+def region_links(run: GreRun, anatomy: Anatomy) -> list[tuple[str, str]]:
+    """Which output of a step goes to which input of these."""
+    measured = [name for name in SOURCES if name not in ('brain_mask', 'qsm_mask')]
+    links = [('phase_wf.magnitude', 'anatomical_wf.magnitude')]
+    if anatomy.templates:
+        links.append(('anatomical_wf.template_mask', 'masking_wf.template_mask'))
+    for taker, names in (('rois_wf', measured), ('spaces_wf', IN_SPACES)):
+        links += [(source, f'{taker}.{name}') for name in names for source in SOURCES[name]]
+    for space in spaces_of(run, anatomy.atlases):
+        links += _ways('rois_wf', 'into', space)
+    for template in anatomy.spaces:
+        links += _ways('spaces_wf', 'out_of', template.name)
+    return [*dict.fromkeys(links)]
+
+
+def _ways(taker: str, way: str, space: str) -> list[tuple[str, str]]:
+    names = (f'{way}_{space}', f'registrations_{space}')
+    return [(f'anatomical_wf.{name}', f'{taker}.{name}') for name in names]
