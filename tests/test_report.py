@@ -15,8 +15,7 @@ from PIL import Image
 from bidsqsm.config import settled_methods
 from bidsqsm.io.run import Skipped
 from bidsqsm.io.sidecars import provenance
-from bidsqsm.reports import figures
-from bidsqsm.reports import panels as panels_module
+from bidsqsm.reports import drawings, figures
 from bidsqsm.reports.figures import Bar, Tile, draw
 from bidsqsm.reports.panels import make_panels
 from bidsqsm.reports.scene import robust_limits
@@ -183,7 +182,7 @@ def test_any_error_of_a_figure_is_caught(tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError('out of ink')
 
-    monkeypatch.setattr(panels_module, 'raw_volume', fail)
+    monkeypatch.setattr(drawings, 'raw_volume', fail)
     drawn = make_panels(madeup.make_run(tmp_path / 'raw'), {})
     assert [panel.error for panel in drawn] == ['RuntimeError: out of ink'] * 2
 

@@ -12,16 +12,17 @@ import numpy.typing as npt
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
 DPI = 200
-_INK, _PAPER, _DIM = '#f2f4f7', '#000000', '#a9b1bd'
+INK, _PAPER, _DIM = '#f2f4f7', '#000000', '#a9b1bd'
 _WIDTH = 7.4
 _GAP, _TITLE, _BAR = 0.08, 0.25, 0.62
+_ENTRIES = 6  # of a legend, in one line
 _HALO = [withStroke(linewidth=1.6, foreground=_PAPER)]
 
 
@@ -96,9 +97,10 @@ def draw(
     scale = min((room - _GAP * len(row)) / sum(tile.size[0] for tile in row) for row in rows)
     heights = [scale * max(tile.size[1] for tile in row) for row in rows]
     titles = [_TITLE if any(tile.title for tile in row) else 0 for row in rows]
-    foot = 0.3 if legend else 0
+    lines = -(-len(legend) // _ENTRIES)
+    foot = 0.12 + 0.18 * lines if legend else 0
     height = sum(heights) + sum(titles) + _GAP * (len(rows) + 1) + foot
-    figure = Figure(figsize=(_WIDTH, height), dpi=DPI, facecolor=_PAPER)
+    figure = figure_of(height)
     top = height - _GAP
     for row, bar, tall, title in zip(rows, bars, heights, titles, strict=True):
         top -= title
@@ -117,8 +119,13 @@ def draw(
         _draw_legend(figure, legend)
     tiles = [tile for row in rows for tile in row]
     colours = {tile.cmap for tile in tiles} - {'gray'}
-    outlined = any(tile.outlines for tile in tiles)
-    return _as_png(figure, 'outlines' if outlined else next(iter(colours), 'gray'))
+    lines = [colour for tile in tiles for _, colour in tile.outlines]
+    return as_png(figure, [*dict.fromkeys(lines)] or next(iter(colours), 'gray'))
+
+
+def figure_of(height: float) -> Figure:
+    """Make an empty figure of the width of all and a height in inches."""
+    return Figure(figsize=(_WIDTH, height), dpi=DPI, facecolor=_PAPER)
 
 
 def _relative(
@@ -166,7 +173,7 @@ def _draw_tile(figure: Figure, tile: Tile, place: tuple[float, float, float, flo
             ha='center',
             va='bottom',
             fontsize=8.5,
-            color=_INK,
+            color=INK,
         )
 
 
@@ -179,8 +186,8 @@ def _draw_bar(figure: Figure, bar: Bar, place: tuple[float, float, float, float]
     drawn.set_ticks(ticks, labels=[_tick(value) for value in ticks])
     drawn.outline.set_edgecolor(_DIM)
     drawn.outline.set_linewidth(0.5)
-    axes.tick_params(labelsize=7.5, labelcolor=_INK, length=2, color=_DIM, pad=2)
-    axes.set_title(bar.label, fontsize=7.5, color=_INK, pad=5, loc='left')
+    axes.tick_params(labelsize=7.5, labelcolor=INK, length=2, color=_DIM, pad=2)
+    axes.set_title(bar.label, fontsize=7.5, color=INK, pad=5, loc='left')
 
 
 def _tick(value: float) -> str:
@@ -193,19 +200,19 @@ def _draw_legend(figure: Figure, entries: Sequence[tuple[str, str]]) -> None:
         lines,
         [label for label, _ in entries],
         loc='lower center',
-        ncols=len(entries),
+        ncols=-(-len(entries) // -(-len(entries) // _ENTRIES)),
         frameon=False,
         fontsize=8,
-        labelcolor=_INK,
+        labelcolor=INK,
         handlelength=1.4,
     )
 
 
-def _as_png(figure: Figure, colours: str) -> bytes:
+def as_png(figure: Figure, colours: str | Sequence[str]) -> bytes:
     """Write the picture with as few bytes as its colours need.
 
-    ``colours`` is ``gray``, the name of a colour map that is used beside gray, or
-    ``outlines``: a few coloured lines on gray.
+    ``colours`` is ``gray``, the name of a colour map that is used beside gray, or the colours of
+    lines on gray.
     """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -215,10 +222,9 @@ def _as_png(figure: Figure, colours: str) -> bytes:
         # 128 levels: finer ones are noise of the scanner, and noise is what fills a PNG
         levels = np.round(pixels[..., 1] * (127 / 255)) * (255 / 127)
         picture = Image.fromarray(levels.astype(np.uint8))
-    elif colours == 'outlines':
-        picture = picture.quantize(256, dither=Image.Dither.NONE)
     else:
-        picture = picture.quantize(palette=_palette(colours), dither=Image.Dither.NONE)
+        palette = _palette(colours) if isinstance(colours, str) else _line_palette(colours)
+        picture = picture.quantize(palette=palette, dither=Image.Dither.NONE)
     out = io.BytesIO()
     picture.save(out, 'png', optimize=True)
     return out.getvalue()
@@ -226,7 +232,27 @@ def _as_png(figure: Figure, colours: str) -> bytes:
 
 def _palette(cmap: str) -> Image.Image:
     # most entries for the map, so that it shows no steps, the rest for gray letters and frames
-    entries = [*colormaps[cmap](np.linspace(0, 1, 208)), *colormaps['gray'](np.linspace(0, 1, 48))]
+    return _of_entries(
+        [*colormaps[cmap](np.linspace(0, 1, 208)), *colormaps['gray'](np.linspace(0, 1, 48))]
+    )
+
+
+def _line_palette(colours: Sequence[str]) -> Image.Image:
+    # each colour alone and, for the rims of its lines, mixed with what may lie beside it
+    grays = [np.full(4, level) for level in (0, 0.25, 0.5, 0.75, 1)]
+    lines = [np.array(to_rgba(colour)) for colour in colours]
+    entries = [
+        mixed
+        for line in lines
+        for mixed in (
+            line,
+            *(share * line + (1 - share) * g for g in grays for share in (0.33, 0.66)),
+        )
+    ]
+    return _of_entries([*entries, *colormaps['gray'](np.linspace(0, 1, 256 - len(entries)))])
+
+
+def _of_entries(entries: Sequence[npt.NDArray[Any]]) -> Image.Image:
     palette = Image.new('P', (1, 1))
     palette.putpalette(np.round(255 * np.array(entries)[:, :3]).astype(np.uint8).tobytes())
     return palette

@@ -26,6 +26,7 @@ from bidsqsm.io.run import GreRun, Skipped
 from bidsqsm.io.sidecars import acquisition
 from bidsqsm.reports.numbers import key_numbers
 from bidsqsm.reports.panels import Panel, make_panels
+from bidsqsm.reports.values import summary_rows
 
 _CRASH_LIMIT = 20_000
 
@@ -144,6 +145,7 @@ def _run_section(record: RunRecord, panels: Sequence[Panel], subject: str) -> di
         'panels': [_panel(panel) for panel in panels],
         'acquisition': [],
         'numbers': [],
+        'regions': _regions(record.products),
     }
     if isinstance(run, GreRun):
         found = acquisition(run)
@@ -153,6 +155,14 @@ def _run_section(record: RunRecord, panels: Sequence[Panel], subject: str) -> di
         section['outline'] = _outline(found)
         section['numbers'] = key_numbers(run, record.products, decisions)
     return section
+
+
+def _regions(products: Mapping[str, Path]) -> list[dict[str, str]]:
+    try:
+        return summary_rows(products['roi_table']) if 'roi_table' in products else []
+    except (OSError, ValueError, KeyError):
+        # a table that cannot be read is told by its own panel
+        return []
 
 
 def _verdict(state: str, warnings: int) -> str:
