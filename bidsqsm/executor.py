@@ -173,6 +173,8 @@ def _run_node(node: Any, updatehash: bool, outbox: Connection, levels: dict[str,
     # numba would make a lock to share with forks, left behind if this process is killed
     mp.set_start_method('spawn', force=True)
     _log_into(outbox, levels)
+    # compiled libraries print what no one asked for
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     started = time.monotonic()
     try:
         node.run(updatehash=updatehash)

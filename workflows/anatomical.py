@@ -167,6 +167,8 @@ def _to_template(
     register.inputs.in_file = str(run.t1w)
     if run.t1w_mask is not None:
         register.inputs.given_mask = str(run.t1w_mask)
+    elif 'orig:T1w' not in run.transforms:
+        workflow.connect(found['T1w'].nodes[0], 'brain', register, 'in_mask')
     return found['T1w'].on(register, 'T1w', name)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bidsqsm.engine import Workflow
-from bidsqsm.interfaces.carrying import IN_SPACES
+from bidsqsm.interfaces.carrying import IN_MASKS, IN_SPACES
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.regions import Anatomy
 from bidsqsm.methods import Choice
@@ -68,7 +68,7 @@ def region_links(run: GreRun, anatomy: Anatomy) -> list[tuple[str, str]]:
     links = [('phase_wf.magnitude', 'anatomical_wf.magnitude')]
     if anatomy.templates:
         links.append(('anatomical_wf.template_mask', 'masking_wf.template_mask'))
-    for taker, names in (('rois_wf', measured), ('spaces_wf', IN_SPACES)):
+    for taker, names in (('rois_wf', measured), ('spaces_wf', (*IN_MASKS, *IN_SPACES))):
         links += [(source, f'{taker}.{name}') for name in names for source in SOURCES[name]]
     for space in spaces_of(run, anatomy.atlases):
         links += _ways('rois_wf', 'into', space)

@@ -8,7 +8,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from bidsqsm.engine import Workflow
-from bidsqsm.interfaces.carrying import IN_SPACES, ToTemplate
+from bidsqsm.interfaces.carrying import IN_MASKS, IN_SPACES, ToTemplate
 from bidsqsm.io.atlases import Template
 
 
@@ -42,7 +42,8 @@ def init_spaces_wf(
     workflow = Workflow(name=name)
     ways = [f'{way}_{one.name}' for one in spaces for way in ('out_of', 'registrations')]
     inputnode = pe.Node(
-        niu.IdentityInterface(fields=[*IN_SPACES, *dict.fromkeys(ways)]), name='inputnode'
+        niu.IdentityInterface(fields=[*IN_MASKS, *IN_SPACES, *dict.fromkeys(ways)]),
+        name='inputnode',
     )
     outputnode = pe.Node(niu.IdentityInterface(fields=['extras']), name='outputnode')
     merge_spaces = pe.Node(niu.Merge(len(spaces)), name='merge_spaces')
@@ -55,7 +56,7 @@ def init_spaces_wf(
         if space.resolution is not None:
             to_template.inputs.resolution = space.resolution
         workflow.connect([
-            (inputnode, to_template, [(key, key) for key in IN_SPACES]),
+            (inputnode, to_template, [(key, key) for key in (*IN_MASKS, *IN_SPACES)]),
             (inputnode, to_template, [(f'out_of_{space.name}', 'transforms'),
                                       (f'registrations_{space.name}', 'registrations')]),
             (to_template, merge_spaces, [('extras', f'in{number}')]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from bidsqsm.io.extras import Extra
 from bidsqsm.io.nifti import load_volume, save_volume
 from bidsqsm.io.products import PRODUCTS
 from bidsqsm.io.segmentation import load_labels
-from bidsqsm.qsm.registration.itk import chain, resample
+from bidsqsm.qsm.registration.itk import carry_map, carry_mask, chain, places_of, resample
 
-#: Products that are shown in other spaces
-IN_SPACES = ('chi', 'r2star', 't2star', 'brain_mask', 'qsm_mask')
+#: Maps that are brought to other spaces, with the mask in which they are known
+IN_SPACES = {'chi': 'qsm_mask', 'r2star': 'brain_mask', 't2star': 'brain_mask'}
+IN_MASKS = ('brain_mask', 'qsm_mask')
 
 
 def chained(paths: Sequence[str]) -> Any:
@@ -59,8 +60,8 @@ class CarryMask(StepInterface):
         brain = check_template(Path(self.inputs.template), path and Path(path))
         shape, onto = grid_of_file(self.inputs.reference)
         way = chained(self.inputs.transforms)
-        share = resample(brain.inside, brain.affine, way, shape, onto, 'smooth')
-        self.save(runtime, self.inputs.reference, mask=share >= 0.5)
+        mask = carry_mask(brain.inside, brain.affine, way, shape, onto)
+        self.save(runtime, self.inputs.reference, mask=mask)
         return runtime
 
 
@@ -104,7 +105,7 @@ class _ToTemplateInputSpec(StepInputSpec):
     registrations = traits.List(traits.Dict, desc='facts of the registrations that were used')
 
 
-for _name in IN_SPACES:
+for _name in (*IN_MASKS, *IN_SPACES):
     _ToTemplateInputSpec.add_class_trait(_name, File(exists=True, desc='on the grid of the run'))
 
 
@@ -113,7 +114,7 @@ class _ToTemplateOutputSpec(StepOutputSpec):
 
 
 class ToTemplate(StepInterface):
-    """Bring maps and masks onto the grid of a template: one interpolation, a windowed sinc for maps."""
+    """Bring maps and masks onto the grid of a template: one interpolation, splines of high degree for maps."""
 
     input_spec = _ToTemplateInputSpec
     output_spec = _ToTemplateOutputSpec
@@ -124,17 +125,27 @@ class ToTemplate(StepInterface):
             return runtime
         shape, onto = grid_of_file(self.inputs.template)
         way = chained(self.inputs.transforms)
-        for key in IN_SPACES:
-            if self.given(key) is None:
-                continue
-            values, affine = load_volume(self.given(key))
-            if PRODUCTS[key].mask_type:
-                carried = resample(values > 0, affine, way, shape, onto, 'smooth') >= 0.5
-            else:
-                carried = resample(values, affine, way, shape, onto, 'map')
+        for key, carried in self._carried(way, shape, onto):
             place = save_volume(carried, onto, Path(runtime.cwd, f'{key}.nii'))
             self._results['extras'].append(self._extra(key, place).as_dict())
         return runtime
+
+    def _carried(
+        self, way: Any, shape: tuple[int, int, int], onto: np.ndarray
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        masks: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        for key in IN_MASKS:
+            values, affine = load_volume(getattr(self.inputs, key))
+            masks[key] = values > 0, carry_mask(values > 0, affine, way, shape, onto)
+            yield key, masks[key][1]
+        old, new = (np.linalg.norm(a[:3, :3], axis=0) for a in (affine, onto))
+        step = float(np.cbrt(np.prod(new) / np.prod(old)))
+        for key, mask_key in IN_SPACES.items():
+            if self.given(key) is not None:
+                mask, inside = masks[mask_key]
+                places = places_of(inside, onto, way, affine)
+                volume = load_volume(self.given(key))[0]
+                yield key, carry_map(volume, mask, places, inside, step)
 
     def _extra(self, key: str, place: Path) -> Extra:
         product, resolution = PRODUCTS[key], self.given('resolution')

@@ -80,11 +80,15 @@ class _RegisterT1wInputSpec(StepInputSpec):
     t1w_mask = File(exists=True, desc='brain where the T1w lies, where it was given')
 
 
+class _RegisterT1wOutputSpec(_PairOutputSpec):
+    brain = File(exists=True, desc="the brain on the T1w's grid")
+
+
 class RegisterT1w(StepInterface):
     """Find how the head moved between the run and the T1w (rigid, by mutual information)."""
 
     input_spec = _RegisterT1wInputSpec
-    output_spec = _PairOutputSpec
+    output_spec = _RegisterT1wOutputSpec
 
     def _run_interface(self, runtime):
         own, affine = volume(self.inputs.in_file), affine_of(self.inputs.in_file)
@@ -97,6 +101,11 @@ class RegisterT1w(StepInterface):
         found = carry_mask(brain, t1w_affine, to_t1w, mask.shape, affine)
         overlap = dice(found, mask)
         self._results['facts'] = judged(overlap, what='the run and its T1w')
+        if self.given('t1w_mask') is None:
+            # a T1w alone shows its brain less well than a magnitude, which may be a slab
+            back = affine_transform(np.linalg.inv(motion))
+            brain = brain | carry_mask(mask, affine, back, shape_of(brain), t1w_affine)
+        self.save(runtime, self.inputs.t1w, brain=brain)
         # points of the T1w to the run bring the run's images onto the T1w
         keep(self._results, runtime, affine_transform(np.linalg.inv(motion)), to_t1w, '.txt')
         return runtime

@@ -47,8 +47,9 @@ def without_bias(magnitude: Volume, mask: Mask, affine: Matrix) -> Volume:
     find.SetNumberOfThreads(1)  # its sums depend on the threads
     find.SetMaximumNumberOfIterations(ROUNDS)
     find.Execute(to_image(np.maximum(thin, 1e-6), onto), to_image(inside, onto))
-    full = to_image(np.zeros(magnitude.shape, np.uint8), affine)
-    bias = to_array(find.GetLogBiasFieldAsImage(full)).astype(np.float32)
+    coarse = to_array(find.GetLogBiasFieldAsImage(to_image(inside, onto))).astype(np.float32)
+    to_coarse = np.linalg.inv(onto) @ affine
+    bias = resample(coarse, to_coarse[:3, :3], to_coarse[:3, 3], magnitude.shape, order=1)
     return normalised(magnitude / np.exp(bias), mask)
 
 

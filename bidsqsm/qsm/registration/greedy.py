@@ -20,6 +20,7 @@ SEED = 7  # the affine part jitters its samples, the other adds a little noise
 HEIGHTS = (0.0, -30.0, 30.0, -60.0, 60.0)  # mm along the body: places tried for a slab
 WHOLE = 0.75  # share of the template's volume from which a head counts as whole
 PART = 0.5  # share of the head's volume below which a template counts as that of a part
+MARGIN = 6.0  # mm around the brain, less than to the scalp: what the skull is wide
 MIDDLE = np.array([0.0, -18.0, 8.0])  # mm: of the brain in coordinates like those of MNI152
 
 
@@ -45,6 +46,18 @@ class Head:
     def moved(self, matrix: Matrix) -> Head:
         """The head where the matrix takes points from: its affine after the inverse."""
         return Head(self.image, self.mask, np.linalg.inv(matrix) @ self.affine)
+
+    def around(self, template: Head, matrix: Matrix) -> Head:
+        """The head with the mask of a template near by, as an affine registration places it.
+
+        The brain that was found in one image alone may miss parts or hold others; the edge of such
+        a mask would be taken for that of the brain.
+        """
+        to_template = np.linalg.inv(template.affine) @ np.linalg.inv(matrix) @ self.affine
+        share = sampled_there(template.mask.astype(np.float32), to_template, self.image.shape)
+        size = np.linalg.norm(self.affine[:3, :3], axis=0)
+        near = dilate(share >= 0.5, MARGIN, (size[0], size[1], size[2]))
+        return Head(self.image, near, self.affine)
 
     def at(self, size: float) -> Head:
         """The brain alone, 1 at its brightest, with voxels of this size (mm) or its own if larger."""
@@ -141,11 +154,16 @@ def greedy(
     import SimpleITK
 
     start = find_affine(head, template)
-    fixed, moving = template.at(resolution), head.moved(start.first).at(resolution)
+    near = head.around(template, start.matrix).moved(start.first)
+    # a template of a brain alone stays so, one of a head keeps what lies around the brain as well
+    wide = template.around(template, np.eye(4))
+    fixed, moving = wide.at(resolution), near.at(resolution)
+    brain = template.at(resolution).mask
     _execute(
         start.program,
         fixed,
         moving,
+        brain,
         f'-it affine -m NCC {radius}x{radius}x{radius} -n 60x40x15 '
         f'-s {update_smoothing}mm {warp_smoothing}mm -o warp -oinv inverse -wp 0 '
         f'-threads {num_threads} -seed {SEED}',
@@ -153,7 +171,7 @@ def greedy(
         inverse=None,
     )
     change = SimpleITK.DisplacementFieldJacobianDeterminant(start.program['warp'])
-    jacobian = to_array(change)[fixed.mask]
+    jacobian = to_array(change)[brain]
     warp, inverse = (_field(start.program[name]) for name in ('warp', 'inverse'))
     return Alignment(
         chain([warp, affine_transform(start.matrix)]),
@@ -186,7 +204,7 @@ def find_affine(head: Head, template: Head) -> Start:
     for first in starts(head, template):
         program, moving = Greedy3D(), head.moved(first).at(COARSE)
         options = f'-a -dof 12 -m NCC 2x2x2 -n 40x20 -o affine -threads 1 -seed {SEED}'
-        _execute(program, fixed, moving, options, affine=None)
+        _execute(program, fixed, moving, fixed.mask, options, affine=None)
         found = np.asarray(program['affine'], float)
         score = correlation(moving, fixed, found)
         if best is None or score > best.score:
@@ -237,10 +255,15 @@ def sampled_there(volume: Volume, to_voxels: Matrix, shape: tuple[int, ...]) -> 
     )
 
 
-def _execute(program: Any, fixed: Head, moving: Head, options: str, **made: None) -> None:
-    """Run greedy on images in memory; ``made`` names what it leaves in the program."""
+def _execute(
+    program: Any, fixed: Head, moving: Head, brain: Mask, options: str, **made: None
+) -> None:
+    """Run greedy on images in memory, led by what lies in a mask of the fixed one.
+
+    ``made`` names what it leaves in the program.
+    """
     size = np.linalg.norm(fixed.affine[:3, :3], axis=0)
-    around = dilate(fixed.mask, 1.01 * float(size.max()), (size[0], size[1], size[2]))
+    around = dilate(brain, 1.01 * float(size.max()), (size[0], size[1], size[2]))
     said = io.StringIO()
     images = {
         'fixed': to_image(fixed.image, fixed.affine),
