@@ -28,13 +28,14 @@ from bidsqsm.qsm.grid import Mask
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.brain import brain_mask
 from bidsqsm.qsm.metrics import dice
-from bidsqsm.qsm.registration.contrast import normalised, without_bias
+from bidsqsm.qsm.registration.contrast import coarser, normalised, sampled, without_bias
 from bidsqsm.qsm.registration.greedy import Alignment, Head, is_part
 from bidsqsm.qsm.registration.inverse import inverted
 from bidsqsm.qsm.registration.itk import affine_transform, carry_mask
 from bidsqsm.qsm.registration.rigid import register_rigid
 
 OVERLAP = (0.70, 0.85)  # Dice of the two brains: below the first a failure, below the second odd
+RIGID = 2.0  # mm: voxels of the finest level of a rigid registration
 FOLDED = 1e-3  # share of the brain that may be folded
 
 
@@ -96,7 +97,7 @@ class RegisterT1w(StepInterface):
         t1w, t1w_affine = volume(self.inputs.t1w), affine_of(self.inputs.t1w)
         brain = brain_on(self.given('t1w_mask'), t1w, t1w_affine)
         with threads(self.inputs.num_threads):
-            motion = register_rigid(own, normalised(t1w, brain), mask, brain, affine, t1w_affine)
+            motion = register_rigid(*_paired(Head(own, mask, affine), Head(t1w, brain, t1w_affine)))
         to_t1w = affine_transform(motion)
         found = carry_mask(brain, t1w_affine, to_t1w, mask.shape, affine)
         overlap = dice(found, mask)
@@ -109,6 +110,17 @@ class RegisterT1w(StepInterface):
         # points of the T1w to the run bring the run's images onto the T1w
         keep(self._results, runtime, affine_transform(np.linalg.inv(motion)), to_t1w, '.txt')
         return runtime
+
+
+def _paired(fixed: Head, moving: Head) -> tuple[Any, ...]:
+    """What a rigid registration takes, on grids no finer than it goes."""
+    heads = []
+    for head in (fixed, moving):
+        shape, onto = coarser(head.image.shape, head.affine, RIGID)
+        image = sampled(normalised(head.image, head.mask), head.affine, shape, onto)
+        mask = sampled(head.mask.astype(np.float32), head.affine, shape, onto) > 0.5
+        heads.append((image, mask, onto))
+    return tuple(one for pair in zip(*heads, strict=True) for one in pair)
 
 
 class _RegisterTemplateInputSpec(StepInputSpec):
