@@ -97,7 +97,9 @@ class RegisterT1w(StepInterface):
         t1w, t1w_affine = volume(self.inputs.t1w), affine_of(self.inputs.t1w)
         brain = brain_on(self.given('t1w_mask'), t1w, t1w_affine)
         with threads(self.inputs.num_threads):
-            motion = register_rigid(*_paired(Head(own, mask, affine), Head(t1w, brain, t1w_affine)))
+            motion = register_rigid(
+                *_paired(Head(own, mask, affine), Head(t1w, brain, t1w_affine))
+            )
         to_t1w = affine_transform(motion)
         found = carry_mask(brain, t1w_affine, to_t1w, mask.shape, affine)
         overlap = dice(found, mask)
