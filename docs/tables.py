@@ -247,6 +247,26 @@ def accuracy() -> str:
     return '\n\n'.join(parts)
 
 
+_ANATOMY = {
+    'summary': 'Cohort',
+    'heads': 'Every head of the cohort',
+    'retest': 'Test-retest: SD of the mean over two tilts and four seeds of the noise, in ppb',
+    'cost': 'Time and memory of a registration at 1 mm, on 2 threads',
+}
+
+
+def anatomy() -> str:
+    """What the benchmark of atlas regions has saved: a table for each part and voxel size."""
+    parts = []
+    for name, title in _ANATOMY.items():
+        for path in sorted((Path(__file__).parent / 'data').glob(f'anatomy_{name}_*.tsv')):
+            head, *rows = csv.reader(path.read_text(encoding='utf-8').splitlines(), delimiter='\t')
+            size = path.stem.rpartition('_')[2].removesuffix('mm')
+            where = '' if name == 'cost' else f' ({size} mm)'
+            parts.append(f'### {title}{where}\n\n{table(head, rows)}')
+    return '\n\n'.join(parts)
+
+
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table."""
     head = [*head]
@@ -278,4 +298,5 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     'fetch-command-line': fetch_command_line,
     'benchmarks': benchmarks,
     'accuracy': accuracy,
+    'anatomy': anatomy,
 }
