@@ -44,7 +44,7 @@ import pandas as pd
 from cohort_heads import HEADS, Case, Room
 from label_heads import DATA as SHARED
 
-from bidsqsm.interfaces.carrying import CarryLabels, chained
+from bidsqsm.interfaces.carrying import CarryLabels, chained, lost
 from bidsqsm.interfaces.refinement import RefineRois
 from bidsqsm.interfaces.registration import MakeContrast, RegisterT1w, RegisterTemplate
 from bidsqsm.io.atlases import Atlas
@@ -55,9 +55,10 @@ from bidsqsm.qsm.structures import MERGED
 DOCS = Path(__file__).resolve().parents[1] / 'docs' / 'data'
 THREADS = 2
 WAYS = ('T1w', 'masked', 'none')
-LARGE = ('caudate', 'putamen', 'pallidum', 'thalamus')
-SMALL = ('red_nucleus', 'substantia_nigra', 'dentate_nucleus')
-LEAST = dict.fromkeys(LARGE, 0.80) | dict.fromkeys(SMALL, 0.65)  # Dice
+#: Dice that a nucleus has to reach
+LEAST = dict.fromkeys(('caudate', 'putamen', 'pallidum', 'thalamus'), 0.80) | dict.fromkeys(
+    ('red_nucleus', 'substantia_nigra', 'dentate_nucleus'), 0.65
+)
 MOST, STEADY = 5.0, 3.0  # ppb: error of a mean, SD of repeated ones
 CHEAP = (90.0, 2.0)  # CPU s, GB
 SIDES = ('L', 'R')
@@ -74,7 +75,7 @@ def main() -> None:
     parser.add_argument('--part', nargs='+', choices=parts, default=list(parts))
     parser.add_argument('--labels', type=Path, default=SHARED / 'labels', help='label maps')
     parser.add_argument('--atlas-data', type=Path, default=SHARED / 'cit168', help='CIT168')
-    parser.add_argument('--save', action='store_true', help='write the tables of docs/data')
+    parser.add_argument('--save', action='store_true', help='write the tables of the docs')
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = (args.room or Path(scratch)).resolve()
@@ -105,8 +106,7 @@ def cohort(room: Room, args: argparse.Namespace) -> Iterator[tuple[str, pd.DataF
 
 def retest(room: Room, args: argparse.Namespace) -> Iterator[tuple[str, pd.DataFrame]]:
     """SD of each nucleus's mean over tilts and seeds of one head, in ppb."""
-    rows = []
-    atlas = room.demo_atlas()
+    atlas, rows = room.demo_atlas(), []
     for way in args.ways:
         for case in room.sessions():
             found = carried(case, atlas, way, room.folder / 'work' / f'retest-{way}')
@@ -120,8 +120,7 @@ def retest(room: Room, args: argparse.Namespace) -> Iterator[tuple[str, pd.DataF
                     }
                     place = {'way': way, 'nucleus': structure, 'side': SIDES[side]}
                     rows.append(place | {'tilted': 'tilted' in case.name} | means)
-    table = pd.DataFrame(rows)
-    columns = ['true region', 'before', 'after']
+    table, columns = pd.DataFrame(rows), ['true region', 'before', 'after']
     variance = table.groupby(['way', 'nucleus', 'side'], sort=False)[columns].var()
     within = table.groupby(['way', 'nucleus', 'side', 'tilted'], sort=False)[columns].var()
     by = ['way', 'nucleus']
@@ -134,8 +133,7 @@ def retest(room: Room, args: argparse.Namespace) -> Iterator[tuple[str, pd.DataF
 def cost(room: Room, args: argparse.Namespace) -> Iterator[tuple[str, pd.DataFrame]]:
     """CPU seconds and peak memory of a whole registration at 1 mm."""
     room = replace(room, size=1.0)
-    case, atlas = room.head('made-1'), room.demo_atlas()
-    rows = []
+    case, atlas, rows = room.head('made-1'), room.demo_atlas(), []
     for way in args.ways:
         folder = room.folder / 'work' / f'cost-{way}'
         with multiprocessing.get_context('spawn').Pool(1) as pool:
@@ -162,6 +160,7 @@ class Carried:
     seconds: Mapping[str, float]
     overlap: Mapping[str, float]
     rigid_error: float | None
+    failed: str
 
 
 def carried(case: Case, atlas: Atlas, way: str, folder: Path, *, refine: bool = True) -> Carried:
@@ -186,10 +185,11 @@ def carried(case: Case, atlas: Atlas, way: str, folder: Path, *, refine: bool = 
         steps.append(run('template', RegisterTemplate, **inputs, **template))
     else:
         t1w = case.path('t1w')
-        brain = {'t1w_mask': case.path('t1w_mask')} if way == 'masked' else {}
-        steps.append(run('rigid', RegisterT1w, **inputs, **brain, t1w=t1w))
-        brain = {'given_mask': case.path('t1w_mask')} if way == 'masked' else {}
-        steps.append(run('template', RegisterTemplate, in_file=t1w, **brain, **template))
+        brain = case.path('t1w_mask')
+        given = {'t1w_mask': brain} if way == 'masked' else {}
+        steps.append(run('rigid', RegisterT1w, **inputs, **given, t1w=t1w))
+        given = {'given_mask': brain} if way == 'masked' else {'in_mask': steps[0].brain}
+        steps.append(run('template', RegisterTemplate, in_file=t1w, **given, **template))
     carry = run(
         'carry',
         CarryLabels,
@@ -199,19 +199,17 @@ def carried(case: Case, atlas: Atlas, way: str, folder: Path, *, refine: bool = 
         transforms=[step.backward for step in steps if 'failed' not in step.facts],
         registrations=[step.facts for step in steps],
     )
-    after = carry
-    if refine:
-        maps = {'chi': case.path('chi'), 'in_mask': case.path('mask')}
-        after = run(
-            'refine', RefineRois, labels=carry.labels, r2star=case.path('r2star'),
-            method='border', **maps,
-        )  # fmt: skip
+    maps = {'chi': 'chi', 'in_mask': 'mask', 'r2star': 'r2star'}
+    maps = {name: case.path(file) for name, file in maps.items()}
+    inputs = {'labels': carry.labels, 'method': 'border', **maps}
+    after = run('refine', RefineRois, **inputs) if refine else carry
     names = ['T1w', 'template'][-len(steps) :]
     return Carried(
         *(np.asanyarray(nib.load(one.labels).dataobj).astype(np.int32) for one in (carry, after)),
         {name: round(value, 1) for name, value in seconds.items()},
         {n: s.facts['overlap'] for n, s in zip(names, steps, strict=True)},
         None if way == 'none' else off(case, steps[0]),
+        lost([step.facts for step in steps]),
     )
 
 
@@ -288,12 +286,13 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def said(rows: list[dict[str, Any]], found: Carried) -> str:
     """One head by one way, in short."""
-    first = rows[0]
+    place = ' '.join(rows[0][name] for name in ('head', 'atlas', 'way'))
     dice = np.mean([[row['Dice before'], row['Dice after']] for row in rows], axis=0)
     rigid = '' if found.rigid_error is None else f', rigid off by {found.rigid_error:.2f} mm'
+    failed = f'; failed: {found.failed}' if found.failed else ''
     return (
-        f'{first["head"]} {first["atlas"]} {first["way"]}: Dice {dice[0]:.3f} -> {dice[1]:.3f}, '
-        f'brains {found.overlap}{rigid}, CPU s {found.seconds}'
+        f'{place}: Dice {dice[0]:.3f} -> {dice[1]:.3f}, brains {found.overlap}{rigid}, '
+        f'CPU s {found.seconds}{failed}'
     )
 
 
