@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,82 +94,83 @@ def init_anatomical_wf(
         niu.IdentityInterface(fields=['template_mask', 'extras', 'summary', *ways]),
         name='outputnode',
     )
+    resources = {'mem_gb': mem_gb, 'n_procs': omp_nthreads}
     make_contrast = pe.Node(MakeContrast(), name='make_contrast', mem_gb=mem_gb)
     if run.mask is not None:
         make_contrast.inputs.in_mask = str(run.mask)
-    workflow.connect(inputnode, 'magnitude', make_contrast, 'in_file')
-
-    resources = {'mem_gb': mem_gb, 'n_procs': omp_nthreads}
-    found = {'orig': _Way()}
-    if run.t1w:
-        found['T1w'] = _to_t1w(workflow, run, make_contrast, resources)
+    builder = _Builder(workflow, run, inputnode, make_contrast, resources)
+    found = {'T1w': builder.to_t1w()} if run.t1w else {}
     for template in templates:
-        found[template.name] = _to_template(
-            workflow, run, template, method, make_contrast, found, resources
-        )
+        found[template.name] = builder.to_template(template, method, found)
+    if make_contrast.name in workflow.list_node_names():  # something is registered
+        workflow.connect(inputnode, 'magnitude', make_contrast, 'in_file')
     for space in spaces:
         _pass_on(workflow, found[space], space, outputnode)
     if templates:
-        _carry_brain(workflow, templates[0], found, make_contrast, outputnode)
+        _carry_brain(workflow, templates[0], inputnode, outputnode)
     _collect(workflow, found, outputnode)
     return workflow
 
 
-def _to_t1w(
-    workflow: Workflow, run: GreRun, make_contrast: pe.Node, resources: dict[str, Any]
-) -> _Way:
-    given = run.transforms.get('orig:T1w')
-    if given:
-        align = _take('take_t1w', given, fixed=run.t1w)
-        workflow.connect(make_contrast, 'contrast', align, 'moving')
-        return _Way().on(align, 'orig', 'T1w')
-    align = pe.Node(RegisterT1w(t1w=str(run.t1w)), name='register_t1w', **resources)
-    if run.t1w_mask is not None:
-        align.inputs.t1w_mask = str(run.t1w_mask)
-    workflow.connect([
-        (make_contrast, align, [('contrast', 'in_file'), ('brain', 'in_mask')]),
-    ])  # fmt: skip
-    return _Way().on(align, 'orig', 'T1w')
+@dataclass(frozen=True)
+class _Builder:
+    """Adds the nodes of registrations to a workflow."""
 
+    workflow: Workflow
+    run: GreRun
+    inputnode: pe.Node
+    make_contrast: pe.Node
+    resources: Mapping[str, Any]
 
-def _to_template(
-    workflow: Workflow,
-    run: GreRun,
-    template: Template,
-    method: Choice | None,
-    make_contrast: pe.Node,
-    found: dict[str, _Way],
-    resources: dict[str, Any],
-) -> _Way:
-    name = template.name
-    direct = run.transforms.get(f'orig:{name}')
-    if direct:
-        take = _take(f'take_{name}', direct, fixed=template.t1w)
-        workflow.connect(make_contrast, 'contrast', take, 'moving')
-        return _Way().on(take, 'orig', name)
-    given = run.transforms.get(f'T1w:{name}') if run.t1w else None
-    if given:
-        take = _take(f'take_{name}', given, fixed=template.t1w)
-        take.inputs.moving = str(run.t1w)
-        return found['T1w'].on(take, 'T1w', name)
-    register = pe.Node(
-        RegisterTemplate(method=str(method), template=str(template.t1w), template_name=name),
-        name=f'register_{name}',
-        **resources,
-    )
-    if template.mask is not None:
-        register.inputs.template_mask = str(template.mask)
-    if not run.t1w:
-        workflow.connect([
-            (make_contrast, register, [('contrast', 'in_file'), ('brain', 'in_mask')]),
+    def to_t1w(self) -> _Way:
+        given = self.run.transforms.get('orig:T1w')
+        if given:
+            take = _take('take_t1w', given, fixed=self.run.t1w)
+            self.workflow.connect(self.inputnode, 'magnitude', take, 'moving')
+            return _Way().on(take, 'orig', 'T1w')
+        register = pe.Node(
+            RegisterT1w(t1w=str(self.run.t1w)), name='register_t1w', **self.resources
+        )
+        if self.run.t1w_mask is not None:
+            register.inputs.t1w_mask = str(self.run.t1w_mask)
+        self._from_run(register)
+        return _Way().on(register, 'orig', 'T1w')
+
+    def to_template(
+        self, template: Template, method: Choice | None, found: Mapping[str, _Way]
+    ) -> _Way:
+        run, name = self.run, template.name
+        direct = run.transforms.get(f'orig:{name}')
+        if direct:
+            take = _take(f'take_{name}', direct, fixed=template.t1w)
+            self.workflow.connect(self.inputnode, 'magnitude', take, 'moving')
+            return _Way().on(take, 'orig', name)
+        given = run.transforms.get(f'T1w:{name}') if run.t1w else None
+        if given:
+            take = _take(f'take_{name}', given, fixed=template.t1w)
+            take.inputs.moving = str(run.t1w)
+            return found['T1w'].on(take, 'T1w', name)
+        register = pe.Node(
+            RegisterTemplate(method=str(method), template=str(template.t1w), template_name=name),
+            name=f'register_{name}',
+            **self.resources,
+        )
+        if template.mask is not None:
+            register.inputs.template_mask = str(template.mask)
+        if not run.t1w:
+            self._from_run(register)
+            return _Way().on(register, 'orig', name)
+        register.inputs.in_file = str(run.t1w)
+        if run.t1w_mask is not None:
+            register.inputs.given_mask = str(run.t1w_mask)
+        elif 'orig:T1w' not in run.transforms:
+            self.workflow.connect(found['T1w'].nodes[0], 'brain', register, 'in_mask')
+        return found['T1w'].on(register, 'T1w', name)
+
+    def _from_run(self, register: pe.Node) -> None:
+        self.workflow.connect([
+            (self.make_contrast, register, [('contrast', 'in_file'), ('brain', 'in_mask')]),
         ])  # fmt: skip
-        return _Way().on(register, 'orig', name)
-    register.inputs.in_file = str(run.t1w)
-    if run.t1w_mask is not None:
-        register.inputs.given_mask = str(run.t1w_mask)
-    elif 'orig:T1w' not in run.transforms:
-        workflow.connect(found['T1w'].nodes[0], 'brain', register, 'in_mask')
-    return found['T1w'].on(register, 'T1w', name)
 
 
 def _take(name: str, path: Any, fixed: Any) -> pe.Node:
@@ -196,8 +197,7 @@ def _pass_on(workflow: Workflow, way: _Way, space: str, outputnode: pe.Node) -> 
 def _carry_brain(
     workflow: Workflow,
     template: Template,
-    found: dict[str, _Way],
-    make_contrast: pe.Node,
+    inputnode: pe.Node,
     outputnode: pe.Node,
 ) -> None:
     carry = pe.Node(CarryMask(template=str(template.t1w)), name='carry_brain')
@@ -205,7 +205,7 @@ def _carry_brain(
         carry.inputs.mask = str(template.mask)
     space = template.name
     workflow.connect([
-        (make_contrast, carry, [('contrast', 'reference')]),
+        (inputnode, carry, [('magnitude', 'reference')]),
         (workflow.get_node(f'into_{space}'), carry, [('out', 'transforms')]),
         (workflow.get_node(f'registrations_{space}'), carry, [('out', 'registrations')]),
         (carry, outputnode, [('mask', 'template_mask')]),

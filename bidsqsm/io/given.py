@@ -97,7 +97,9 @@ def _with_dataset(run: GreRun, given: Given, own: Header) -> GreRun:
         t1w = read_header(run.t1w, thin=True)
     before = run
     masks = [f for f in given.files if f.suffix == 'mask' and _is_of_brain(f)]
-    masks.sort(key=lambda f: BRAIN.index(f.entities.get('desc', '')))
+    # of its own earlier output, the mask that the map had, not the brain that it was trimmed from
+    order = BRAIN[::-1] if given.is_own else BRAIN
+    masks.sort(key=lambda f: order.index(f.entities.get('desc', '')))
     run = _with_mask(run, own, t1w, [f for f in masks if given.of_run(f)])
     run = with_t1w_mask(run, given, _of_t1w(given, own, t1w, masks), t1w)
     run = with_transforms(run, given)
