@@ -92,7 +92,7 @@ def run(dataset: Path, output: Path, work: Path, options: list[str]) -> None:
     """Run the app as a user would."""
     call(
         str(dataset), str(output), 'participant', '-w', str(work),
-        '--skip-bids-validation', *options,
+        '--skip-bids-validation', '--atlases', str(dataset / 'derivatives/atlas'), *options,
     )  # fmt: skip
 
 

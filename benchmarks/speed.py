@@ -53,6 +53,7 @@ def stages(root: Path, voxel_size: list[str]) -> pd.DataFrame:
     options = ['--nprocs', str(THREADS), '--omp-nthreads', str(THREADS), '--resource-monitor']
     for name in ('first', 'second'):
         work = ['-w', str(root / 'work'), '--skip-bids-validation', '--clean-workdir']
+        work += ['--atlases', str(root / 'bids/derivatives/atlas')]
         call(str(root / 'bids'), str(root / name), 'participant', *work, *options)
     (found,) = (root / 'second' / 'logs').glob('*.resources.tsv')
     return pd.read_csv(found, sep='\t').drop(columns='run')
