@@ -17,7 +17,9 @@ from bidsqsm.cli import fetch
 from bidsqsm.cli.demo import add_arguments
 from bidsqsm.cli.parser import build_parser
 from bidsqsm.cli.roi import add_arguments as add_roi_arguments
+from bidsqsm.interfaces.carrying import IN_MASKS, IN_SPACES
 from bidsqsm.io.bibliography import works
+from bidsqsm.io.extras import Extra
 from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS, image_path
 from bidsqsm.methods import Method, Parameter, Step, as_text
 from bidsqsm.qsm.bounds import From, OneOf, Readable
@@ -136,6 +138,44 @@ def outputs() -> str:
         unit = 'mask' if product.mask_type else product.units
         rows.append((f'`{name}`', plain(f'{unit}'), plain(product.description)))
     return table(('file', 'unit', 'meaning'), rows)
+
+
+def anatomy_outputs() -> str:
+    """Files of atlases, of registration and of other spaces."""
+    rows = [(f'`{name}`', plain(unit), plain(text)) for name, unit, text in _anatomy_outputs()]
+    return table(('file', 'unit', 'meaning'), rows)
+
+
+def _anatomy_outputs() -> Iterator[tuple[str, str, str]]:
+    labels = 'Labels of the atlas (or of a segmentation that was given) on the grid of the run'
+    for entities, more in (({}, ''), ({'desc': 'refined'}, ', borders settled by the maps')):
+        about = {'atlas': '<name>', **entities}
+        yield _extra(about, 'dseg', '.nii.gz'), 'index', f'{labels}{more}'
+        yield _extra(about, 'dseg', '.tsv'), '', f'Table of its regions{more}'
+    yield 'atlas-<name>_description.json', '', 'At the root: name, licence and source of the atlas'
+    for start, end, ending in (
+        ('orig', 'T1w', '.txt'),
+        ('T1w', '<template>', '.h5'),
+        ('orig', '<template>', '.h5'),
+    ):
+        where = '; without a T1w' if (start, end) == ('orig', '<template>') else ''
+        for a, b in ((start, end), (end, start)):
+            text = f'Transform that resamples images of {a} onto the grid of {b}{where}'
+            yield _extra({'from': a, 'to': b, 'mode': 'image'}, 'xfm', ending), '', text
+    for key in (*IN_SPACES, *IN_MASKS):
+        product = PRODUCTS[key]
+        about = {'space': '<template>', **({'desc': product.desc} if product.desc else {})}
+        unit = 'mask' if product.mask_type else f'{product.units}'
+        yield (
+            _extra(about, product.suffix, '.nii.gz'),
+            unit,
+            f'{product.description} In the space.',
+        )
+
+
+def _extra(entities: Mapping[str, str], suffix: str, extension: str) -> str:
+    path = Extra(Path(), entities, suffix, extension).path(_SUBJECT)
+    return f'{path}'.removeprefix('sub-01/').replace('sub-01', 'P')
 
 
 def command_line() -> str:
@@ -289,6 +329,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     'defaults': defaults,
     'methods': methods,
     'outputs': outputs,
+    'anatomy-outputs': anatomy_outputs,
     'command-line': command_line,
     'demo-command-line': demo_command_line,
     'roi-command-line': roi_command_line,

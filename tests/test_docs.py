@@ -135,7 +135,7 @@ def words_of(line: str) -> list[str]:
 def test_commands_are_found_in_the_readme():
     found = commands_of(ROOT / 'README.md')
     assert ['demo', 'heads'] in found
-    assert ['heads', 'out', 'participant'] in found
+    assert ['heads', 'out', 'participant', '--atlases', 'heads/derivatives/atlas'] in found
     assert sum('-w' in words for words in found) >= 3, 'two containers and a cluster'
 
 

@@ -93,7 +93,8 @@ def main(argv: Several[str] | None = None) -> int:
     together = ' --orientations acq' if options.orientations > 2 else ''
     sys.stdout.write(
         f'Wrote {options.subjects} simulated subject(s) to {arguments.directory}; now run:\n'
-        f'  bidsqsm {arguments.directory} OUTPUT_DIR participant{together}\n'
+        f'  bidsqsm {arguments.directory} OUTPUT_DIR participant{together}'
+        f' --atlases {arguments.directory / "derivatives" / "atlas"}\n'
     )
     return 0
 
