@@ -42,6 +42,8 @@ def tables():
 def elsewhere(tmp_path, monkeypatch):
     """A folder with the files that the commands of the documentation name."""
     (tmp_path / 'filter.json').write_text('{}')
+    for folder in ('derivatives/fmriprep', 'out'):
+        (tmp_path / folder).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
