@@ -16,6 +16,9 @@ import numpy as np
 from bidsqsm.qsm.bounds import Between, From, OneOf, Readable
 from bidsqsm.qsm.echoes import Echoes
 
+#: Keyword with which some functions are told their threads; no result depends on it
+THREADS = 'num_threads'
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -76,17 +79,19 @@ class Method:
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """Keyword-only arguments of the function, in order; data (weights, echoes) are no parameters."""
+        """Keyword-only arguments of the function, in order; neither data (weights, echoes) nor threads."""
         hints = get_type_hints(self.function, include_extras=True)
         found = {}
         for name, arg in inspect.signature(self.function).parameters.items():
             hint = hints[name]
-            if arg.kind is not arg.KEYWORD_ONLY or _is_data(hint):
+            if arg.kind is not arg.KEYWORD_ONLY or name == THREADS or _is_data(hint):
                 continue
             notes = getattr(hint, '__metadata__', ())
             kinds = Between | From | OneOf | Readable
             bounds = next((n for n in notes if isinstance(n, kinds)), None)
-            text = re.search(rf'^{name}\n((?:    .*\n)+)', self.doc, re.MULTILINE)
+            # one text may explain several, as in 'first, second'
+            heading = rf'^(?:\w+, )*{name}(?:, \w+)*\n'
+            text = re.search(rf'{heading}((?:    .*\n)+)', self.doc, re.MULTILINE)
             found[name] = Parameter(
                 name,
                 getattr(hint, '__origin__', hint),

@@ -71,6 +71,7 @@ def init_rois_wf(
 
     """
     workflow = Workflow(name=name)
+    workflow.desc = _words(run, atlases, refine)
     spaces = spaces_of(run, atlases)
     ways = [f'{way}_{space}' for space in spaces for way in ('into', 'registrations')]
     inputnode = pe.Node(niu.IdentityInterface(fields=[*MAPS, *ways]), name='inputnode')
@@ -99,6 +100,15 @@ def init_rois_wf(
             members.insert(-1, (better, 'labels', measure, refined(about, refine)))
     _collect(workflow, members, outputnode)
     return workflow
+
+
+def _words(run: GreRun, atlases: Sequence[Atlas], refine: Choice | None) -> str:
+    sources = [f'the atlas {atlas.name}' for atlas in atlases]
+    sources += [f'the segmentation {one.name}' for one in run.segmentations]
+    said = f'Maps were measured in the regions of {", ".join(sources)}.'
+    if refine is None or not atlases:
+        return said
+    return f'{said} The borders of the regions were settled: {refine.sentence()}.'
 
 
 def spaces_of(run: GreRun, atlases: Sequence[Atlas]) -> list[str]:

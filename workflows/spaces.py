@@ -40,6 +40,8 @@ def init_spaces_wf(
 
     """
     workflow = Workflow(name=name)
+    names = ', '.join(dict.fromkeys(space.name for space in spaces))
+    workflow.desc = f'Maps were brought to {names} in one interpolation.'
     ways = [f'{way}_{one.name}' for one in spaces for way in ('out_of', 'registrations')]
     inputnode = pe.Node(
         niu.IdentityInterface(fields=[*IN_MASKS, *IN_SPACES, *dict.fromkeys(ways)]),

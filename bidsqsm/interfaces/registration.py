@@ -92,10 +92,20 @@ class RegisterT1w(StepInterface):
     output_spec = _RegisterT1wOutputSpec
 
     def _run_interface(self, runtime):
+        what = 'the run and its T1w'
+        try:
+            self._align(runtime, what)
+        except (RuntimeError, ValueError) as error:
+            give_up(self._results, runtime, what, error)
+        return runtime
+
+    def _align(self, runtime: Any, what: str) -> None:
         own, affine = volume(self.inputs.in_file), affine_of(self.inputs.in_file)
         mask = mask_of(self.inputs.in_mask)
         t1w, t1w_affine = volume(self.inputs.t1w), affine_of(self.inputs.t1w)
         brain = brain_on(self.given('t1w_mask'), t1w, t1w_affine)
+        if not (mask.any() and brain.any()):
+            raise ValueError(f'no brain was found in {"the T1w" if mask.any() else "the run"}')
         with threads(self.inputs.num_threads):
             motion = register_rigid(
                 *_paired(Head(own, mask, affine), Head(t1w, brain, t1w_affine))
@@ -103,7 +113,7 @@ class RegisterT1w(StepInterface):
         to_t1w = affine_transform(motion)
         found = carry_mask(brain, t1w_affine, to_t1w, mask.shape, affine)
         overlap = dice(found, mask)
-        self._results['facts'] = judged(overlap, what='the run and its T1w')
+        self._results['facts'] = judged(overlap, what=what)
         if self.given('t1w_mask') is None:
             # a T1w alone shows its brain less well than a magnitude, which may be a slab
             back = affine_transform(np.linalg.inv(motion))
@@ -111,7 +121,6 @@ class RegisterT1w(StepInterface):
         self.save(runtime, self.inputs.t1w, brain=brain)
         # points of the T1w to the run bring the run's images onto the T1w
         keep(self._results, runtime, affine_transform(np.linalg.inv(motion)), to_t1w, '.txt')
-        return runtime
 
 
 def _paired(fixed: Head, moving: Head) -> tuple[Any, ...]:
@@ -144,6 +153,14 @@ class RegisterTemplate(StepInterface):
     output_spec = _PairOutputSpec
 
     def _run_interface(self, runtime):
+        name = f'the head and the template {self.inputs.template_name}'
+        try:
+            self._register(runtime, name)
+        except (RuntimeError, ValueError) as error:
+            give_up(self._results, runtime, name, error)
+        return runtime
+
+    def _register(self, runtime: Any, name: str) -> None:
         register = self.choice('registration')
         image, affine = volume(self.inputs.in_file), affine_of(self.inputs.in_file)
         mask = mask_of(self.given('in_mask'))
@@ -153,16 +170,12 @@ class RegisterTemplate(StepInterface):
         template = Head(
             volume(self.inputs.template), template_brain, affine_of(self.inputs.template)
         )
-        name = f'the head and the template {self.inputs.template_name}'
-        try:
-            with threads(self.inputs.num_threads):
-                found = register(head, template, num_threads=self.inputs.num_threads)
-        except RuntimeError as error:
-            self._results['facts'] = failed(f'the registration of {name} broke off ({error})')
-            return runtime
+        if not mask.any():
+            raise ValueError(f'no brain was found in {self.inputs.in_file}')
+        with threads(self.inputs.num_threads):
+            found = register(head, template, num_threads=self.inputs.num_threads)
         self._results['facts'] = verdict(found, head, template, name)
         keep(self._results, runtime, found.to_head, found.to_template, '.h5')
-        return runtime
 
     def _template_brain(self) -> Mask:
         path = self.given('template_mask')
@@ -215,6 +228,14 @@ def failed(reason: str) -> dict[str, Any]:
         'field of view of the images, or give a transform (--derivatives).'
     )
     return {'failed': reason, 'warnings': [sentence]}
+
+
+def give_up(results: dict[str, Any], runtime: Any, what: str, error: Exception) -> None:
+    """Facts of a registration that broke off; the identity stands where its transforms would."""
+    results['facts'] = failed(f'the registration of {what} broke off ({error})')
+    # every registration has its files, so that lists of them stay in step with lists of facts
+    still = affine_transform(np.eye(4))
+    keep(results, runtime, still, still, '.txt')
 
 
 class _TakeTransformInputSpec(StepInputSpec):

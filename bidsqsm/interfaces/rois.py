@@ -48,7 +48,7 @@ class MeasureRois(StepInterface):
     output_spec = _MeasureRoisOutputSpec
 
     def _run_interface(self, runtime):
-        labels = load_labels(self.inputs.labels)
+        labels = load_labels(self.inputs.labels, none=True)
         names, warnings = with_unnamed(labels, [Label(**label) for label in self.inputs.names])
         maps = {
             name: volume(self.given(name))

@@ -13,8 +13,15 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.reference.csf import csf
 
 
-def load_labels(path: Path | str) -> npt.NDArray[np.int32]:
+def load_labels(path: Path | str, *, none: bool = False) -> npt.NDArray[np.int32]:
     """Read a label image.
+
+    Parameters
+    ----------
+    path
+        The image.
+    none
+        Whether it may have no label, as after a registration that failed.
 
     Returns
     -------
@@ -23,7 +30,8 @@ def load_labels(path: Path | str) -> npt.NDArray[np.int32]:
     Raises
     ------
     DatasetError
-        Where it is not one volume, its values are no whole numbers, or none is above zero.
+        Where it is not one volume, its values are no whole numbers, or none is above zero
+        and one is expected.
 
     """
     values, _ = load_volume(path)
@@ -37,7 +45,7 @@ def load_labels(path: Path | str) -> npt.NDArray[np.int32]:
             f'{path} has values that are no whole numbers, expected labels: resample label images '
             'by nearest neighbour'
         )
-    if not (labels > 0).any():
+    if not none and not (labels > 0).any():
         raise DatasetError(f'{path} has no label above 0, expected some: give another label image')
     return labels
 

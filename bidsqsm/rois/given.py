@@ -101,8 +101,10 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
     grid = Grid.from_affine(headers[0].shape, headers[0].affine)
     maps, notes = _maps(files)
     mask = _mask(files, maps['chi'], notes)
-    labels = load_labels(files.labels)
     named = read_labels(files.names) if files.names else ()
+    labels = load_labels(files.labels, none=bool(named))
+    if not (labels > 0).any():
+        notes.append(f'{files.labels.name} has no label above 0: no region was measured.')
     names, unnamed = with_unnamed(labels, without_combined(named, labels))
     noise = noise_in_ppm(files.noise, files.chi) if files.noise else None
     csf = csf_value(maps['chi'], mask, grid, maps.get('r2star'))
