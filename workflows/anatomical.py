@@ -20,6 +20,7 @@ from bidsqsm.interfaces.registration import (
 )
 from bidsqsm.io.atlases import Template
 from bidsqsm.io.inputs import GreRun
+from bidsqsm.io.regions import brain_template
 from bidsqsm.io.transforms import inverse_of
 from bidsqsm.methods import Choice
 
@@ -72,7 +73,7 @@ def init_anatomical_wf(
     Outputs
     -------
     template_mask
-        Brain of the first template on the grid of the run.
+        Brain of the first template of a whole brain, on the grid of the run.
     into_<space>, out_of_<space>
         Transforms of points from the run to a space (T1w or a template) and back, in the order of
         their use.
@@ -106,8 +107,9 @@ def init_anatomical_wf(
         workflow.connect(inputnode, 'magnitude', make_contrast, 'in_file')
     for space in spaces:
         _pass_on(workflow, found[space], space, outputnode)
-    if templates:
-        _carry_brain(workflow, templates[0], inputnode, outputnode)
+    whole = brain_template(templates)
+    if whole is not None:
+        _carry_brain(workflow, whole, inputnode, outputnode)
     _collect(workflow, found, outputnode)
     return workflow
 

@@ -96,6 +96,8 @@ class Call:
             self._tell_skipped(progress)
             states: list[RunState] = []
             if self.runs:
+                for said in self.anatomy.terms:
+                    progress.tell(said)
                 for said in self.anatomy.warnings:
                     progress.tell(said, logging.WARNING)
                 ledger = Ledger(self.runs, progress, self.log_folder, self.config.mem or 0)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from bidsqsm.io.atlas_checks import check_template
 from bidsqsm.io.atlases import Atlas, Template
+
+WHOLE = 3e5  # mm3: less than a newborn's brain, more than any cerebellum
 
 
 @dataclass(frozen=True)
@@ -33,9 +40,29 @@ class Anatomy:
         return tuple(found.values())
 
     @property
+    def terms(self) -> tuple[str, ...]:
+        """Licences that not everyone can meet, a sentence each."""
+        return tuple(
+            f'The atlas {atlas.name} has the licence {atlas.license}.'
+            for atlas in self.atlases
+            if 'NC' in atlas.license
+        )
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What is odd about the atlases."""
         return tuple(said for atlas in self.atlases for said in atlas.warnings)
 
 
 NONE = Anatomy()
+
+
+def brain_template(templates: Sequence[Template]) -> Template | None:
+    """The first template of a whole brain: one of a part of it tells nothing of the rest."""
+    return next((template for template in templates if _is_whole(template)), None)
+
+
+@functools.cache
+def _is_whole(template: Template) -> bool:
+    brain = check_template(template.t1w, template.mask)
+    return bool(brain.inside.sum() * abs(np.linalg.det(brain.affine[:3, :3])) >= WHOLE)
