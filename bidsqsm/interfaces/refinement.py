@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.interfaces.base import (
@@ -16,7 +15,8 @@ from bidsqsm.interfaces.base import (
     volume,
 )
 from bidsqsm.io.errors import DatasetError
-from bidsqsm.qsm.grid import Labels, Volume
+from bidsqsm.io.segmentation import load_labels
+from bidsqsm.qsm.grid import Labels
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.segmentation.regions import values_of
 
@@ -42,7 +42,7 @@ class RefineRois(StepInterface):
     def _run_interface(self, runtime):
         refine = self.choice('roi_refine')
         chi, mask = volume(self.inputs.chi), mask_of(self.inputs.in_mask)
-        before = whole_numbers(volume(self.inputs.labels), self.inputs.labels)
+        before, _ = load_labels(self.inputs.labels, none=True)
         for name, other in (('chi', chi), ('in_mask', mask)):
             if other.shape != before.shape:
                 raise DatasetError(
@@ -55,17 +55,6 @@ class RefineRois(StepInterface):
         self.save(runtime, self.inputs.chi, labels=after)
         self._results['facts'] = {'roi_refine': refine.method.name, **changes(before, after)}
         return runtime
-
-
-def whole_numbers(values: Volume, path: str) -> Labels:
-    """Labels of an image as int32, or why they cannot be labels."""
-    rounded = np.rint(values)
-    if not np.array_equal(rounded, values):
-        raise DatasetError(
-            f'{path} holds values that are no whole numbers, expected labels: '
-            'resample it without interpolation'
-        )
-    return rounded.astype(np.int32)
 
 
 def changes(before: Labels, after: Labels) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from bidsqsm.interfaces.base import (
     mask_of,
     volume,
 )
+from bidsqsm.io.segmentation import load_labels
 from bidsqsm.qsm.structures import Label
-from bidsqsm.rois.files import csf_value, in_hz, in_ppm, load_labels
+from bidsqsm.rois.files import csf_value, in_hz, in_ppm
 from bidsqsm.rois.literature import check
 from bidsqsm.rois.regions import with_unnamed
 from bidsqsm.rois.table import roi_table, write_table
@@ -48,7 +49,7 @@ class MeasureRois(StepInterface):
     output_spec = _MeasureRoisOutputSpec
 
     def _run_interface(self, runtime):
-        labels = load_labels(self.inputs.labels, none=True)
+        labels, _ = load_labels(self.inputs.labels, none=True)
         names, warnings = with_unnamed(labels, [Label(**label) for label in self.inputs.names])
         maps = {
             name: volume(self.given(name))

@@ -78,13 +78,15 @@ class Survey:
     high: npt.NDArray[np.float64]
 
 
-def load_labels(path: Path | str) -> tuple[npt.NDArray[np.int32], Affine]:
+def load_labels(path: Path | str, *, none: bool = False) -> tuple[npt.NDArray[np.int32], Affine]:
     """Read a label image, NIfTI or FreeSurfer's.
 
     Parameters
     ----------
     path
         A ``.nii``, ``.nii.gz``, ``.mgz`` or ``.mgh`` file.
+    none
+        Whether it may have no label, as after a registration that failed.
 
     Returns
     -------
@@ -95,7 +97,7 @@ def load_labels(path: Path | str) -> tuple[npt.NDArray[np.int32], Affine]:
     Raises
     ------
     DatasetError
-        Where it is no volume of whole numbers, or all of them are 0.
+        Where it is no volume of whole numbers, or all of them are 0 where ``none`` may not be.
 
     """
     path = Path(path)
@@ -107,7 +109,7 @@ def load_labels(path: Path | str) -> tuple[npt.NDArray[np.int32], Affine]:
             f'{path.name} holds values that are no whole numbers, expected labels: '
             'resample them with the nearest neighbour, or give another file'
         )
-    if not labels.any():
+    if not none and not labels.any():
         raise DatasetError(f'{path.name} is empty, expected labels: make it anew')
     return labels, affine
 

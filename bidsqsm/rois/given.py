@@ -16,9 +16,10 @@ from bidsqsm.io.atomic import write_text
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.headers import check_grids, read_header
 from bidsqsm.io.nifti import load_volume
+from bidsqsm.io.segmentation import load_labels
 from bidsqsm.io.sidecars import as_json
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.rois.files import csf_value, load_labels
+from bidsqsm.rois.files import csf_value
 from bidsqsm.rois.literature import check
 from bidsqsm.rois.regions import with_unnamed, without_combined
 from bidsqsm.rois.table import columns, roi_table, write_table
@@ -102,7 +103,7 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
     maps, notes = _maps(files)
     mask = _mask(files, maps['chi'], notes)
     named = read_labels(files.names) if files.names else ()
-    labels = load_labels(files.labels, none=bool(named))
+    labels, _ = load_labels(files.labels, none=bool(named))
     if not (labels > 0).any():
         notes.append(f'{files.labels.name} has no label above 0: no region was measured.')
     names, unnamed = with_unnamed(labels, without_combined(named, labels))

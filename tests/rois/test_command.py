@@ -169,7 +169,7 @@ def test_ppb_are_converted_where_the_sidecar_says_so_and_asked_for_where_not(
 @pytest.mark.parametrize(
     ('changed', 'options', 'sentence'),
     [
-        ({'labels': np.zeros(SHAPE, np.uint8)}, (), 'has no label above 0'),
+        ({'labels': np.zeros(SHAPE, np.uint8)}, (), 'is empty, expected labels'),
         ({'labels': np.ones((5, 20, 24), np.uint8)}, (), 'expected one grid for both'),
         ({'chi': np.ones(SHAPE, np.float32) * 0.1}, (), 'give the mask with --mask'),
         ({'mask': np.zeros(SHAPE, np.uint8)}, (), 'expected the mask of the map'),

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from bidsqsm.interfaces.rois import MeasureRois
+from bidsqsm.io.segmentation import load_labels
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.structures import make_label
-from bidsqsm.rois.files import load_labels
 from bidsqsm.rois.regions import regions_of, with_unnamed
 from bidsqsm.rois.table import columns, roi_table, write_table
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from bidsqsm.qsm.registration.contrast import coarser
-from bidsqsm.qsm.registration.itk import FLIP, to_image
+from bidsqsm.qsm.registration.itk import FLIP, displacements
 from bidsqsm.qsm.resampling import Matrix
 
 STEP = 2.0  # mm
@@ -37,24 +37,14 @@ def inverted(transform: Any, shape: tuple[int, ...], affine: Matrix, onto: Matri
     import SimpleITK
 
     (nx, ny, nz), lattice = coarser(shape, affine, STEP)
-    lps = FLIP @ lattice
-    grid = to_image(np.zeros((nx, ny, nz), np.uint8), lattice)
-    found = SimpleITK.TransformToDisplacementField(
-        transform,
-        SimpleITK.sitkVectorFloat64,
-        grid.GetSize(),
-        grid.GetOrigin(),
-        grid.GetSpacing(),
-        grid.GetDirection(),
-    )
-    shift = np.moveaxis(SimpleITK.GetArrayFromImage(found), (0, 1, 2), (2, 1, 0))
+    shift = displacements(transform, (nx, ny, nz), lattice)
     index = np.moveaxis(np.indices((nx, ny, nz)), 0, -1).reshape(-1, 3)
-    places = index @ lps[:3, :3].T + lps[:3, 3]
+    places = index @ lattice[:3, :3].T + lattice[:3, 3]
     moved = places + shift.reshape(-1, 3)
     linear, *_ = np.linalg.lstsq(np.c_[places, np.ones(len(places))], moved, rcond=None)
 
     # a box in the second world around all that the first grid reaches, along the image's axes
-    axes = (FLIP @ onto)[:3, :3] / np.linalg.norm(onto[:3, :3], axis=0)
+    axes = onto[:3, :3] / np.linalg.norm(onto[:3, :3], axis=0)
     along = moved @ axes
     low, high = along.min(0), along.max(0)
     size = tuple(int(n) for n in np.ceil((high - low) / STEP) + 1)
@@ -62,9 +52,9 @@ def inverted(transform: Any, shape: tuple[int, ...], affine: Matrix, onto: Matri
     wanted = wanted @ axes.T
     back = np.linalg.inv(linear[:3])
     guess = (wanted - linear[3]) @ back
-    to_index = np.linalg.inv(lps[:3, :3])
+    to_index = np.linalg.inv(lattice[:3, :3])
     for _ in range(ROUNDS):
-        at = (guess - lps[:3, 3]) @ to_index.T
+        at = (guess - lattice[:3, 3]) @ to_index.T
         there = [
             ndimage.map_coordinates(shift[..., axis], at.T, order=1, mode='nearest')
             for axis in range(3)
@@ -74,11 +64,11 @@ def inverted(transform: Any, shape: tuple[int, ...], affine: Matrix, onto: Matri
         inside = ((at >= 0) & (at <= np.array((nx, ny, nz)) - 1)).all(1)
         if not inside.any() or np.abs(error[inside]).max() < CLOSE:
             break
+    lps = (guess - wanted).reshape(*size, 3) * (-1.0, -1.0, 1.0)
     field = SimpleITK.GetImageFromArray(
-        np.ascontiguousarray((guess - wanted).reshape(*size, 3).transpose(2, 1, 0, 3)),
-        isVector=True,
+        np.ascontiguousarray(lps.transpose(2, 1, 0, 3)), isVector=True
     )
     field.SetSpacing((STEP,) * 3)
-    field.SetOrigin((low @ axes.T).tolist())
-    field.SetDirection(axes.ravel().tolist())
+    field.SetOrigin((low @ axes.T * (-1.0, -1.0, 1.0)).tolist())
+    field.SetDirection((FLIP[:3, :3] @ axes).ravel().tolist())
     return SimpleITK.DisplacementFieldTransform(field)

@@ -136,6 +136,23 @@ def carry_mask(
     return np.asarray(resample(mask, affine, transform, shape, onto, 'smooth') >= 0.5)
 
 
+def displacements(transform: Any, shape: Shape, affine: Matrix) -> npt.NDArray[np.float64]:
+    """How far (RAS mm) a transform takes every point of a grid: (nx, ny, nz, 3)."""
+    import SimpleITK
+
+    grid = to_image(np.zeros(shape, np.uint8), affine)
+    field = SimpleITK.TransformToDisplacementField(
+        transform,
+        SimpleITK.sitkVectorFloat64,
+        grid.GetSize(),
+        grid.GetOrigin(),
+        grid.GetSpacing(),
+        grid.GetDirection(),
+    )
+    lps = SimpleITK.GetArrayViewFromImage(field).transpose(2, 1, 0, 3)
+    return np.asarray(lps * (-1.0, -1.0, 1.0))
+
+
 def places_of(
     inside: Mask, onto: Matrix, transform: Any, affine: Matrix
 ) -> npt.NDArray[np.float64]:
@@ -158,23 +175,12 @@ def places_of(
         In voxels of the image, in the order of the mask's voxels.
 
     """
-    import SimpleITK
-
     box = bounding_box(inside)
     low = np.array([part.start for part in box])
     corner = onto.copy()
     corner[:3, 3] += onto[:3, :3] @ low
     nx, ny, nz = (part.stop - part.start for part in box)
-    grid = to_image(np.zeros((nx, ny, nz), np.uint8), corner)
-    shift = SimpleITK.TransformToDisplacementField(
-        transform,
-        SimpleITK.sitkVectorFloat64,
-        grid.GetSize(),
-        grid.GetOrigin(),
-        grid.GetSpacing(),
-        grid.GetDirection(),
-    )
-    moved = SimpleITK.GetArrayViewFromImage(shift).transpose(2, 1, 0, 3)[inside[box]] * (-1, -1, 1)
+    moved = displacements(transform, (nx, ny, nz), corner)[inside[box]]
     world = np.argwhere(inside) @ onto[:3, :3].T + onto[:3, 3] + moved
     back = np.linalg.inv(affine)
     return np.asarray((world @ back[:3, :3].T + back[:3, 3]).T)
