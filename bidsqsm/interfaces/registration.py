@@ -36,6 +36,7 @@ from bidsqsm.qsm.registration.rigid import register_rigid
 
 OVERLAP = (0.70, 0.85)  # Dice of the two brains: below the first a failure, below the second odd
 RIGID = 2.0  # mm: voxels of the finest level of a rigid registration
+FLATTEN = 0.7  # power by which a T1w gets the contrast of a magnitude
 FOLDED = 1e-3  # share of the brain that may be folded
 
 
@@ -285,7 +286,8 @@ def brain_on(path: str | None, t1w: np.ndarray, affine: np.ndarray) -> Mask:
     """Brain of a T1w: the given mask, wherever its grid lies, else as the image shows it."""
     size = np.linalg.norm(affine[:3, :3], axis=0)
     if path is None:
-        return brain_mask(t1w, (size[0], size[1], size[2]))
+        # as it is, gray matter of a T1w would be nearer to the background than to white matter
+        return brain_mask(np.maximum(t1w, 0) ** FLATTEN, (size[0], size[1], size[2]))
     values, own = load_image(path)
     return carry_mask(values > 0, own, affine_transform(np.eye(4)), shape_of(t1w), affine)
 

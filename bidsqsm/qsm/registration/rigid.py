@@ -25,8 +25,8 @@ def register_rigid(
 ) -> Matrix:
     """Find the motion of a head between two images of like contrast.
 
-    Turns of the head on top of the two affines, about the middle of the masks, are tried on a
-    coarse lattice; the best ones are refined by mutual information [mattes2003]_ within the mask.
+    Turns of the head on top of the two affines, about the middle of the masks, and no motion at
+    all are tried on a coarse lattice; the best ones are refined by mutual information [mattes2003]_ within the mask.
 
     Parameters
     ----------
@@ -87,10 +87,13 @@ def _starts(
         for affine in (fixed_affine, moving_affine)
     ]
     bases = [np.eye(3), axes[1] @ np.linalg.inv(axes[0])]
+    motions = [np.eye(4)]  # a head that did not move, whatever the masks
     for base, degrees in itertools.product(bases, itertools.product(_ANGLES, repeat=3)):
         turn = base @ _turn(degrees)
         motion = np.eye(4)
         motion[:3, :3], motion[:3, 3] = turn, middles[1] - turn @ middles[0]
+        motions.append(motion)
+    for motion in motions:
         whole = to_voxels @ motion
         at = whole[:3, :3] @ world + whole[:3, 3:]
         there = ndimage.map_coordinates(smooth, at, order=1)
