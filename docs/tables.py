@@ -160,7 +160,7 @@ def _anatomy_outputs() -> Iterator[tuple[str, str, str]]:
     ):
         where = '; without a T1w' if (start, end) == ('orig', '<template>') else ''
         for a, b in ((start, end), (end, start)):
-            text = f'Transform that resamples images of {a} onto the grid of {b}{where}'
+            text = f'Transform: resamples images of {a} onto the grid of {b}{where}'
             yield _extra({'from': a, 'to': b, 'mode': 'image'}, 'xfm', ending), '', text
     for key in (*IN_SPACES, *IN_MASKS):
         product = PRODUCTS[key]
@@ -169,7 +169,7 @@ def _anatomy_outputs() -> Iterator[tuple[str, str, str]]:
         yield (
             _extra(about, product.suffix, '.nii.gz'),
             unit,
-            f'{product.description} In the space.',
+            f'On the grid of the template: {product.description}',
         )
 
 
