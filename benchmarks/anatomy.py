@@ -29,8 +29,8 @@ labels, on a head of 1 mm, in a process of its own.
 from __future__ import annotations
 
 import argparse
+import itertools
 import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -84,7 +84,8 @@ def main() -> None:
             for name, table in parts[part](room, args):
                 print(f'\n{name}\n{table.round(3).to_string(index=False)}', flush=True)
                 if args.save:
-                    file = DOCS / f'anatomy_{name}_{args.voxel_size:g}mm.tsv'
+                    size = 1 if name == 'cost' else args.voxel_size
+                    file = DOCS / f'anatomy_{name}_{size:g}mm.tsv'
                     table.round(3).to_csv(file, sep='\t', index=False)
 
 
@@ -93,33 +94,31 @@ def cohort(room: Room, args: argparse.Namespace) -> Iterator[tuple[str, pd.DataF
     rows: list[dict[str, Any]] = []
     for name in args.heads:
         case = room.head(name)
-        for atlas in room.atlases(name):
-            for way in args.ways:
-                found = carried(case, atlas, way, room.folder / 'work' / f'{name}-{way}')
-                told = scores(case, atlas, found)
-                rows += [{'head': name, 'atlas': atlas.name, 'way': way, **row} for row in told]
-                print(said(rows[-len(told) :], found), flush=True)
-    table = pd.DataFrame(rows)
-    yield 'heads', table
-    yield 'summary', summary(table)
+        for atlas, way in itertools.product(room.atlases(name), args.ways):
+            found = carried(case, atlas, way, room.folder / 'work' / f'{name}-{way}')
+            told = scores(case, atlas, found)
+            new = [{'head': name, 'atlas': atlas.name, 'way': way, **row} for row in told]
+            print(said(new, found), pd.DataFrame(told).round(3), sep='\n', flush=True)
+            rows += new
+    yield 'heads', pd.DataFrame(rows)
+    yield 'summary', summary(pd.DataFrame(rows))
 
 
 def retest(room: Room, args: argparse.Namespace) -> Iterator[tuple[str, pd.DataFrame]]:
     """SD of each nucleus's mean over tilts and seeds of one head, in ppb."""
-    atlas, rows = room.demo_atlas(), []
-    for way in args.ways:
-        for case in room.sessions():
-            found = carried(case, atlas, way, room.folder / 'work' / f'retest-{way}')
-            for structure, values in case.nuclei.items():
-                for side, value in enumerate(values):
-                    index = members(atlas, structure, SIDES[side])
-                    means = {
-                        'true region': mean_of(case, case.load('truth') == value),
-                        'before': mean_of(case, np.isin(found.before, index)),
-                        'after': mean_of(case, np.isin(found.after, index)),
-                    }
-                    place = {'way': way, 'nucleus': structure, 'side': SIDES[side]}
-                    rows.append(place | {'tilted': 'tilted' in case.name} | means)
+    atlas, cases, rows = room.demo_atlas(), room.sessions(), []
+    for way, case in itertools.product(args.ways, cases):
+        found = carried(case, atlas, way, room.folder / 'work' / f'retest-{way}')
+        for structure, values in case.nuclei.items():
+            for side, value in zip(SIDES, values, strict=True):
+                index = members(atlas, structure, side)
+                means = {
+                    'true region': mean_of(case, case.load('truth') == value),
+                    'before': mean_of(case, np.isin(found.before, index)),
+                    'after': mean_of(case, np.isin(found.after, index)),
+                }
+                place = {'way': way, 'nucleus': structure, 'side': side}
+                rows.append(place | {'tilted': 'tilted' in case.name} | means)
     table, columns = pd.DataFrame(rows), ['true region', 'before', 'after']
     variance = table.groupby(['way', 'nucleus', 'side'], sort=False)[columns].var()
     within = table.groupby(['way', 'nucleus', 'side', 'tilted'], sort=False)[columns].var()
@@ -133,7 +132,7 @@ def retest(room: Room, args: argparse.Namespace) -> Iterator[tuple[str, pd.DataF
 def cost(room: Room, args: argparse.Namespace) -> Iterator[tuple[str, pd.DataFrame]]:
     """CPU seconds and peak memory of a whole registration at 1 mm."""
     room = replace(room, size=1.0)
-    case, atlas, rows = room.head('made-1'), room.demo_atlas(), []
+    case, atlas, rows = room.head('real-01'), room.cit168(), []
     for way in args.ways:
         folder = room.folder / 'work' / f'cost-{way}'
         with multiprocessing.get_context('spawn').Pool(1) as pool:
@@ -145,7 +144,9 @@ def measured(case: Case, atlas: Atlas, way: str, folder: Path) -> dict[str, Any]
     """CPU seconds of every step and of all, and the memory of this process."""
     found = carried(case, atlas, way, folder, refine=False)
     total = sum(found.seconds.values())
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    # unlike that of getrusage, this peak is not that of the parent
+    status = Path('/proc/self/status').read_text()
+    memory = float(status.partition('VmHWM:')[2].split()[0]) / 2**20
     met = total <= CHEAP[0] and memory <= CHEAP[1]
     figures = {**found.seconds, 'CPU s': total, 'GB': memory}
     return {'rigid': 0.0} | figures | {'goal': 'met' if met else 'missed'}
@@ -186,10 +187,10 @@ def carried(case: Case, atlas: Atlas, way: str, folder: Path, *, refine: bool = 
     else:
         t1w = case.path('t1w')
         brain = case.path('t1w_mask')
-        given = {'t1w_mask': brain} if way == 'masked' else {}
-        steps.append(run('rigid', RegisterT1w, **inputs, **given, t1w=t1w))
-        given = {'given_mask': brain} if way == 'masked' else {'in_mask': steps[0].brain}
-        steps.append(run('template', RegisterTemplate, in_file=t1w, **given, **template))
+        known = {'t1w_mask': brain} if way == 'masked' else {}
+        steps.append(run('rigid', RegisterT1w, **inputs, **known, t1w=t1w))
+        known = {'given_mask': brain} if way == 'masked' else {'in_mask': steps[0].brain}
+        steps.append(run('template', RegisterTemplate, in_file=t1w, **known, **template))
     carry = run(
         'carry',
         CarryLabels,
@@ -199,11 +200,12 @@ def carried(case: Case, atlas: Atlas, way: str, folder: Path, *, refine: bool = 
         transforms=[step.backward for step in steps if 'failed' not in step.facts],
         registrations=[step.facts for step in steps],
     )
-    maps = {'chi': 'chi', 'in_mask': 'mask', 'r2star': 'r2star'}
-    maps = {name: case.path(file) for name, file in maps.items()}
+    maps = {
+        n: case.path(f) for n, f in (('chi', 'chi'), ('in_mask', 'mask'), ('r2star', 'r2star'))
+    }
     inputs = {'labels': carry.labels, 'method': 'border', **maps}
     after = run('refine', RefineRois, **inputs) if refine else carry
-    names = ['T1w', 'template'][-len(steps) :]
+    names = ('T1w', 'template')[-len(steps) :]
     return Carried(
         *(np.asanyarray(nib.load(one.labels).dataobj).astype(np.int32) for one in (carry, after)),
         {name: round(value, 1) for name, value in seconds.items()},
