@@ -167,6 +167,7 @@ def greedy(
         f'-it affine -m NCC {radius}x{radius}x{radius} -n 60x40x15 '
         f'-s {update_smoothing}mm {warp_smoothing}mm -o warp -oinv inverse -wp 0 '
         f'-threads {num_threads} -seed {SEED}',
+        margin=radius,
         warp=None,
         inverse=None,
     )
@@ -256,11 +257,18 @@ def sampled_there(volume: Volume, to_voxels: Matrix, shape: tuple[int, ...]) -> 
 
 
 def _execute(
-    program: Any, fixed: Head, moving: Head, brain: Mask, options: str, **made: None
+    program: Any,
+    fixed: Head,
+    moving: Head,
+    brain: Mask,
+    options: str,
+    margin: int = 0,
+    **made: None,
 ) -> None:
     """Run greedy on images in memory, led by what lies in a mask of the fixed one.
 
-    ``made`` names what it leaves in the program.
+    ``margin`` is how far (voxels) from the faces of the moving image nothing leads; ``made`` names
+    what is left in the program.
     """
     size = np.linalg.norm(fixed.affine[:3, :3], axis=0)
     around = dilate(brain, 1.01 * float(size.max()), (size[0], size[1], size[2]))
@@ -269,14 +277,20 @@ def _execute(
         'fixed': to_image(fixed.image, fixed.affine),
         'moving': to_image(moving.image, moving.affine),
         'around': to_image(around.astype(np.float32), fixed.affine),
-        # beyond the field of view nothing is known: no edge there
-        'seen': to_image(np.ones_like(moving.image), moving.affine),
+        'seen': to_image(seen(moving.image.shape, margin), moving.affine),
     }
     command = f'-i fixed moving -gm around -mm seen {options} -V 0'
     try:
         program.execute(command, out=said, err=said, **images, **made)
     except Exception as error:
         raise RuntimeError(f'greedy: {error} {said.getvalue()}'.strip()) from error
+
+
+def seen(shape: tuple[int, ...], margin: int) -> Volume:
+    """1 where a neighbourhood lies in the field of view, 0 near its faces: they are no edges."""
+    inner: Volume = np.zeros(shape, np.float32)
+    inner[tuple(slice(m, n - m) for n in shape for m in [min(margin, n // 8)])] = 1
+    return inner
 
 
 def _field(image: Any) -> Any:
