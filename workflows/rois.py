@@ -139,9 +139,7 @@ def about_of(source: Atlas | Segmentation) -> dict[str, Any]:
 def refined(about: Mapping[str, Any], refine: Choice) -> dict[str, Any]:
     """The same for labels that were refined."""
     text = f'{about["content"]["Description"]} Borders refined: {refine.method.title}.'
-    content = {**about['content'], 'Description': text, 'Refinement': {
-        'Name': refine.method.name, 'Parameters': refine.settings(),
-    }}  # fmt: skip
+    content = {**about['content'], 'Description': text}
     return {'entities': {**about['entities'], 'desc': 'refined'}, 'content': content}
 
 

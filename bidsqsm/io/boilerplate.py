@@ -197,6 +197,9 @@ def _read(path: Path) -> dict[str, Any]:
     if relaxometry.is_file():
         found = json.loads(relaxometry.read_text(encoding='utf-8'))
         content['Processing'] = content['Processing'] | found['Processing']
+    for labels in sorted(path.parent.glob(path.name.replace('_Chimap', '_atlas-*_dseg'))):
+        found = json.loads(labels.read_text(encoding='utf-8'))
+        content['Processing'] = content['Processing'] | found.get('Processing', {})
     return {
         'Name': path.name.removesuffix('_Chimap.json'),
         'Acquisition': content,

@@ -16,7 +16,7 @@ from bidsqsm.io.dataset import write_dataset_files
 from bidsqsm.io.extras import Extra
 from bidsqsm.io.products import Product, image_path
 from bidsqsm.io.run import GreRun
-from bidsqsm.io.sidecars import Facts, as_json, dataset_root, sidecar, sources
+from bidsqsm.io.sidecars import Facts, as_json, dataset_root, processing, sidecar, sources
 from bidsqsm.methods import Choice
 
 
@@ -79,6 +79,8 @@ def write_run(
             _write_extra(extra, room / name, template, run)
             if extra.content is not None:
                 about: dict[str, Any] = {'Sources': sources(run, links)}
+                if steps := _steps_of_labels(extra, facts):
+                    about['Processing'] = processing(choices, steps)
                 if extra.product:
                     about = sidecar(
                         extra.product, run, facts, choices, links, references, statistics
@@ -88,6 +90,16 @@ def write_run(
             written.append(output_dir / name)
         write_dataset_files(output_dir, links)
     return written
+
+
+def _steps_of_labels(extra: Extra, facts: Facts) -> list[str]:
+    """What the labels of an atlas went through, transforms that were given left aside."""
+    if extra.suffix != 'dseg' or 'Atlas' not in (extra.content or {}):
+        return []
+    told = facts.get('registration', {}).values()
+    found = any(isinstance(one, Mapping) and 'given' not in one for one in told)
+    refined = extra.entities.get('desc') == 'refined'
+    return ['registration'] * found + ['roi_refine'] * refined
 
 
 def _write_extra(extra: Extra, path: Path, template: nb.Nifti1Image, run: GreRun) -> None:
