@@ -92,10 +92,13 @@ class Alignment:
 def affine(head: Head, template: Head, *, num_threads: int = 1) -> Alignment:
     """Affine registration with the template by local correlation.
 
+    The correlation within small neighbourhoods [avants2008]_ is raised by the program greedy
+    [yushkevich2016]_.
+
     Parameters
     ----------
     head, template
-        Brains of like contrast [avants2008]_; the head may be a slab.
+        Brains of like contrast, evenly bright [tustison2010]_; the head may be a slab.
     num_threads
         Not used: the sums of the affine part depend on the threads.
 
@@ -105,6 +108,8 @@ def affine(head: Head, template: Head, *, num_threads: int = 1) -> Alignment:
 
     References
     ----------
+    .. [tustison2010] Tustison et al., IEEE Trans Med Imaging 29:1310-1320 (2010).
+       doi:10.1109/TMI.2010.2046908
     .. [avants2008] Avants et al., Med Image Anal 12:26-41 (2008). doi:10.1016/j.media.2007.06.004
     .. [yushkevich2016] Yushkevich et al., Alzheimers Dement 12:P126-P127 (2016).
        doi:10.1016/j.jalz.2016.06.205
@@ -127,10 +132,13 @@ def greedy(
 ) -> Alignment:
     """Affine and greedy diffeomorphic registration with the template by local correlation.
 
+    The correlation within small neighbourhoods [avants2008]_ is raised by the program greedy
+    [yushkevich2016]_.
+
     Parameters
     ----------
     head, template
-        Brains of like contrast [avants2008]_; the head may be a slab.
+        Brains of like contrast, evenly bright [tustison2010]_; the head may be a slab.
     num_threads
         Threads of the diffeomorphic part; the result does not depend on them.
     resolution
@@ -146,6 +154,8 @@ def greedy(
 
     References
     ----------
+    .. [tustison2010] Tustison et al., IEEE Trans Med Imaging 29:1310-1320 (2010).
+       doi:10.1109/TMI.2010.2046908
     .. [avants2008] Avants et al., Med Image Anal 12:26-41 (2008). doi:10.1016/j.media.2007.06.004
     .. [yushkevich2016] Yushkevich et al., Alzheimers Dement 12:P126-P127 (2016).
        doi:10.1016/j.jalz.2016.06.205
