@@ -97,7 +97,7 @@ def cohort(room: Room, args: argparse.Namespace) -> Iterator[tuple[str, pd.DataF
             found = carried(case, atlas, way, room.folder / 'work' / f'{name}-{way}')
             told = scores(case, atlas, found)
             new = [{'head': name, 'atlas': atlas.name, 'way': way, **row} for row in told]
-            print(said(new, found), pd.DataFrame(told).round(3).T, sep='\n', flush=True)
+            print(said(new, found), flush=True)
             rows += new
     yield 'heads', pd.DataFrame(rows)
     yield 'summary', summary(pd.DataFrame(rows))
@@ -283,14 +283,15 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def said(rows: list[dict[str, Any]], found: Carried) -> str:
-    """One head by one way, in short."""
+    """One head by one way, and its nuclei."""
     place = ' '.join(rows[0][name] for name in ('head', 'atlas', 'way'))
-    dice = np.mean([[row['Dice before'], row['Dice after']] for row in rows], axis=0)
+    table = pd.DataFrame(rows).drop(columns=['head', 'atlas', 'way']).round(3)
+    dice = table[['Dice before', 'Dice after']].mean().to_numpy()
     rigid = '' if found.rigid_error is None else f', rigid off by {found.rigid_error:.2f} mm'
     failed = f'; failed: {found.failed}' if found.failed else ''
     return (
         f'{place}: Dice {dice[0]:.3f} -> {dice[1]:.3f}, brains {found.overlap}{rigid}, '
-        f'CPU s {found.seconds}{failed}'
+        f'CPU s {found.seconds}{failed}\n{table.to_string(index=False)}'
     )
 
 
