@@ -55,7 +55,6 @@ from bidsqsm.qsm.structures import MERGED
 DOCS = Path(__file__).resolve().parents[1] / 'docs' / 'data'
 THREADS = 2
 WAYS = ('T1w', 'masked', 'none')
-#: Dice that a nucleus has to reach
 LEAST = dict.fromkeys(('caudate', 'putamen', 'pallidum', 'thalamus'), 0.80) | dict.fromkeys(
     ('red_nucleus', 'substantia_nigra', 'dentate_nucleus'), 0.65
 )
