@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
 
 import nibabel as nb
 import numpy as np
@@ -13,6 +14,7 @@ from app import App
 from nibabel.processing import resample_from_to
 
 from bidsqsm.__main__ import main
+from bidsqsm.cli.validation import find_validator
 from bidsqsm.io.demo_dataset import DemoOptions, write_demo
 from bidsqsm.io.nifti import save_volume
 
@@ -240,3 +242,14 @@ def test_missing_templates_end_the_call_before_anything_is_computed(app, dataset
     assert 'tpl-MNI152NLin2009cAsym_res-01_T1w.nii.gz' in call.last_line
     assert 'bidsqsm fetch-templates' in call.last_line
     assert not call.out.exists()
+
+
+@pytest.mark.skipif(find_validator() is None, reason='needs bids-validator-deno')
+def test_the_validator_takes_labels_tables_transforms_and_spaces(first):
+    done = subprocess.run(  # noqa: S603, the program is our own test dependency
+        [str(find_validator()), str(first.out), '--format', 'json'],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    issues = json.loads(done.stdout)['issues']['issues']
+    odd = [one for one in issues if one['severity'] == 'error' or one['code'].startswith('TSV')]
+    assert odd == []

@@ -180,9 +180,12 @@ def _names(maps: Mapping[str, Volume]) -> list[str]:
 def columns() -> Mapping[str, Mapping[str, str]]:
     """Every column of the table in its order, as the JSON beside it describes it."""
     found: dict[str, dict[str, str]] = {
-        'index': _described(
-            'Value in the label image; rows that combine labels have numbers that no label has'
-        ),
+        'index': {
+            **_described(
+                'Value in the label image; rows that combine labels have numbers that no label has'
+            ),
+            'Format': 'integer',  # as BIDS has it, which takes what is described for text
+        },
         'name': _described('Name of the label in its atlas, or of the structure of combined rows'),
         'hemisphere': {
             **_described('Side of the brain'),
