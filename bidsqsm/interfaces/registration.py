@@ -29,15 +29,16 @@ from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.brain import brain_mask
 from bidsqsm.qsm.metrics import dice
 from bidsqsm.qsm.registration.contrast import coarser, normalised, sampled, without_bias
-from bidsqsm.qsm.registration.greedy import Alignment, Head, is_part
+from bidsqsm.qsm.registration.greedy import FOLDED, Alignment, Head, is_part, likeness, shape_of
 from bidsqsm.qsm.registration.inverse import inverted
 from bidsqsm.qsm.registration.itk import affine_transform, carry_mask
 from bidsqsm.qsm.registration.rigid import register_rigid
 
-OVERLAP = (0.70, 0.85)  # Dice of the two brains: below the first a failure, below the second odd
+OVERLAP = (0.70, 0.85)  # of the two brains: below the first a failure, below the second odd
 RIGID = 2.0  # mm: voxels of the finest level of a rigid registration
 FLATTEN = 0.7  # power by which a T1w gets the contrast of a magnitude
-FOLDED = 1e-3  # share of the brain that may be folded
+ALIKE = 0.5  # correlation with the template: of heads in place 0.8 or more, out of place 0.3
+WHOLE = 8e5  # mm3: the brain of an adult that is not cut off by the field of view
 
 
 class _PairOutputSpec(StepOutputSpec):
@@ -113,12 +114,14 @@ class RegisterT1w(StepInterface):
             )
         to_t1w = affine_transform(motion)
         found = carry_mask(brain, t1w_affine, to_t1w, mask.shape, affine)
-        overlap = dice(found, mask)
+        # either mask may miss a part or hold more: the smaller one must lie in the other
+        overlap = float((found & mask).sum()) / max(1, min(int(found.sum()), int(mask.sum())))
         self._results['facts'] = judged(overlap, what=what)
         if self.given('t1w_mask') is None:
             # a T1w alone shows its brain less well than a magnitude, which may be a slab
             back = affine_transform(np.linalg.inv(motion))
-            brain = brain | carry_mask(mask, affine, back, shape_of(brain), t1w_affine)
+            carried = carry_mask(mask, affine, back, shape_of(brain), t1w_affine)
+            brain = carried if Head(own, mask, affine).volume > WHOLE else brain | carried
         self.save(runtime, self.inputs.t1w, brain=brain)
         # points of the T1w to the run bring the run's images onto the T1w
         keep(self._results, runtime, affine_transform(np.linalg.inv(motion)), to_t1w, '.txt')
@@ -192,7 +195,18 @@ def verdict(found: Alignment, head: Head, template: Head, name: str) -> dict[str
     share = float((carried & head.mask).sum()) / max(int(carried.sum()), 1)
     overlap = share if is_part(template, head) else dice(carried, head.mask)
     facts = judged(overlap, what=name)
-    facts |= {'jacobian': list(found.jacobian), 'folded': found.folded}
+    alike = likeness(found, head, template)
+    facts |= {
+        'likeness': round(alike, 3),
+        'jacobian': list(found.jacobian),
+        'folded': found.folded,
+        'smoothing': found.smoothing and list(found.smoothing),
+    }
+    if alike < ALIKE and 'failed' not in facts:
+        facts |= failed(
+            f'{name} are not alike after registration (correlation {alike:.2f}, expected {ALIKE} '
+            'or more)'
+        )
     if found.folded > FOLDED and 'failed' not in facts:
         facts |= failed(
             f'the registration of {name} folds {found.folded:.1%} of the brain (volume changes '
@@ -212,11 +226,11 @@ def judged(overlap: float, what: str) -> dict[str, Any]:
     least, fine = OVERLAP
     if overlap < least:
         return facts | failed(
-            f'the brains of {what} overlap by a Dice of {overlap:.2f} only, expected {fine} or more'
+            f'the brains of {what} overlap by {overlap:.2f} only, expected {fine} or more'
         )
     if overlap < fine:
         facts['warnings'].append(
-            f'The brains of {what} overlap by a Dice of {overlap:.2f}, expected {fine} or more: '
+            f'The brains of {what} overlap by {overlap:.2f}, expected {fine} or more: '
             'look at the outlines of the regions in the report.'
         )
     return facts
@@ -290,9 +304,3 @@ def brain_on(path: str | None, t1w: np.ndarray, affine: np.ndarray) -> Mask:
         return brain_mask(np.maximum(t1w, 0) ** FLATTEN, (size[0], size[1], size[2]))
     values, own = load_image(path)
     return carry_mask(values > 0, own, affine_transform(np.eye(4)), shape_of(t1w), affine)
-
-
-def shape_of(array: np.ndarray) -> tuple[int, int, int]:
-    """Shape of a volume."""
-    nx, ny, nz = array.shape
-    return nx, ny, nz

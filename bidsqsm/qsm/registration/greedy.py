@@ -12,7 +12,7 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.masking.morphology import dilate
 from bidsqsm.qsm.registration.contrast import coarser, normalised, sampled
-from bidsqsm.qsm.registration.itk import affine_transform, chain, to_array, to_image
+from bidsqsm.qsm.registration.itk import affine_transform, chain, resample, to_array, to_image
 from bidsqsm.qsm.resampling import Matrix
 
 COARSE = 4.0  # mm: for the affine part
@@ -21,6 +21,10 @@ HEIGHTS = (0.0, -30.0, 30.0, -60.0, 60.0)  # mm along the body: places tried for
 WHOLE = 0.75  # share of the template's volume from which a head counts as whole
 PART = 0.5  # share of the head's volume below which a template counts as that of a part
 MARGIN = 6.0  # mm around the brain, less than to the scalp: what the skull is wide
+KNOWN = 0.9  # share of the template's brain that a mask of the head must hold to be believed
+RIM = 3.0  # mm around a mask of the head that is believed
+STIFFER = (1.0, 1.5, 2.25)  # times the smoothing that was asked for
+FOLDED = 1e-3  # share of the brain that may be folded
 MIDDLE = np.array([0.0, -18.0, 8.0])  # mm: of the brain in coordinates like those of MNI152
 
 
@@ -50,13 +54,16 @@ class Head:
     def around(self, template: Head, matrix: Matrix) -> Head:
         """The head with the mask of a template near by, as an affine registration places it.
 
-        The brain that was found in one image alone may miss parts or hold others; the edge of such
-        a mask would be taken for that of the brain.
+        The brain that was found in one image alone may miss parts; the edge of such a mask would be
+        taken for that of the brain. One that misses little cuts off what lies outside.
         """
         to_template = np.linalg.inv(template.affine) @ np.linalg.inv(matrix) @ self.affine
         share = sampled_there(template.mask.astype(np.float32), to_template, self.image.shape)
         size = np.linalg.norm(self.affine[:3, :3], axis=0)
-        near = dilate(share >= 0.5, MARGIN, (size[0], size[1], size[2]))
+        carried = share >= 0.5
+        near = dilate(carried, MARGIN, (size[0], size[1], size[2]))
+        if (carried & self.mask).sum() > KNOWN * carried.sum():
+            near &= dilate(self.mask, RIM, (size[0], size[1], size[2]))
         return Head(self.image, near, self.affine)
 
     def at(self, size: float) -> Head:
@@ -80,6 +87,8 @@ class Alignment:
         Lowest and highest volume change of the diffeomorphic part within the template's brain.
     folded
         Share of the template's brain where that change is not positive.
+    smoothing
+        Of each step and of the whole deformation, in mm, as it was in the end.
 
     """
 
@@ -87,6 +96,7 @@ class Alignment:
     to_template: Any
     jacobian: tuple[float, float] = (1.0, 1.0)
     folded: float = 0.0
+    smoothing: tuple[float, float] | None = None
 
 
 def affine(head: Head, template: Head, *, num_threads: int = 1) -> Alignment:
@@ -127,8 +137,8 @@ def greedy(
     num_threads: int = 1,
     resolution: Annotated[float, Between(0.4, 8)] = 2.0,
     radius: Annotated[int, Between(0, 9)] = 2,
-    update_smoothing: Annotated[float, From(0, 20)] = 3.0,
-    warp_smoothing: Annotated[float, From(0, 20)] = 1.5,
+    update_smoothing: Annotated[float, From(0, 20)] = 4.0,
+    warp_smoothing: Annotated[float, From(0, 20)] = 2.0,
 ) -> Alignment:
     """Affine and greedy diffeomorphic registration with the template by local correlation.
 
@@ -146,7 +156,8 @@ def greedy(
     radius
         Half-width of the neighbourhood of the correlation, in voxels of a level.
     update_smoothing, warp_smoothing
-        Standard deviations by which each step and the whole deformation are smoothed, in mm.
+        Standard deviations by which each step and the whole deformation are smoothed, in mm; up to
+        2.25 times as much where the deformation folds else.
 
     Returns
     -------
@@ -165,30 +176,34 @@ def greedy(
 
     start = find_affine(head, template)
     near = head.around(template, start.matrix).moved(start.first)
-    # a template of a brain alone stays so, one of a head keeps what lies around the brain as well
+    # a template of a brain alone stays so, one of a head keeps the rim of the brain as well
     wide = template.around(template, np.eye(4))
     fixed, moving = wide.at(resolution), near.at(resolution)
     brain = template.at(resolution).mask
-    _execute(
-        start.program,
-        fixed,
-        moving,
-        brain,
-        f'-it affine -m NCC {radius}x{radius}x{radius} -n 60x40x15 '
-        f'-s {update_smoothing}mm {warp_smoothing}mm -o warp -oinv inverse -wp 0 '
-        f'-threads {num_threads} -seed {SEED}',
-        margin=radius,
-        warp=None,
-        inverse=None,
-    )
-    change = SimpleITK.DisplacementFieldJacobianDeterminant(start.program['warp'])
-    jacobian = to_array(change)[brain]
+    for stiffer in STIFFER:
+        _execute(
+            start.program,
+            fixed,
+            moving,
+            brain,
+            f'-it affine -m NCC {radius}x{radius}x{radius} -n 60x40x15 '
+            f'-s {stiffer * update_smoothing}mm {stiffer * warp_smoothing}mm '
+            f'-o warp -oinv inverse -wp 0 -threads {num_threads} -seed {SEED}',
+            margin=radius,
+            warp=None,
+            inverse=None,
+        )
+        change = SimpleITK.DisplacementFieldJacobianDeterminant(start.program['warp'])
+        jacobian = to_array(change)[brain]
+        if np.mean(jacobian <= 0) <= FOLDED:
+            break
     warp, inverse = (_field(start.program[name]) for name in ('warp', 'inverse'))
     return Alignment(
         chain([warp, affine_transform(start.matrix)]),
         chain([affine_transform(np.linalg.inv(start.matrix)), inverse]),
         (round(float(jacobian.min()), 3), round(float(jacobian.max()), 3)),
         round(float(np.mean(jacobian <= 0)), 6),
+        (stiffer * update_smoothing, stiffer * warp_smoothing),
     )
 
 
@@ -246,6 +261,17 @@ def is_part(template: Head, head: Head) -> bool:
     return template.volume < PART * head.volume
 
 
+def likeness(found: Alignment, head: Head, template: Head) -> float:
+    """Correlation of a registered head with a template within its brain, where the head has it."""
+    fixed, moving = template.at(COARSE), head.at(COARSE)
+    shape, onto = shape_of(fixed.image), fixed.affine
+    there = resample(moving.image, moving.affine, found.to_head, shape, onto)
+    both = fixed.mask & (there > 0)
+    if both.sum() < 100:
+        return 0.0
+    return float(np.corrcoef(fixed.image[both], there[both])[0, 1])
+
+
 def correlation(moving: Head, fixed: Head, matrix: Matrix) -> float:
     """Correlation of a head with a template within the brain of both, less where they do not overlap."""
     to_moving = np.linalg.inv(moving.affine) @ matrix @ fixed.affine
@@ -255,6 +281,12 @@ def correlation(moving: Head, fixed: Head, matrix: Matrix) -> float:
     if both.sum() < 100:
         return -1.0
     return float(np.corrcoef(fixed.image[both] * fixed.mask[both], there[both])[0, 1])
+
+
+def shape_of(array: Volume | Mask) -> tuple[int, int, int]:
+    """Shape of a volume."""
+    nx, ny, nz = array.shape
+    return nx, ny, nz
 
 
 def sampled_there(volume: Volume, to_voxels: Matrix, shape: tuple[int, ...]) -> Volume:
