@@ -269,7 +269,7 @@ def likeness(found: Alignment, head: Head, template: Head) -> float:
     both = fixed.mask & (there > 0)
     if both.sum() < 100:
         return 0.0
-    return float(np.corrcoef(fixed.image[both], there[both])[0, 1])
+    return _alike(fixed.image[both], there[both])
 
 
 def correlation(moving: Head, fixed: Head, matrix: Matrix) -> float:
@@ -280,7 +280,14 @@ def correlation(moving: Head, fixed: Head, matrix: Matrix) -> float:
     both = seen & (fixed.mask | (there > 0.05))
     if both.sum() < 100:
         return -1.0
-    return float(np.corrcoef(fixed.image[both] * fixed.mask[both], there[both])[0, 1])
+    return _alike(fixed.image[both] * fixed.mask[both], there[both])
+
+
+def _alike(one: Volume, other: Volume) -> float:
+    """Correlation of values, 0 where one of the two does not vary."""
+    if one.std() == 0 or other.std() == 0:
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def shape_of(array: Volume | Mask) -> tuple[int, int, int]:
