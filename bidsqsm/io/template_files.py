@@ -26,7 +26,8 @@ class MissingTemplate(DatasetError):  # noqa: N818 - it names what is missing
         names = ', '.join(f'{file.relative_to(home())}' for file in self.files)
         super().__init__(
             f"TemplateFlow's home {home()} lacks {names}: fetch with '{command}' where there is "
-            'a network, or set TEMPLATEFLOW_HOME to a folder that has them'
+            'a network, set TEMPLATEFLOW_HOME to a folder that has them, or go without '
+            '(--atlases none)'
         )
 
 
