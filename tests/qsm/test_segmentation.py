@@ -12,6 +12,7 @@ from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.morphology import distance_inside
 from bidsqsm.qsm.segmentation.border import border
+from bidsqsm.qsm.segmentation.finer import Finer
 from bidsqsm.qsm.segmentation.regions import signed_distance
 from bidsqsm.qsm.segmentation.trim import trim
 
@@ -241,3 +242,30 @@ def test_odd_labels_are_no_exception(method, case):
     assert found.dtype == np.int32
     assert found.shape == labels.shape
     assert set(np.unique(found)) <= {0, *np.unique(labels)}
+
+
+def test_a_nucleus_of_few_large_voxels_is_brought_back():
+    grid = Grid((24, 26, 22), (2.0, 2.0, 2.0))
+    truth = ball(grid, (1.0, 0.0, 0.0), 4.5, 4)
+    labels = np.where(ball(grid, (-0.6, 1.5, 0.0), 4.5) > 0, 7, 0).astype(np.int32)
+    chi, r2star = maps_of(grid, [truth], [0.10])
+    found = border(labels, chi, shell_of(grid, 0), grid, r2star=r2star) == 7
+    assert dice(labels == 7, truth > 0.5) < 0.75
+    assert dice(found, truth > 0.5) > 0.9
+    assert np.abs(centre(found, grid) - centre(truth > 0.5, grid)).max() < 0.5
+
+
+def test_large_voxels_are_divided_and_joined_again():
+    grid = Grid((20, 18, 16), (2.0, 1.6, 3.0), (0.0, 0.6, 0.8))
+    labels = np.zeros(grid.shape, np.int32)
+    labels[6:10, 5:9, 4:8], labels[10:13, 5:9, 4:8] = 3, 900
+    finer = Finer.around(labels, grid, 4.0)
+    assert finer.factors == (2, 2, 3)
+    assert finer.grid.voxel_size == (1.0, 0.8, 1.0)
+    np.testing.assert_array_equal(finer.joined(finer.divided(labels), labels), labels)
+    slope = (2 * np.arange(20.0) + 1)[:, None, None] * np.ones(grid.shape)
+    fine = finer.interpolated(slope.astype(np.float32), np.ones(grid.shape, bool))
+    assert np.abs(np.diff(fine[4:-4], axis=0) - 1.0).max() < 0.05
+    first = slope[finer.box][3:5, 0, 0]
+    assert fine[6:10, 5, 5] == pytest.approx(first[0] + np.array([-0.5, 0.5, 1.5, 2.5]), abs=0.02)
+    assert Finer.around(labels, Grid(grid.shape, (1.0, 1.0, 2.0)), 4.0) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
 from bidsqsm.qsm.segmentation.competition import RING, compete
+from bidsqsm.qsm.segmentation.finer import Finer
 from bidsqsm.qsm.segmentation.placement import contrast, place
 from bidsqsm.qsm.segmentation.regions import Region, make_region, values_of
 from bidsqsm.qsm.segmentation.trim import trim
@@ -44,7 +46,8 @@ def border(
     the neighbourhood of the voxel [lankton2008]_, d the signed distance from the shifted border,
     :math:`\tau` half the reach, and v the share of the neighbours in the region. A border thus
     settles half-way up an edge, where choosing voxels does not favour high values over low ones,
-    and stays where the maps show no edge.
+    and stays where the maps show no edge. Voxels of more than 1.5 mm (cube root of
+    their volume) are divided meanwhile.
 
     Parameters
     ----------
@@ -83,6 +86,25 @@ def border(
     """
     start = np.array(labels, np.int32)
     maps = [chi] if r2star is None else [chi, r2star]
+    finer = Finer.around(start, grid, reach + 2 * RING)
+    if finer is None:
+        moved = _settled(start, maps, mask, grid, reach, min_contrast)
+    else:
+        fine = [finer.interpolated(values, mask) for values in maps]
+        divided = finer.divided(start).astype(np.int32), finer.divided(mask).astype(bool)
+        parts = _settled(divided[0], fine, divided[1], finer.grid, reach, min_contrast)
+        moved = finer.joined(parts, start)
+    return trim(moved, chi, mask, grid, r2star=r2star, erode=erode, exclude_veins=exclude_veins)
+
+
+def _settled(
+    start: Labels,
+    maps: Sequence[Volume],
+    mask: Mask,
+    grid: Grid,
+    reach: float,
+    min_contrast: float,
+) -> Labels:
     regions = []
     for value, extent in values_of(start).items():
         size = np.count_nonzero(start[extent] == value) * np.prod(grid.voxel_size)
@@ -93,8 +115,7 @@ def border(
             regions.append(region)
     place(regions, start, reach, grid.voxel_size)
     clear = [region for region in regions if _contrast(region) >= min_contrast]
-    moved = compete(start, clear, reach, grid.voxel_size)
-    return trim(moved, chi, mask, grid, r2star=r2star, erode=erode, exclude_veins=exclude_veins)
+    return compete(start, clear, reach, grid.voxel_size)
 
 
 def _contrast(region: Region) -> float:
