@@ -20,8 +20,9 @@ from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.sidecars import as_json
 from bidsqsm.workflows.base import NAME, subject_workflow_name
+from bidsqsm.workflows.links import FACTS, ONE_STEP, PRODUCTS, SHOWN
 from bidsqsm.workflows.orientations import JOINT
-from bidsqsm.workflows.run import FACTS, ONE_STEP, PRODUCTS, SHOWN, workflow_name
+from bidsqsm.workflows.run import workflow_name
 
 LOGGER = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ class Ledger:
 
 
 def _sources(node: Any) -> dict[str, str]:
-    """Outputs of a node by what :mod:`bidsqsm.workflows.run` calls them."""
+    """Outputs of a node by what :mod:`bidsqsm.workflows.links` calls them."""
     step = node.fullname.split('.')[-2]
     names = {f'{step}.{name}': name for name in node.outputs.get()}
     if step == 'fieldmap_wf':
