@@ -15,7 +15,7 @@ thalamus; so the last two of them are run with the first as an atlas as well, wh
 definition with the truth.
 
 The T1w shows the head in another pose. Labels are carried to the run by the interfaces of the app,
-through the T1w or, without one, from the magnitude, and refined by its default (``--ways masked``:
+through the T1w or, without one, from magnitude and susceptibility, and refined by its default (``--ways masked``:
 through the T1w with its true brain as a mask, as fMRIPrep gives one). For each nucleus,
 the mean over left and right is given of: the overlap (Dice) with the truth; the absolute error
 (ppb) of its mean susceptibility against the mean over the true region of the same map; and the same
@@ -33,7 +33,7 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ from label_heads import DATA as SHARED
 from nipype.interfaces.base import isdefined
 
 from bidsqsm.interfaces.carrying import CarryLabels, chained, lost
+from bidsqsm.interfaces.contrasts import RegisterContrasts
 from bidsqsm.interfaces.refinement import RefineRois
 from bidsqsm.interfaces.registration import MakeContrast, RegisterT1w, RegisterTemplate
 from bidsqsm.io.atlases import Atlas
@@ -181,7 +182,12 @@ def carried(case: Case, atlas: Atlas, way: str, folder: Path, *, refine: bool = 
         template['template_mask'] = str(atlas.template.mask)
     inputs = {'in_file': own.contrast, 'in_mask': own.brain}
     if way == 'none':
-        steps.append(run('template', RegisterTemplate, **inputs, **template))
+        first = run('template', RegisterTemplate, **inputs, **template)
+        more = {'chi': case.path('chi'), 'qsm_mask': case.path('mask')}
+        more |= {'labels': [str(atlas.dseg)], 'names': [[asdict(one) for one in atlas.labels]]}
+        found = {'first_forward': first.forward, 'first_backward': first.backward}
+        found['first_facts'] = [first.facts]
+        steps.append(run('contrasts', RegisterContrasts, **inputs, **template, **more, **found))
     else:
         t1w, brain = case.path('t1w'), case.path('t1w_mask')
         known = {'t1w_mask': brain} if way == 'masked' else {}

@@ -213,6 +213,20 @@ def test_transforms_are_written_and_used_again(first, again):
         assert 2 * both >= 0.9 * ((one == value).sum() + (two == value).sum())
 
 
+def test_without_a_t1w_the_maps_lead_as_well(alone, first):
+    found = json.loads((anat(alone) / 'sub-01_Chimap.json').read_text())['Decisions']
+    assert found['alignment']['orig to DemoTemplate']['contrasts'] == ['magnitude', 'chi']
+    assert found['alignment']['orig to DemoTemplate']['likeness'] > 0.5
+    names = {path.name for path in anat(alone).glob('*_xfm.*')}
+    assert names == {
+        'sub-01_from-orig_to-DemoTemplate_mode-image_xfm.h5',
+        'sub-01_from-DemoTemplate_to-orig_mode-image_xfm.h5',
+    }
+    said = 'once more with susceptibility beside the magnitude'
+    assert said in (alone.out / 'logs' / 'CITATION.md').read_text()
+    assert said not in (first.out / 'logs' / 'CITATION.md').read_text()
+
+
 def test_an_atlas_that_cannot_be_registered_has_no_values_and_the_run_goes_on(alone):
     assert alone.code == 0, alone.printed
     status = alone.status('sub-01')

@@ -102,11 +102,16 @@ def test_labels_without_a_voxel_are_refined_and_measured_to_nothing(files, tmp_p
 
 def test_transforms_go_with_their_own_facts_where_one_before_failed(tmp_path):
     paths = []
-    for name in ('a', 'b', 'c'):
+    for name in ('a', 'b', 'c', 'd'):
         paths.append(str(tmp_path / f'{name}.txt'))
         SimpleITK.WriteTransform(affine_transform(np.eye(4)), paths[-1])
-    about = [{'moving': 'orig', 'fixed': fixed} for fixed in ('T1w', 'A', 'B')]
-    facts = [{'given': 'x.txt'}, {'failed': 'it folds', 'warnings': ['no']}, {'overlap': 0.9}]
+    fine = {'overlap': 0.9}
+    facts = [{'given': 'x.txt'}, {'failed': 'it folds', 'warnings': ['no']}, fine, fine]
+    # the last goes on by more contrasts, and what comes of that is written
+    about = [
+        {'moving': 'orig', 'fixed': fixed, 'written': fixed != 'C'}
+        for fixed in ('T1w', 'A', 'B', 'C')
+    ]
     step = CollectTransforms(about=about, all_facts=facts, forward=paths, backward=paths)
     outputs = step.run(cwd=tmp_path).outputs
     assert [extra['entities'] for extra in outputs.extras] == [

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from nipype.interfaces import utility as niu
@@ -11,7 +11,6 @@ from nipype.pipeline import engine as pe
 
 from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.carrying import CarryMask
-from bidsqsm.interfaces.collecting import CollectTransforms
 from bidsqsm.interfaces.registration import (
     MakeContrast,
     RegisterT1w,
@@ -23,20 +22,7 @@ from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.regions import brain_template
 from bidsqsm.io.transforms import inverse_of
 from bidsqsm.methods import Choice
-
-#: What the outputs of a space are called: its points to the run's, the run's to it, facts.
-WAYS = ('out_of', 'into', 'registrations')
-
-
-@dataclass
-class _Way:
-    """The registrations between a run and a space, from the run on."""
-
-    nodes: list[pe.Node] = field(default_factory=list)
-    about: list[dict[str, str]] = field(default_factory=list)
-
-    def on(self, node: pe.Node, moving: str, fixed: str) -> _Way:
-        return _Way([*self.nodes, node], [*self.about, {'moving': moving, 'fixed': fixed}])
+from bidsqsm.workflows.ways import WAYS, Way, collect, pass_on
 
 
 def init_anatomical_wf(
@@ -44,6 +30,7 @@ def init_anatomical_wf(
     run: GreRun,
     templates: Sequence[Template],
     method: Choice | None,
+    continued: Collection[str] = (),
     mem_gb: float = 2.0,
     omp_nthreads: int = 1,
     name: str = 'anatomical_wf',
@@ -58,6 +45,9 @@ def init_anatomical_wf(
         Templates by different names.
     method
         Method of the registration with templates; None where there are none.
+    continued
+        Names of templates with which the run is registered once more when its maps are there; the
+        transforms of here are none of the derivatives then.
     mem_gb
         Peak memory of a step, in GB.
     omp_nthreads
@@ -72,6 +62,8 @@ def init_anatomical_wf(
 
     Outputs
     -------
+    contrast, brain
+        Even magnitude of the run and the brain in it.
     template_mask
         Brain of the first template of a whole brain, on the grid of the run.
     into_<space>, out_of_<space>
@@ -92,25 +84,30 @@ def init_anatomical_wf(
     inputnode = pe.Node(niu.IdentityInterface(fields=['magnitude']), name='inputnode')
     ways = [f'{way}_{space}' for space in spaces for way in WAYS]
     outputnode = pe.Node(
-        niu.IdentityInterface(fields=['template_mask', 'extras', 'summary', *ways]),
+        niu.IdentityInterface(
+            fields=['contrast', 'brain', 'template_mask', 'extras', 'summary', *ways]
+        ),
         name='outputnode',
     )
     resources = {'mem_gb': mem_gb, 'n_procs': omp_nthreads}
     make_contrast = pe.Node(MakeContrast(), name='make_contrast', mem_gb=mem_gb)
     if run.mask is not None:
         make_contrast.inputs.in_mask = str(run.mask)
-    builder = _Builder(workflow, run, inputnode, make_contrast, resources)
+    builder = _Builder(workflow, run, inputnode, make_contrast, continued, resources)
     found = {'T1w': builder.to_t1w()} if run.t1w else {}
     for template in templates:
         found[template.name] = builder.to_template(template, method, found)
     if make_contrast.name in workflow.list_node_names():  # something is registered
         workflow.connect(inputnode, 'magnitude', make_contrast, 'in_file')
+    if continued:
+        made = [('contrast', 'contrast'), ('brain', 'brain')]
+        workflow.connect([(make_contrast, outputnode, made)])
     for space in spaces:
-        _pass_on(workflow, found[space], space, outputnode)
+        pass_on(workflow, found[space], space, outputnode)
     whole = brain_template(templates)
     if whole is not None:
         _carry_brain(workflow, whole, inputnode, outputnode)
-    _collect(workflow, found, outputnode)
+    collect(workflow, found, outputnode)
     return workflow
 
 
@@ -122,31 +119,32 @@ class _Builder:
     run: GreRun
     inputnode: pe.Node
     make_contrast: pe.Node
+    continued: Collection[str]
     resources: Mapping[str, Any]
 
-    def to_t1w(self) -> _Way:
+    def to_t1w(self) -> Way:
         given = self.run.transforms.get('orig:T1w')
         if given:
             take = _take('take_t1w', given, fixed=self.run.t1w)
             self.workflow.connect(self.inputnode, 'magnitude', take, 'moving')
-            return _Way().on(take, 'orig', 'T1w')
+            return Way().on(take, 'orig', 'T1w')
         register = pe.Node(
             RegisterT1w(t1w=str(self.run.t1w)), name='register_t1w', **self.resources
         )
         if self.run.t1w_mask is not None:
             register.inputs.t1w_mask = str(self.run.t1w_mask)
         self._from_run(register)
-        return _Way().on(register, 'orig', 'T1w')
+        return Way().on(register, 'orig', 'T1w')
 
     def to_template(
-        self, template: Template, method: Choice | None, found: Mapping[str, _Way]
-    ) -> _Way:
+        self, template: Template, method: Choice | None, found: Mapping[str, Way]
+    ) -> Way:
         run, name = self.run, template.name
         direct = run.transforms.get(f'orig:{name}')
         if direct:
             take = _take(f'take_{name}', direct, fixed=template.t1w)
             self.workflow.connect(self.inputnode, 'magnitude', take, 'moving')
-            return _Way().on(take, 'orig', name)
+            return Way().on(take, 'orig', name)
         given = run.transforms.get(f'T1w:{name}') if run.t1w else None
         if given:
             take = _take(f'take_{name}', given, fixed=template.t1w)
@@ -161,7 +159,7 @@ class _Builder:
             register.inputs.template_mask = str(template.mask)
         if not run.t1w:
             self._from_run(register)
-            return _Way().on(register, 'orig', name)
+            return Way().on(register, 'orig', name, written=name not in self.continued)
         register.inputs.in_file = str(run.t1w)
         if run.t1w_mask is not None:
             register.inputs.given_mask = str(run.t1w_mask)
@@ -183,19 +181,6 @@ def _take(name: str, path: Any, fixed: Any) -> pe.Node:
     return take
 
 
-def _pass_on(workflow: Workflow, way: _Way, space: str, outputnode: pe.Node) -> None:
-    # points go from the run through the inverses, and back the other way round
-    for what, output, nodes in (
-        ('into', 'backward', way.nodes),
-        ('out_of', 'forward', way.nodes[::-1]),
-        ('registrations', 'facts', way.nodes),
-    ):
-        merge = pe.Node(niu.Merge(len(nodes)), name=f'{what}_{space}')
-        for number, node in enumerate(nodes, start=1):
-            workflow.connect(node, output, merge, f'in{number}')
-        workflow.connect(merge, 'out', outputnode, f'{what}_{space}')
-
-
 def _carry_brain(
     workflow: Workflow,
     template: Template,
@@ -211,30 +196,6 @@ def _carry_brain(
         (workflow.get_node(f'into_{space}'), carry, [('out', 'transforms')]),
         (workflow.get_node(f'registrations_{space}'), carry, [('out', 'registrations')]),
         (carry, outputnode, [('mask', 'template_mask')]),
-    ])  # fmt: skip
-
-
-def _collect(workflow: Workflow, found: dict[str, _Way], outputnode: pe.Node) -> None:
-    members = [
-        (node, about)
-        for way in found.values()
-        for node, about in zip(way.nodes, way.about, strict=True)
-    ]
-    unique = {node.name: (node, about) for node, about in members}
-    collect = pe.Node(
-        CollectTransforms(about=[about for _, about in unique.values()]), name='collect'
-    )
-    for output, field_name in (
-        ('facts', 'all_facts'),
-        ('forward', 'forward'),
-        ('backward', 'backward'),
-    ):
-        merge = pe.Node(niu.Merge(len(unique)), name=f'all_{output}')
-        for number, (node, _) in enumerate(unique.values(), start=1):
-            workflow.connect(node, output, merge, f'in{number}')
-        workflow.connect(merge, 'out', collect, field_name)
-    workflow.connect([
-        (collect, outputnode, [('extras', 'extras'), ('summary', 'summary')]),
     ])  # fmt: skip
 
 

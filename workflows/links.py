@@ -96,4 +96,5 @@ FACTS: Mapping[str, str] = {
     'two_pass': 'passes_wf.facts',
     'joint': 'joint_wf.facts',
     'reference': 'reference_wf.facts',
+    'alignment': 'alignment_wf.summary',
 }

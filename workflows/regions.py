@@ -9,9 +9,11 @@ from bidsqsm.interfaces.carrying import IN_MASKS, IN_SPACES
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.regions import Anatomy
 from bidsqsm.methods import Choice
+from bidsqsm.workflows.alignment import IMAGES, aligned_templates, init_alignment_wf
 from bidsqsm.workflows.anatomical import init_anatomical_wf
 from bidsqsm.workflows.rois import init_rois_wf, spaces_of
 from bidsqsm.workflows.spaces import init_spaces_wf
+from bidsqsm.workflows.ways import WAYS
 
 #: Where the maps that are measured or brought to templates come from.
 SOURCES: Mapping[str, tuple[str, ...]] = {
@@ -26,7 +28,7 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
     'reference_facts': ('reference_wf.facts',),
 }
 #: Workflows that make files which are none of the products.
-EXTRAS = ('anatomical_wf', 'rois_wf', 'spaces_wf')
+EXTRAS = ('anatomical_wf', 'alignment_wf', 'rois_wf', 'spaces_wf')
 
 
 def region_steps(
@@ -41,11 +43,20 @@ def region_steps(
     resources = {'mem_gb': mem_gb, 'omp_nthreads': omp_nthreads}
     steps = {}
     away = any(one.space != 'orig' for one in run.segmentations)
+    aligned = aligned_templates(run, anatomy, choices['registration'])
     if anatomy.templates or away:
         steps['anatomical_wf'] = init_anatomical_wf(
             run=run,
             templates=anatomy.templates,
             method=choices['registration'] if anatomy.templates else None,
+            continued=[template.name for template in aligned],
+            **resources,
+        )
+    if aligned:
+        steps['alignment_wf'] = init_alignment_wf(
+            templates=aligned,
+            atlases=anatomy.atlases,
+            method=choices['registration'],
             **resources,
         )
     if anatomy.atlases or run.segmentations:
@@ -62,21 +73,33 @@ def region_steps(
     return steps
 
 
-def region_links(run: GreRun, anatomy: Anatomy) -> list[tuple[str, str]]:
+def region_links(
+    run: GreRun, anatomy: Anatomy, choices: Mapping[str, Choice]
+) -> list[tuple[str, str]]:
     """Which output of a step goes to which input of these."""
+    aligned = [one.name for one in aligned_templates(run, anatomy, choices['registration'])]
     measured = [name for name in SOURCES if name not in ('brain_mask', 'qsm_mask')]
     links = [('phase_wf.magnitude', 'anatomical_wf.magnitude')]
     if anatomy.templates:
         links.append(('anatomical_wf.template_mask', 'masking_wf.template_mask'))
-    for taker, names in (('rois_wf', measured), ('spaces_wf', (*IN_MASKS, *IN_SPACES))):
+    links += [(f'anatomical_wf.{name}', f'alignment_wf.{name}') for name in ('contrast', 'brain')]
+    for space in aligned:
+        links += [(f'anatomical_wf.{way}_{space}', f'alignment_wf.{way}_{space}') for way in WAYS]
+    images = [name for name in IMAGES if name in SOURCES]
+    for taker, names in (
+        ('alignment_wf', images),
+        ('rois_wf', measured),
+        ('spaces_wf', (*IN_MASKS, *IN_SPACES)),
+    ):
         links += [(source, f'{taker}.{name}') for name in names for source in SOURCES[name]]
     for space in spaces_of(run, anatomy.atlases):
-        links += _ways('rois_wf', 'into', space)
+        links += _ways('rois_wf', 'into', space, space in aligned)
     for template in anatomy.spaces:
-        links += _ways('spaces_wf', 'out_of', template.name)
+        links += _ways('spaces_wf', 'out_of', template.name, template.name in aligned)
     return [*dict.fromkeys(links)]
 
 
-def _ways(taker: str, way: str, space: str) -> list[tuple[str, str]]:
+def _ways(taker: str, way: str, space: str, aligned: bool) -> list[tuple[str, str]]:
+    maker = 'alignment_wf' if aligned else 'anatomical_wf'
     names = (f'{way}_{space}', f'registrations_{space}')
-    return [(f'anatomical_wf.{name}', f'{taker}.{name}') for name in names]
+    return [(f'{maker}.{name}', f'{taker}.{name}') for name in names]

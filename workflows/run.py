@@ -115,7 +115,7 @@ def init_run_wf(
     saved = [(source, f'outputs_wf.{key}') for key, source in products.items()]
     told = [(source, f'outputs_wf.facts_{key}') for key, source in facts.items()]
     added = [(source, f'outputs_wf.extras{n}') for n, source in enumerate(others, start=1)]
-    links_of_run = (*LINKS, *region_links(run, anatomy))
+    links_of_run = (*LINKS, *region_links(run, anatomy, choices))
     chain = pass_links(links_of_run) if two_pass else (*links_of_run, *round_links(rounds))
     for source, target in (*chain, *saved, *told, *added):
         (maker, output), (taker, field) = source.split('.'), target.split('.')

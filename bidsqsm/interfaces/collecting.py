@@ -43,7 +43,7 @@ class CollectTransforms(StepInterface):
         for number, (about, told) in enumerate(members):
             moving, fixed = about['moving'], about['fixed']
             facts[f'{moving} to {fixed}'] = {k: v for k, v in told.items() if k != 'warnings'}
-            if 'given' in told or 'failed' in told:
+            if 'given' in told or 'failed' in told or not about['written']:
                 continue
             for path, (start, end) in (
                 (self.inputs.forward[number], (moving, fixed)),

@@ -29,10 +29,12 @@ from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.brain import brain_mask
 from bidsqsm.qsm.metrics import dice
 from bidsqsm.qsm.registration.contrast import coarser, normalised, sampled, without_bias
-from bidsqsm.qsm.registration.greedy import FOLDED, Alignment, Head, is_part, likeness, shape_of
+from bidsqsm.qsm.registration.greedy import FOLDED, Alignment, likeness
+from bidsqsm.qsm.registration.head import Head, shape_of
 from bidsqsm.qsm.registration.inverse import inverted
 from bidsqsm.qsm.registration.itk import affine_transform, carry_mask
 from bidsqsm.qsm.registration.rigid import register_rigid
+from bidsqsm.qsm.registration.start import is_part
 
 OVERLAP = (0.70, 0.85)  # of the two brains: below the first a failure, below the second odd
 RIGID = 2.0  # mm: voxels of the finest level of a rigid registration
@@ -138,7 +140,9 @@ def _paired(fixed: Head, moving: Head) -> tuple[Any, ...]:
     return tuple(one for pair in zip(*heads, strict=True) for one in pair)
 
 
-class _RegisterTemplateInputSpec(StepInputSpec):
+class RegisterTemplateInputSpec(StepInputSpec):
+    """A head, a template and how they are registered."""
+
     in_file = File(exists=True, mandatory=True, desc='T1w, or even magnitude of the run')
     in_mask = File(exists=True, desc='the brain in it')
     given_mask = File(
@@ -153,7 +157,7 @@ class _RegisterTemplateInputSpec(StepInputSpec):
 class RegisterTemplate(StepInterface):
     """Register a head with a template, by any method of the catalogue."""
 
-    input_spec = _RegisterTemplateInputSpec
+    input_spec = RegisterTemplateInputSpec
     output_spec = _PairOutputSpec
 
     def _run_interface(self, runtime):
@@ -165,21 +169,25 @@ class RegisterTemplate(StepInterface):
         return runtime
 
     def _register(self, runtime: Any, name: str) -> None:
-        register = self.choice('registration')
+        head, template = self._heads()
+        if not head.mask.any():
+            raise ValueError(f'no brain was found in {self.inputs.in_file}')
+        register, num_threads = self.choice('registration'), self.inputs.num_threads
+        with threads(num_threads):
+            found = register(head, template, num_threads=num_threads)
+        self._results['facts'] = verdict(found, head, template, name)
+        keep(self._results, runtime, found.to_head, found.to_template, '.h5')
+
+    def _heads(self) -> tuple[Head, Head]:
         image, affine = volume(self.inputs.in_file), affine_of(self.inputs.in_file)
         mask = mask_of(self.given('in_mask'))
         if mask is None:
             mask = brain_on(self.given('given_mask'), image, affine)
-        head, template_brain = Head(image, mask, affine), self._template_brain()
-        template = Head(
-            volume(self.inputs.template), template_brain, affine_of(self.inputs.template)
+        template = self.inputs.template
+        return (
+            Head(image, mask, affine),
+            Head(volume(template), self._template_brain(), affine_of(template)),
         )
-        if not mask.any():
-            raise ValueError(f'no brain was found in {self.inputs.in_file}')
-        with threads(self.inputs.num_threads):
-            found = register(head, template, num_threads=self.inputs.num_threads)
-        self._results['facts'] = verdict(found, head, template, name)
-        keep(self._results, runtime, found.to_head, found.to_template, '.h5')
 
     def _template_brain(self) -> Mask:
         path = self.given('template_mask')

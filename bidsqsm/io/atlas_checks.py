@@ -56,6 +56,25 @@ def check_template(t1w: Path, mask: Path | None) -> Brain:
     return Brain(inside, affine, t1w)
 
 
+def check_contrast(path: Path, brain: Brain) -> None:
+    """Check a further map of a template.
+
+    Raises
+    ------
+    DatasetError
+        Where the file cannot be read, is not 3-D, not finite, or shows nothing in the brain.
+
+    """
+    image, affine = _volume(path)
+    onto = np.linalg.inv(affine) @ brain.affine
+    there = ndimage.affine_transform(image, onto[:3, :3], onto[:3, 3], brain.inside.shape, order=0)
+    if not np.isfinite(image).all() or np.ptp(there[brain.inside]) == 0:
+        raise DatasetError(
+            f'{path} is not finite or shows nothing in the brain of {brain.file.name}, expected a '
+            'map in the same world coordinates: replace it or take it out of the folder'
+        )
+
+
 def check_labels(
     dseg: Path, labels: Sequence[Label], brain: Brain, *, tell_unknown: bool = True
 ) -> tuple[str, ...]:
@@ -157,4 +176,4 @@ def _listed(values: object) -> str:
     return ', '.join(map(str, numbers[:_NAMED])) + more
 
 
-__all__ = ['Brain', 'check_labels', 'check_template', 'read_values']
+__all__ = ['Brain', 'check_contrast', 'check_labels', 'check_template', 'read_values']

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bidsqsm.io.atlas_checks import check_labels, check_template, read_values
+from bidsqsm.io.atlas_checks import check_contrast, check_labels, check_template, read_values
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.label_table import read_labels
 from bidsqsm.io.nifti import Affine
@@ -45,6 +45,8 @@ class Template:
         Brain mask on its grid, if there is one.
     resolution
         Number of the template's grid where one was asked for, as in ``res-<number>``.
+    chi, r2star
+        Maps in its world coordinates, any unit, if there are any.
 
     """
 
@@ -52,6 +54,8 @@ class Template:
     t1w: Path
     mask: Path | None
     resolution: int | None = None
+    chi: Path | None = None
+    r2star: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ def resolve_atlases(specs: Sequence[str]) -> tuple[Atlas, ...]:
     ----------
     specs
         ``MASSP20``, ``SUIT`` or folders with ``template.nii.gz``, ``dseg.nii.gz``, ``dseg.tsv``
-        and, by choice, ``mask.nii.gz`` and ``atlas.json``.
+        and, by choice, ``mask.nii.gz``, ``template_Chimap.nii.gz``, ``template_R2starmap.nii.gz``
+        and ``atlas.json``.
 
     Raises
     ------
@@ -205,7 +210,8 @@ def _own_template(folder: Path, about: Mapping[str, Any], name: str) -> Template
             f'the folder {folder} lacks template.nii.gz, expected a T1-weighted image: add it'
         )
     named = _alphanumeric(f'{about.get("Template", "")}') or name
-    return Template(named, image, _image(folder, 'mask'))
+    chi, r2star = (_image(folder, f'template_{suffix}') for suffix in ('Chimap', 'R2starmap'))
+    return Template(named, image, _image(folder, 'mask'), chi=chi, r2star=r2star)
 
 
 def _on_one_template(atlas: Atlas, others: Sequence[Atlas]) -> Atlas:
@@ -222,6 +228,8 @@ def _on_one_template(atlas: Atlas, others: Sequence[Atlas]) -> Atlas:
 
 def _checked(atlas: Atlas) -> Atlas:
     brain = check_template(atlas.template.t1w, atlas.template.mask)
+    for contrast in filter(None, (atlas.template.chi, atlas.template.r2star)):
+        check_contrast(contrast, brain)
     # what an atlas of TemplateFlow has besides the labels that are kept is no surprise
     tell = not (atlas.name in FLOW_ATLASES and FLOW_ATLASES[atlas.name].kept)
     found = check_labels(atlas.dseg, atlas.labels, brain, tell_unknown=tell)

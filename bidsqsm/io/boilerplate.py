@@ -139,6 +139,7 @@ def describe_decisions(provenance: Mapping[str, Any]) -> str:
             'The brain in the magnitude and the brain of the template, carried over by '
             f'registration, overlapped with a Dice coefficient of {found["template_dice"]:.2f}.'
         )
+    sentences.append(_alignment(provenance))
     if found.get('sign') is not None:
         kept = 'kept' if float(found['sign']) > 0 else 'inverted'
         how = found.get('how', 'decided from the data')
@@ -147,6 +148,20 @@ def describe_decisions(provenance: Mapping[str, Any]) -> str:
         sentences.append(_orientations(found))
     sentences.append(_reference(found))
     return ' '.join(filter(None, sentences))
+
+
+def _alignment(provenance: Mapping[str, Any]) -> str:
+    told = provenance.get('Decisions', {}).get('alignment', {}).values()
+    words = {'chi': 'susceptibility', 'r2star': 'R2*'}
+    beside = dict.fromkeys(
+        words[one] for facts in told for one in facts['contrasts'] if one in words
+    )
+    if not beside:
+        return ''
+    return (
+        'Once the maps were there, the head was registered with the template once more with '
+        f'{" and ".join(beside)} beside the magnitude.'
+    )
 
 
 def write_citation(output_dir: Path) -> list[Path]:

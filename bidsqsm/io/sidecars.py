@@ -52,6 +52,7 @@ CHAIN = (
     'joint',
     'reference',
     'relaxometry',
+    'alignment',
     'roi_refine',
 )
 

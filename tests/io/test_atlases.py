@@ -21,6 +21,7 @@ from bidsqsm.io.atlases import (
     resolve_template,
 )
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.nifti import save_volume
 
 CIT168 = Path(__file__).parents[3] / 'shared' / 'data' / 'cit168'
 
@@ -339,3 +340,18 @@ def test_an_unknown_atlas_names_the_nearest(tmp_path):
 
 def test_no_atlas_is_no_trouble():
     assert resolve_atlases([]) == ()
+
+
+def test_maps_of_a_template_are_found_beside_it_and_checked(tmp_path):
+    folder = make_atlas(tmp_path / 'mine')
+    assert resolve_atlases([str(folder)])[0].template.chi is None
+    _, mask = brain()
+    chi = save_volume(mask * 0.1, AFFINE, folder / 'template_Chimap.nii.gz')
+    r2star = save_volume(mask * 20.0, AFFINE, folder / 'template_R2starmap.nii.gz')
+    with pytest.raises(DatasetError, match=r'template_Chimap.*shows nothing in the brain'):
+        resolve_atlases([str(folder)])
+    for path in (chi, r2star):
+        values = np.random.default_rng(0).normal(size=mask.shape).astype(np.float32)
+        save_volume(values, AFFINE, Path(path))
+    (atlas,) = resolve_atlases([str(folder)])
+    assert (atlas.template.chi, atlas.template.r2star) == (Path(chi), Path(r2star))

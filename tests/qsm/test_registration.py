@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK
@@ -9,7 +11,7 @@ import SimpleITK
 from bidsqsm.catalog import STEPS
 from bidsqsm.qsm.metrics import dice
 from bidsqsm.qsm.registration.contrast import without_bias
-from bidsqsm.qsm.registration.greedy import Head
+from bidsqsm.qsm.registration.head import Head
 from bidsqsm.qsm.registration.inverse import inverted
 from bidsqsm.qsm.registration.itk import (
     affine_transform,
@@ -199,8 +201,29 @@ def test_places_are_found_in_the_template_and_back(method, mean, worst, head, te
     assert found.jacobian[0] > 0
 
 
+def halves(head, way):
+    """The head with the left of its brain flat, and that left as a further contrast, negative."""
+    left = way(world(head.mask.shape, head.affine))[..., 0] < 0
+    blobs = np.where(left & head.mask, -0.1 * head.image, 0).astype(np.float32)
+    return replace(head, image=np.where(left, 0.5 * head.mask, head.image), further=(blobs,))
+
+
+def test_a_further_contrast_leads_where_the_image_is_flat(head, template):
+    parted = halves(head, bent), halves(template, lambda points: points)
+    points = inside(head)
+    places = bent(points)
+    wrong = {}
+    for weight in (0, 0.5):
+        found = STEPS['registration'].choose(f'greedy:contrast_weight={weight}')(*parted)
+        far = np.linalg.norm(points_through(found.to_template, points) - places, axis=1)
+        wrong[weight] = far[places[:, 0] < -10].mean()
+    assert wrong[0] > 1.5  # or there would be nothing to gain
+    assert wrong[0.5] < 0.7 * wrong[0]
+
+
 def test_threads_change_no_bit(head, template):
     register = STEPS['registration'].choose('greedy')
+    head, template = halves(head, bent), halves(template, lambda points: points)
     one, two = (register(head, template, num_threads=n) for n in (1, 2))
     points = inside(head)
     for way in ('to_head', 'to_template'):

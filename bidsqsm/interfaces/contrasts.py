@@ -1,0 +1,102 @@
+"""Registration by several contrasts, as a Nipype interface: the magnitude, and the maps made from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nipype.interfaces.base import File, InputMultiObject, traits
+
+from bidsqsm.interfaces.base import mask_of, volume
+from bidsqsm.interfaces.registration import RegisterTemplate, RegisterTemplateInputSpec
+from bidsqsm.io.atlas_checks import read_values
+from bidsqsm.io.nifti import load_volume
+from bidsqsm.qsm.grid import Volume
+from bidsqsm.qsm.registration.head import Head, shape_of
+from bidsqsm.qsm.registration.itk import affine_transform, resample
+from bidsqsm.qsm.structures import Label
+from bidsqsm.rois.drawn import drawn_chi
+
+
+class _RegisterContrastsInputSpec(RegisterTemplateInputSpec):
+    chi = File(exists=True, desc='susceptibility in ppm')
+    qsm_mask = File(exists=True, desc='where it is known')
+    r2star = File(exists=True, desc='R2* in 1/s')
+    template_chi = File(exists=True, desc='susceptibility of the template')
+    template_r2star = File(exists=True, desc='R2* of the template')
+    labels = InputMultiObject(
+        File(exists=True), desc='labels on the template, from which its susceptibility is drawn'
+    )
+    names = traits.List(traits.List(traits.Dict), desc='what the labels of each image mean')
+    # lists of one, as the workflow hands transforms on
+    first_forward = InputMultiObject(
+        File(exists=True), mandatory=True, desc='what the magnitude alone gave'
+    )
+    first_backward = InputMultiObject(File(exists=True), mandatory=True, desc='its inverse')
+    first_facts = traits.List(traits.Dict, mandatory=True, desc='how that went')
+
+
+class RegisterContrasts(RegisterTemplate):
+    """Register a head with a template by magnitude, susceptibility and R2* together.
+
+    Where that fails, or where there is nothing to add, the registration by the magnitude stands.
+    """
+
+    input_spec = _RegisterContrastsInputSpec
+
+    def _run_interface(self, runtime):
+        (first,) = self.inputs.first_facts
+        if 'failed' in first:
+            return self._as_it_was(runtime, first)
+        super()._run_interface(runtime)
+        facts = self._results['facts']
+        if 'failed' not in facts:
+            facts['contrasts'] = ['magnitude', *self._pairs()]
+            return runtime
+        said = (
+            f'The registration by the magnitude alone stands, since with susceptibility beside it '
+            f'{facts["failed"]}.'
+        )
+        return self._as_it_was(runtime, first | {'warnings': [*first.get('warnings', ()), said]})
+
+    def _as_it_was(self, runtime: Any, first: dict[str, Any]) -> Any:
+        (self._results['forward'],) = self.inputs.first_forward
+        (self._results['backward'],) = self.inputs.first_backward
+        self._results['facts'] = {**first, 'contrasts': ['magnitude']}
+        return runtime
+
+    def _heads(self) -> tuple[Head, Head]:
+        head, template = super()._heads()
+        pairs = [*self._pairs().values()]
+        of_run = tuple(volume(one) * mask_of(mask) for one, mask, _ in pairs)
+        of_template = tuple(self._on(template, other) for *_, other in pairs)
+        return replace(head, further=of_run), replace(template, further=of_template)
+
+    def _pairs(self) -> dict[str, tuple[str, str, str | None]]:
+        """Of each further contrast: the run's map, where it is known, and the template's if it has one."""
+        found = {}
+        if self.given('chi') and (self.given('template_chi') or self.given('labels')):
+            found['chi'] = (self.inputs.chi, self.inputs.qsm_mask, self.given('template_chi'))
+        if self.given('r2star') and self.given('template_r2star'):
+            found['r2star'] = (
+                self.inputs.r2star,
+                self.inputs.in_mask,
+                self.inputs.template_r2star,
+            )
+        return found
+
+    def _on(self, template: Head, path: str | None) -> Volume:
+        """A map of the template on the grid of its T1w; its labels draw it where there is none."""
+        shape, still = shape_of(template.image), affine_transform(np.eye(4))
+        if path is not None:
+            values, affine = load_volume(path)
+            return np.asarray(resample(values, affine, still, shape, template.affine))
+        drawn: Volume = np.zeros(shape, np.float32)
+        for image, names in zip(self.inputs.labels, self.inputs.names, strict=True):
+            labels, affine = read_values(Path(image))
+            chi = drawn_chi(labels, [Label(**name) for name in names])
+            there = resample(chi, affine, still, shape, template.affine)
+            drawn = np.where(drawn > 0, drawn, there).astype(np.float32)
+        return drawn

@@ -1,0 +1,91 @@
+"""Affine registration of a head with a template: where a deformation starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bidsqsm.qsm.grid import Volume
+from bidsqsm.qsm.registration.head import Head, sampled_there
+from bidsqsm.qsm.registration.program import SEED, execute
+from bidsqsm.qsm.resampling import Matrix
+
+COARSE = 4.0  # mm
+HEIGHTS = (0.0, -30.0, 30.0, -60.0, 60.0)  # mm along the body: places tried for a slab
+WHOLE = 0.75  # share of the template's volume from which a head counts as whole
+PART = 0.5  # share of the head's volume below which a template counts as that of a part
+MIDDLE = np.array([0.0, -18.0, 8.0])  # mm: of the brain in coordinates like those of MNI152
+
+
+@dataclass(frozen=True)
+class Start:
+    """An affine registration: its matrix from the template's RAS mm to the head's, and the program.
+
+    The program takes no matrix from memory but one that it made itself: the ``first`` matrix, from
+    which it started, stands in the header of the head that it was given.
+    """
+
+    first: Matrix
+    matrix: Matrix
+    score: float
+    program: Any
+
+
+def find_affine(head: Head, template: Head) -> Start:
+    """The affine registration that fits best, of those from several starts."""
+    from picsl_greedy import Greedy3D
+
+    fixed = template.at(COARSE)
+    best: Start | None = None
+    for first in starts(head, template):
+        program, moving = Greedy3D(), head.moved(first).at(COARSE)
+        options = f'-a -dof 12 -m NCC 2x2x2 -n 40x20 -o affine -threads 1 -seed {SEED}'
+        execute(program, fixed, moving, fixed.mask, options, affine=None)
+        found = np.asarray(program['affine'], float)
+        score = correlation(moving, fixed, found)
+        if best is None or score > best.score:
+            best = Start(first, first @ found, score, program)
+    assert best is not None
+    return best
+
+
+def starts(head: Head, template: Head) -> list[Matrix]:
+    """Matrices to start from: middle on middle and as the headers say.
+
+    A slab is tried at several heights. A template of a part of the brain (the cerebellum, say) has
+    another middle than the head; its coordinates are like those of MNI152.
+    """
+    shift = np.eye(4)
+    shift[:3, 3] = head.middle - (MIDDLE if is_part(template, head) else template.middle)
+    found: list[Matrix] = [shift, np.eye(4)]
+    if head.volume < WHOLE * template.volume:
+        for height in HEIGHTS[1:]:
+            moved = shift.copy()
+            moved[2, 3] += height
+            found.append(moved)
+    return found
+
+
+def is_part(template: Head, head: Head) -> bool:
+    """Whether a template shows but a part of what a head shows."""
+    return template.volume < PART * head.volume
+
+
+def correlation(moving: Head, fixed: Head, matrix: Matrix) -> float:
+    """Correlation of a head with a template within the brain of both, less where they do not overlap."""
+    to_moving = np.linalg.inv(moving.affine) @ matrix @ fixed.affine
+    there = sampled_there(moving.image, to_moving, fixed.image.shape)
+    seen = sampled_there(np.ones_like(moving.image), to_moving, fixed.image.shape) > 0.5
+    both = seen & (fixed.mask | (there > 0.05))
+    if both.sum() < 100:
+        return -1.0
+    return alike(fixed.image[both] * fixed.mask[both], there[both])
+
+
+def alike(one: Volume, other: Volume) -> float:
+    """Correlation of values, 0 where one of the two does not vary."""
+    if one.std() == 0 or other.std() == 0:
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
