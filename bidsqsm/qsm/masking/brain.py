@@ -80,6 +80,8 @@ def otsu(values: Volume) -> float:
     top = np.percentile(values, 99.5)
     counts, edges = np.histogram(values, bins=256, range=(0, max(float(top), 1e-12)))
     centres = (edges[1:] + edges[:-1]) / 2
+    if np.count_nonzero(counts) < 2:  # one value alone has no threshold
+        return float(centres[int(np.argmax(counts))])
     below = np.cumsum(counts)
     above = below[-1] - below
     sums = np.cumsum(counts * centres)
