@@ -76,6 +76,7 @@ def init_subject_wf(
             run=run,
             output_dir=config.output_dir,
             choices=config.methods,
+            wanted=config.products,
             phase_sign=config.phase_sign,
             rounds=config.rounds,
             two_pass=config.two_pass,

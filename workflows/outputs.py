@@ -23,6 +23,7 @@ def init_outputs_wf(
     steps: Sequence[str],
     links: Mapping[str, Path] | None = None,
     extras: int = 0,
+    left_out: Sequence[str] = (),
     mem_gb: float = 2.0,
     name: str = 'outputs_wf',
 ) -> Workflow:
@@ -45,6 +46,8 @@ def init_outputs_wf(
     extras
         How many steps make files that are no products: ``extras1`` and so on are fields of the
         input node.
+    left_out
+        A sentence for each product that was asked for and that the run cannot have.
     mem_gb
         Peak memory of the step, in GB.
     name
@@ -72,6 +75,7 @@ def init_outputs_wf(
             output_dir=str(output_dir),
             methods={step: str(choice) for step, choice in choices.items()},
             links={key: str(path) for key, path in (links or {}).items()},
+            left_out=[*left_out],
         ),
         name='write_derivatives',
         mem_gb=mem_gb,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from bidsqsm.catalog import STEPS, in_use
 from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.sign import expected_sign
+from bidsqsm.io.groups import DEFAULT_GROUPS, GROUPS
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.regions import NONE, Anatomy
@@ -19,12 +20,15 @@ from bidsqsm.workflows.fieldmap import init_fieldmap_wf
 from bidsqsm.workflows.links import FACTS, LINKS, ONE_STEP, PRODUCTS
 from bidsqsm.workflows.masking import init_masking_wf
 from bidsqsm.workflows.onestep import init_onestep_wf
+from bidsqsm.workflows.others import left_out, needed, other_steps, unwanted
 from bidsqsm.workflows.outputs import init_outputs_wf
 from bidsqsm.workflows.passes import init_holes_wf, init_passes_wf, pass_links
 from bidsqsm.workflows.phase import init_phase_wf, init_sign_wf
 from bidsqsm.workflows.reference import init_reference_wf
 from bidsqsm.workflows.regions import EXTRAS, region_links, region_steps
-from bidsqsm.workflows.relaxometry import init_relaxometry_wf
+
+#: Steps of the catalogue with a workflow of their name
+OWN_WORKFLOW = ('background', 'dipole', 'onestep', 'reference', 'relaxometry')
 
 
 def init_run_wf(
@@ -32,6 +36,7 @@ def init_run_wf(
     run: GreRun,
     output_dir: Path,
     choices: Mapping[str, Choice],
+    wanted: Sequence[str] = DEFAULT_GROUPS,
     phase_sign: str = 'auto',
     rounds: int = 1,
     two_pass: bool = False,
@@ -53,6 +58,8 @@ def init_run_wf(
         Root of the derivative dataset.
     choices
         Method of every step that the run is to go through, with its parameters.
+    wanted
+        Groups of products to make; see :data:`bidsqsm.io.groups.GROUPS`.
     phase_sign
         ``auto`` (from the data), ``+1`` or ``-1``.
     rounds
@@ -82,6 +89,8 @@ def init_run_wf(
     steps = _steps(run, choices, phase_sign, rounds, omp_nthreads)
     if two_pass:
         steps |= _pass_steps(run, choices, omp_nthreads)
+    many = {'mem_gb': memory_gb(run.shape, 8 + 4 * run.n_echoes), 'omp_nthreads': omp_nthreads}
+    steps |= other_steps(run, choices, wanted, many)
     light = memory_gb(run.shape, 8)
     steps |= region_steps(run, anatomy, choices, age, light, omp_nthreads)
     steps['phase_wf'] = init_phase_wf(
@@ -93,21 +102,34 @@ def init_run_wf(
         mem_gb=memory_gb(run.shape, 10 + 5 * run.n_echoes),
         omp_nthreads=omp_nthreads,
     )
+    links_of_run = (*LINKS, *region_links(run, anatomy, choices))
+    chain = pass_links(links_of_run) if two_pass else (*links_of_run, *round_links(rounds))
+    kept = needed(steps, chain, wanted)
+    steps = {key: step for key, step in steps.items() if key in kept}
+    others = [
+        f'{step}.extras' for step in EXTRAS if step in steps and step not in unwanted(wanted)
+    ]
     products = {
         key: source
         for key, source in (*PRODUCTS.items(), *ONE_STEP.items())
-        if _maker(source) in steps and key not in not_made(choices)
+        if _maker(source) in steps
+        and _maker(source) not in unwanted(wanted)
+        and key not in not_made(choices)
     }
     facts = {key: source for key, source in FACTS.items() if _maker(source) in steps}
-    others = [f'{step}.extras' for step in EXTRAS if step in steps]
     steps['outputs_wf'] = init_outputs_wf(
         run=run,
         output_dir=output_dir,
         choices=used_choices(
-            run, choices, regions=bool(anatomy.atlases), spaces=bool(anatomy.spaces)
+            run,
+            choices,
+            regions='rois_wf' in steps and bool(anatomy.atlases),
+            spaces='spaces_wf' in steps,
+            kept=kept,
         ),
         products=[*products],
         steps=[*facts],
+        left_out=left_out(run, wanted),
         links=links,
         extras=len(others),
         mem_gb=memory_gb(run.shape, 4 + run.n_echoes),
@@ -115,8 +137,6 @@ def init_run_wf(
     saved = [(source, f'outputs_wf.{key}') for key, source in products.items()]
     told = [(source, f'outputs_wf.facts_{key}') for key, source in facts.items()]
     added = [(source, f'outputs_wf.extras{n}') for n, source in enumerate(others, start=1)]
-    links_of_run = (*LINKS, *region_links(run, anatomy, choices))
-    chain = pass_links(links_of_run) if two_pass else (*links_of_run, *round_links(rounds))
     for source, target in (*chain, *saved, *told, *added):
         (maker, output), (taker, field) = source.split('.'), target.split('.')
         if maker in steps and taker in steps:
@@ -186,9 +206,6 @@ def _steps(
                     method=choices['dipole'], name=_of_round('dipole_wf', number, rounds), **few
                 )
             )
-    if n > 1:  # one echo shows no decay
-        decay = init_relaxometry_wf(method=choices['relaxometry'], echo_times=times, **many)
-        made.append(decay)
     return {step.name: step for step in made}
 
 
@@ -231,10 +248,12 @@ def used_choices(
     *,
     regions: bool = False,
     spaces: bool = False,
+    kept: Collection[str] | None = None,
 ) -> dict[str, Choice]:
     """The methods that this run goes through: its data may leave some without work.
 
-    ``regions`` tells whether it has those of an atlas, ``spaces`` whether maps go to templates.
+    ``regions`` tells whether it has those of an atlas, ``spaces`` whether maps go to templates,
+    ``kept`` the workflows that it is made of.
     """
     together = isinstance(run, OrientationSet)
     idle = {
@@ -246,6 +265,9 @@ def used_choices(
         'registration': not (regions or spaces),
         'roi_refine': not regions,
     }
+    if kept is not None:
+        owned = {group.step for group in GROUPS.values()} | {*OWN_WORKFLOW}
+        idle |= {step: True for step in owned if f'{step}_wf' not in kept}
     return {step: choice for step, choice in in_use(choices).items() if not idle.get(step)}
 
 

@@ -26,6 +26,7 @@ class _WriteDerivativesInputSpec(StepInputSpec):
         traits.Str, traits.Str, desc='choice of every step, e.g. {"dipole": "tv:weight=0.001"}'
     )
     links = traits.Dict(traits.Str, traits.Str, desc='name and folder of the datasets drawn on')
+    left_out = traits.List(traits.Str, desc='sentences on products that the run cannot have')
     extras = InputMultiObject(
         traits.Dict, desc='files that are none of the products, see bidsqsm.io.extras.Extra'
     )
@@ -63,5 +64,6 @@ class WriteDerivatives(StepInterface):
             {name: Path(path) for name, path in (self.given('links') or {}).items()},
             [Extra.of(extra) for extra in self.given('extras') or []],
         )
+        self._results['facts'] = {'warnings': self.given('left_out') or []}
         self._results['out_files'] = [str(path) for path in written]
         return runtime

@@ -8,7 +8,6 @@ tables 3 to 5) as far as the input's metadata go, and names what they lack.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from bidsqsm import __version__
 from bidsqsm.io.acquisition import describe_acquisition
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.bibliography import bibtex, cited, works
+from bidsqsm.io.provenances import read_provenance, sidecars_of_runs
 
 _STEPS = {
     'coil': 'Receive channels were combined',
@@ -32,6 +32,9 @@ _STEPS = {
     'relaxometry': 'The relaxation rate R2* was fitted',
     'roi_refine': 'The borders of the regions of the atlas were settled',
 }
+
+#: Steps that make susceptibility.
+_INVERTED = {'dipole', 'onestep', 'joint'}
 
 #: Terms of the phase that are neither field nor noise, and what is said where they were removed.
 _REMOVED = {
@@ -65,10 +68,12 @@ def methods_text(provenances: Sequence[Mapping[str, Any]]) -> str:
         Paragraphs with an empty line between them.
 
     """
-    opening = (
-        f'Susceptibility maps were made with bidsqsm {__version__}, which follows the consensus '
-        'recommendations for quantitative susceptibility mapping of the brain [@bilgic2024].'
-    )
+    opening = f'Images were processed with bidsqsm {__version__}.'
+    if any(_INVERTED & {*one['Processing']} for one in provenances):
+        opening = (
+            f'Susceptibility maps were made with bidsqsm {__version__}, which follows the consensus '
+            'recommendations for quantitative susceptibility mapping of the brain [@bilgic2024].'
+        )
     paragraphs = [opening]
     parts = (
         (describe_acquisition, _varying),
@@ -173,9 +178,9 @@ def write_citation(output_dir: Path) -> list[Path]:
     """
     folder = output_dir / 'logs'
     known: list[Path] = []
-    while (found := _sidecars(output_dir)) != known:
+    while (found := sidecars_of_runs(output_dir)) != known:
         known = found
-        text = methods_text([_read(path) for path in known])
+        text = methods_text([read_provenance(path) for path in known])
         write_text(folder / 'CITATION.md', as_markdown(text))
         write_text(folder / 'CITATION.bib', bibtex(cited(text)))
     return [folder / 'CITATION.md', folder / 'CITATION.bib']
@@ -194,37 +199,6 @@ def as_markdown(text: str) -> str:
         '`CITATION.bib`.'
     )
     return '\n'.join(['# Methods', '', note, '', text, '', '# References', '', *listed, ''])
-
-
-def _sidecars(output_dir: Path) -> list[Path]:
-    return sorted(
-        path
-        for pattern in ('sub-*/anat/*_Chimap.json', 'sub-*/ses-*/anat/*_Chimap.json')
-        for path in output_dir.glob(pattern)
-        if '_space-' not in path.name
-        and ('_desc-' not in path.name or path.name.endswith('_desc-cosmos_Chimap.json'))
-    )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding='utf-8'))
-    relaxometry = path.with_name(path.name.replace('_Chimap', '_R2starmap'))
-    if relaxometry.is_file():
-        found = json.loads(relaxometry.read_text(encoding='utf-8'))
-        content['Processing'] = content['Processing'] | found['Processing']
-    for labels in sorted(path.parent.glob(path.name.replace('_Chimap', '_atlas-*_dseg'))):
-        found = json.loads(labels.read_text(encoding='utf-8'))
-        content['Processing'] = content['Processing'] | found.get('Processing', {})
-    return {
-        'Name': path.name.removesuffix('_Chimap.json'),
-        'Acquisition': content,
-        'Processing': content.get('Processing', {}),
-        'Decisions': content.get('Decisions', {}),
-        **{key: content[key] for key in _MEASURED if key in content},
-    }
-
-
-_MEASURED = ('WholeBrainMean', 'ReferenceStandardDeviation')
 
 
 def _grouped(

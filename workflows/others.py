@@ -1,0 +1,97 @@
+"""The contrasts that a run may have besides susceptibility: what each needs, and how it is built.
+
+A new one is a row of :data:`OTHERS` here, a row of :data:`bidsqsm.io.groups.GROUPS`, and its links and
+products in :mod:`bidsqsm.workflows.links`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bidsqsm.engine import Workflow
+from bidsqsm.io.groups import GROUPS
+from bidsqsm.io.inputs import GreRun
+from bidsqsm.methods import Choice
+from bidsqsm.workflows.relaxometry import init_relaxometry_wf
+
+
+@dataclass(frozen=True)
+class Other:
+    """How the workflow of a group is made.
+
+    Attributes
+    ----------
+    build
+        From the run, the methods and the resources (``mem_gb``, ``omp_nthreads``) to its workflow.
+    lacking
+        Why a run cannot have it, as one sentence, or ''; told before anything is computed.
+
+    """
+
+    build: Callable[[GreRun, Mapping[str, Choice], Mapping[str, Any]], Workflow]
+    lacking: Callable[[GreRun], str]
+
+
+def _relaxometry(
+    run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
+) -> Workflow:
+    return init_relaxometry_wf(
+        method=choices['relaxometry'], echo_times=run.echo_times, **resources
+    )
+
+
+def _one_echo(run: GreRun) -> str:
+    return f'{run.name} has one echo, which shows no decay' if run.n_echoes == 1 else ''
+
+
+#: By the name of the group.
+OTHERS: Mapping[str, Other] = {'r2star': Other(_relaxometry, _one_echo)}
+
+
+def other_steps(
+    run: GreRun, choices: Mapping[str, Choice], wanted: Iterable[str], resources: Mapping[str, Any]
+) -> dict[str, Workflow]:
+    """Workflows of the groups that a run can have, of those that are wanted or that others use."""
+    names = [name for name in OTHERS if name in {*wanted, 'r2star'}]
+    made = [
+        OTHERS[name].build(run, choices, resources)
+        for name in names
+        if not OTHERS[name].lacking(run)
+    ]
+    return {workflow.name: workflow for workflow in made}
+
+
+def left_out(run: GreRun, wanted: Iterable[str]) -> list[str]:
+    """A sentence for each wanted group that a run cannot have."""
+    reasons = {name: OTHERS[name].lacking(run) for name in wanted if name in OTHERS}
+    return [f'{name} was left out: {reason}.' for name, reason in reasons.items() if reason]
+
+
+def needed(
+    steps: Collection[str], links: Iterable[tuple[str, str]], wanted: Iterable[str]
+) -> set[str]:
+    """Steps that make the wanted groups, and every step that those take something from."""
+    before: dict[str, set[str]] = {}
+    for source, target in links:
+        maker, taker = (end.partition('.')[0] for end in (source, target))
+        if maker in steps and taker in steps:
+            before.setdefault(taker, set()).add(maker)
+    found: set[str] = set()
+    rest = [name for group in wanted for name in GROUPS[group].workflows if name in steps]
+    while rest:
+        name = rest.pop()
+        if name not in found:
+            found.add(name)
+            rest += before.get(name, ())
+    return found
+
+
+def unwanted(wanted: Iterable[str]) -> set[str]:
+    """Workflows whose products were not asked for."""
+    kept = {name for group in wanted for name in GROUPS[group].workflows}
+    return {name for group in GROUPS.values() for name in group.workflows} - kept
+
+
+__all__ = ['OTHERS', 'Other', 'left_out', 'needed', 'other_steps', 'unwanted']
