@@ -1,0 +1,1 @@
+"""Sources below the size of a voxel, from the decay and the phase over many echoes."""
