@@ -105,7 +105,9 @@ def gre_signal(tissue: Tissue) -> float:
 
 
 @dataclass(frozen=True)
-class _Rendered:
+class Rendered:
+    """Fine maps of a scanned volume, chi with a margin around it."""
+
     chi: Volume  # padded
     inner: Box
     canvas: painting.Canvas
@@ -146,11 +148,11 @@ def make_head(
     """
     affine = np.asarray(affine, float)
     grid = Grid.from_affine(shape, affine)
-    half = _fine_grid(grid, _doubled(grid.shape))
+    half = fine_grid(grid)
     # where the voxels of the scan lie in the head
     placed = affine if pose is None else np.linalg.inv(pose) @ affine
     where = fine_affine(placed)
-    seen = _render(anatomy, subject, half, where, field_strength, gre_signal, microbleeds)
+    seen = render(anatomy, subject, half, where, field_strength, gre_signal, microbleeds)
     canvas = seen.canvas
     brain = mean2(canvas.labels > 0)
     mask = brain >= 0.5
@@ -181,7 +183,7 @@ def make_head(
     )
 
 
-def _local_field(seen: _Rendered, chi: Volume, mask: Mask, padded: Grid) -> Volume:
+def _local_field(seen: Rendered, chi: Volume, mask: Mask, padded: Grid) -> Volume:
     source = np.zeros_like(seen.chi)
     middle = chi[mask].mean(dtype=float).astype(np.float32)
     inside = np.repeat(np.repeat(np.repeat(mask, 2, 0), 2, 1), 2, 2)
@@ -203,11 +205,11 @@ def make_t1w_and_labels(
 ) -> tuple[Volume, Labels]:
     """T1-weighted image, and the label at the centre of each voxel (0 outside the brain)."""
     grid = Grid.from_affine(shape, np.asarray(affine, float))
-    canvas = _render(anatomy, subject, grid, affine, 3.0, inversion_signal, 0, margin=0).canvas
+    canvas = render(anatomy, subject, grid, affine, 3.0, inversion_signal, 0, margin=0).canvas
     return canvas.signal, canvas.labels
 
 
-def _render(
+def render(
     anatomy: Anatomy,
     subject: Subject,
     fine: Grid,
@@ -216,7 +218,9 @@ def _render(
     signal: painting.Signal,
     microbleeds: int,
     margin: float = _MARGIN,
-) -> _Rendered:
+    part: painting.Part = painting.whole,
+) -> Rendered:
+    """Sample the tissues on a fine grid and paint nuclei, veins and lesions over them."""
     padded = fine.padded(2 * margin).shape
     origin = (np.array(padded) - fine.shape) // 2
     a, b, c = (slice(o, o + n) for o, n in zip(origin.tolist(), fine.shape, strict=True))
@@ -225,6 +229,7 @@ def _render(
     r2star, strength = (np.empty(fine.shape, np.float32) for _ in range(2))
     fat, labels = (np.empty(fine.shape, np.uint8) for _ in range(2))
     signals = {name: signal(t) for name, t in TISSUES.items()}
+    tissues = {name: part(t) for name, t in TISSUES.items()}
     sampling.sample(
         anatomy.maps,
         np.linalg.inv(anatomy.affine).astype(np.float32),
@@ -233,7 +238,7 @@ def _render(
         anatomy.scale.astype(np.float32),
         affine.astype(np.float32),
         origin,
-        table(field_strength, signals),
+        table(field_strength, signals, tissues),
         sampling.AIR_SPACES,
         chi,
         r2star,
@@ -244,13 +249,13 @@ def _render(
     canvas = painting.Canvas(
         chi[inner], r2star, strength, labels, affine, float(np.cbrt(np.prod(fine.voxel_size)))
     )
-    painting.paint_nuclei(canvas, anatomy, subject, field_strength, signal)
+    painting.paint_nuclei(canvas, anatomy, subject, field_strength, signal, part)
     if not subject.average:
         tree = vessels.veins(anatomy, subject)
-        painting.paint_veins(canvas, anatomy, tree, field_strength, signal)
+        painting.paint_veins(canvas, anatomy, tree, field_strength, signal, part)
         found = vessels.lesions(anatomy, subject, microbleeds)
-        painting.paint_lesions(canvas, anatomy, found, field_strength, signal)
-    return _Rendered(chi, inner, canvas, fat)
+        painting.paint_lesions(canvas, anatomy, found, field_strength, signal, part)
+    return Rendered(chi, inner, canvas, fat)
 
 
 def fine_affine(affine: Volume) -> Volume:
@@ -303,22 +308,20 @@ def _add_fat(field: Volume, fat: Labels) -> None:
                 field[i, j, k] += np.float32(FAT_SHIFT / 255) * fat[i, j, k]
 
 
-def _doubled(shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    nx, ny, nz = shape
-    return 2 * nx, 2 * ny, 2 * nz
-
-
-def _fine_grid(grid: Grid, shape: tuple[int, int, int]) -> Grid:
-    x, y, z = grid.voxel_size
-    return replace(grid, shape=shape, voxel_size=(x / 2, y / 2, z / 2))
+def fine_grid(grid: Grid) -> Grid:
+    """Grid of half the voxel size that fills the same volume."""
+    (nx, ny, nz), (x, y, z) = grid.shape, grid.voxel_size
+    return replace(grid, shape=(2 * nx, 2 * ny, 2 * nz), voxel_size=(x / 2, y / 2, z / 2))
 
 
 __all__ = [
     'AIR_CHI',
     'Head',
     'fine_affine',
+    'fine_grid',
     'make_head',
     'make_t1w',
     'make_t1w_and_labels',
     'mean2',
+    'render',
 ]

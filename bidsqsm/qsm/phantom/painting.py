@@ -23,6 +23,13 @@ _EDGE = 0.7  # mm from 0 to 1 across an edge, at least
 
 #: Signal of a tissue at TE = 0
 Signal = Callable[[Tissue], float]
+#: What is painted of a tissue
+Part = Callable[[Tissue], Tissue]
+
+
+def whole(tissue: Tissue) -> Tissue:
+    """Paint the tissue as it is."""
+    return tissue
 
 
 @dataclass
@@ -66,7 +73,12 @@ class Canvas:
 
 
 def paint_nuclei(
-    canvas: Canvas, anatomy: Anatomy, subject: Subject, b0: float, signal: Signal
+    canvas: Canvas,
+    anatomy: Anatomy,
+    subject: Subject,
+    b0: float,
+    signal: Signal,
+    part: Part = whole,
 ) -> None:
     """Paint both sides of every nucleus; size, place and iron vary with the subject."""
     random, spread = subject.random(4), subject.spread
@@ -74,7 +86,7 @@ def paint_nuclei(
         chi = nucleus_chi(name, subject.age, subject.diagnosis)
         chi *= 1 + spread * 0.04 * random.standard_normal()
         for side in (-1, 1):
-            tissue = nucleus(chi * (1 + spread * 0.015 * random.standard_normal()))
+            tissue = part(nucleus(chi * (1 + spread * 0.015 * random.standard_normal())))
             grow = spread * 0.25 * random.standard_normal()
             shift = spread * 0.5 * random.standard_normal(3)
             low, high = shapes.extent(shapes.NUCLEI_SHAPES[name])
@@ -91,7 +103,12 @@ def paint_nuclei(
 
 
 def paint_lesions(
-    canvas: Canvas, anatomy: Anatomy, found: Iterable[Lesion], b0: float, signal: Signal
+    canvas: Canvas,
+    anatomy: Anatomy,
+    found: Iterable[Lesion],
+    b0: float,
+    signal: Signal,
+    part: Part = whole,
 ) -> None:
     """Paint balls of a tissue."""
     labels = {'calcification': LABEL_CALCIFICATION, 'microbleed': LABEL_MICROBLEED}
@@ -104,16 +121,21 @@ def paint_lesions(
         points = anatomy.to_template(canvas.world(box))
         far = np.sqrt(((points - centre) ** 2).sum(-1)) - lesion.radius
         share = _share(far, canvas.step)
-        tissue = TISSUES[lesion.kind]
+        tissue = part(TISSUES[lesion.kind])
         canvas.blend(box, share, tissue, signal(tissue), b0)
         canvas.labels[box][(share > 0.5) & (canvas.labels[box] > 0)] = labels[lesion.kind]
 
 
 def paint_veins(
-    canvas: Canvas, anatomy: Anatomy, capsules: Volume, b0: float, signal: Signal
+    canvas: Canvas,
+    anatomy: Anatomy,
+    capsules: Volume,
+    b0: float,
+    signal: Signal,
+    part: Part = whole,
 ) -> None:
     """Paint the venous tree: the union of its capsules, so that joints are no thicker."""
-    tissue = TISSUES['vein']
+    tissue = part(TISSUES['vein'])
     share = np.zeros(canvas.chi.shape, np.uint8)
     ends = capsules[:, :6].reshape(-1, 2, 3)
     reach = capsules[:, 6:].max(1, keepdims=True) + canvas.step
@@ -121,8 +143,8 @@ def paint_veins(
     for capsule, box in zip(capsules, _world_boxes(canvas, anatomy, low, high), strict=True):
         if box is not None:
             points = anatomy.to_template(canvas.world(box))
-            part = (255 * _capsule_share(points, capsule, canvas.step) + 0.5).astype(np.uint8)
-            np.maximum(share[box], part, out=share[box])
+            filled = (255 * _capsule_share(points, capsule, canvas.step) + 0.5).astype(np.uint8)
+            np.maximum(share[box], filled, out=share[box])
     values = np.array([tissue.chi, tissue.r2star(b0), signal(tissue)], np.float32)
     blend_share(canvas.chi, canvas.r2star, canvas.signal, canvas.labels, share, values, LABEL_VEIN)
 
@@ -173,4 +195,4 @@ def _world_boxes(canvas: Canvas, anatomy: Anatomy, low: Volume, high: Volume) ->
     return [canvas.box(w.min(0) - 1, w.max(0) + 1) for w in world]
 
 
-__all__ = ['Canvas', 'Signal', 'paint_lesions', 'paint_nuclei', 'paint_veins']
+__all__ = ['Canvas', 'Part', 'Signal', 'paint_lesions', 'paint_nuclei', 'paint_veins', 'whole']
