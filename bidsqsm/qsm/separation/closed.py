@@ -13,7 +13,7 @@ def closed(
     chi: Volume,
     r2prime: Volume | None,
     mask: Mask,
-    grid: Grid,  # noqa: ARG001 - every method of the step takes it
+    grid: Grid,
     field_strength: float,
     *,
     r2star: Volume | None = None,

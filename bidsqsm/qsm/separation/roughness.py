@@ -38,8 +38,8 @@ def add_roughness(
 ) -> None:
     """Add the gradient of the roughness of each map to ``out``.
 
-    The roughness is the sum of \\|g\\| - e / 2 where the gradient g is longer than ``edge`` e, and
-    of g^2 / 2 e where it is shorter.
+    The roughness is the sum, over the voxels, of the length of the gradient less half of ``edge``;
+    where the length is below ``edge``, of its square over twice ``edge``.
 
     Parameters
     ----------

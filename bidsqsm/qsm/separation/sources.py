@@ -31,8 +31,8 @@ class Rates(NamedTuple):
     Parameters
     ----------
     load : (nx, ny, nz) float32 array
-        R2' over the mean of both relaxivities: chi+ + \\|chi-\\| in ppm where they are equal; zero
-        outside the mask.
+        R2' over the mean of both relaxivities, in ppm: the size of both parts together where the
+        relaxivities are equal; zero outside the mask.
     paramagnetic, diamagnetic
         Each relaxivity over the mean of both (dimensionless).
 
@@ -89,9 +89,9 @@ def rates_of(
 
 
 def split(chi: Volume, rates: Rates, mask: Mask) -> Sources:
-    """Solve chi+ - \\|chi-\\| = chi and the law of R2' in every voxel, neither part below zero.
+    """Solve the two equations of susceptibility and of R2' in every voxel.
 
-    Where R2' is too small for the susceptibility, there is one kind of source alone; the sum of
+    Each part keeps its sign. Where R2' is too small for the susceptibility, there is one kind of source alone; the sum of
     both parts is always chi.
     """
     chi = np.where(mask & np.isfinite(chi), chi, 0).astype(np.float32)
