@@ -23,6 +23,8 @@ from bidsqsm.qsm.coil.mcpc_c import mcpc_c
 from bidsqsm.qsm.coil.reference_coil import reference_coil
 from bidsqsm.qsm.coil.short_te import short_te
 from bidsqsm.qsm.coil.virtual_coil import virtual_coil
+from bidsqsm.qsm.dephasing.none import none as no_correction
+from bidsqsm.qsm.dephasing.sinc import sinc
 from bidsqsm.qsm.dipole.cosmos import cosmos
 from bidsqsm.qsm.dipole.hd import hd
 from bidsqsm.qsm.dipole.ilsqr import ilsqr
@@ -222,14 +224,25 @@ REFERENCE = Step(
     ),
 )
 
+GRADIENT_CORRECTION = Step(
+    'gradient_correction',
+    takes='total field in ppm, echo times in s',
+    gives='share of the signal that the gradient of the field leaves, 0 to 1',
+    default='none',
+    methods=(
+        Method('none', no_correction, cite=('fernandezseara2000',)),
+        Method('sinc', sinc, cite=('fernandezseara2000',)),
+    ),
+)
+
 RELAXOMETRY = Step(
     'relaxometry',
-    takes='magnitude, echo times in s',
-    gives='R2* in 1/s, T2* in s, S0 and the misfit',
+    takes='magnitude, echo times in s, share of the signal that dephasing leaves',
+    gives='R2* in 1/s, T2* in s, S0, the misfit and the number of echoes used',
     default='auto',
     methods=(
         Method('arlo', arlo, cite=('pei2015',)),
-        Method('auto', auto, cite=('pei2015', 'veraart2013')),
+        Method('auto', auto, cite=('marquardt1963', 'gudbjartsson1995', 'veraart2013')),
         Method('loglinear', loglinear, cite=('veraart2013',)),
         Method('nlls', nlls, cite=('marquardt1963', 'gudbjartsson1995')),
     ),
@@ -257,6 +270,7 @@ STEPS = {
             FIELD,
             REGISTRATION,
             MASK,
+            GRADIENT_CORRECTION,
             RELAXOMETRY,
             BACKGROUND,
             DIPOLE,

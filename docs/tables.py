@@ -307,6 +307,19 @@ def anatomy() -> str:
     return '\n\n'.join(parts)
 
 
+def relaxometry() -> str:
+    """What the benchmark of relaxometry has saved: bias and SD, methods side by side."""
+    path = Path(__file__).parent / 'data' / 'relaxometry.tsv'
+    rows = [*csv.DictReader(path.read_text(encoding='utf-8').splitlines(), delimiter='\t')]
+    names = [*dict.fromkeys(row['method'] for row in rows)]
+    lines: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        shown = f'{float(row["bias"]):+.2f} ± {float(row["sd"]):.2f}'
+        lines.setdefault((row['snr'], row['r2star']), []).append(shown)
+    head = ('S0 / noise', 'R2\\*', *(f'`{name}`' for name in names))
+    return table(head, ([*key, *cells] for key, cells in lines.items()))
+
+
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table."""
     head = [*head]
@@ -340,4 +353,5 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     'benchmarks': benchmarks,
     'accuracy': accuracy,
     'anatomy': anatomy,
+    'relaxometry': relaxometry,
 }

@@ -99,6 +99,7 @@ def make_products(work_dir: Path) -> dict[str, Path]:
         't2star': brain * 0.05,
         's0': skull * 800.0,
         'r2star_error': brain * 0.5,
+        'n_echoes': brain * 5.0,
         'total_field': brain * (chi + 0.1),
         'local_field': chi,
         'magnitude_rss': skull * (1000.0 - 900 * chi),

@@ -80,7 +80,7 @@ def test_every_product_has_its_place_and_its_sidecar(written):
     names = sorted(f'{p.relative_to(written / "sub-01")}' for p in written.rglob('*.nii.gz'))
     expected = [
         *(f'anat/{P}_{name}' for name in ('Chimap', 'R2starmap', 'T2starmap', 'S0map')),
-        f'anat/{P}_desc-rmse_R2starmap',
+        *(f'anat/{P}_desc-{name}_R2starmap' for name in ('rmse', 'nechoes')),
         f'anat/{P}_desc-fatfraction_probseg',
         *(f'anat/{P}_desc-{name}_mask' for name in ('brain', 'qsm', 'reference')),
         *(f'anat/{P}_desc-{name}_mask' for name in ('magnitude', 'template', 'quality', 'holed')),

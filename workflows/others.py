@@ -38,7 +38,11 @@ def _relaxometry(
     run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
 ) -> Workflow:
     return init_relaxometry_wf(
-        method=choices['relaxometry'], echo_times=run.echo_times, **resources
+        method=choices['relaxometry'],
+        echo_times=run.echo_times,
+        imaging_frequency=run.imaging_frequency,
+        gradient_correction=choices['gradient_correction'],
+        **resources,
     )
 
 

@@ -14,6 +14,8 @@ def init_relaxometry_wf(
     *,
     method: Choice,
     echo_times: tuple[float, ...],
+    imaging_frequency: float,
+    gradient_correction: Choice,
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str = 'relaxometry_wf',
@@ -28,7 +30,9 @@ def init_relaxometry_wf(
             from bidsqsm.catalog import STEPS
             from bidsqsm.workflows.relaxometry import init_relaxometry_wf
             wf = init_relaxometry_wf(
-                method=STEPS['relaxometry'].choose('auto'), echo_times=(0.005, 0.01, 0.015)
+                method=STEPS['relaxometry'].choose('auto'), echo_times=(0.005, 0.01, 0.015),
+                imaging_frequency=123.2,
+                gradient_correction=STEPS['gradient_correction'].choose('none'),
             )
 
     Parameters
@@ -37,6 +41,10 @@ def init_relaxometry_wf(
         Method of the catalogue with its parameters.
     echo_times
         Echo times, in s.
+    imaging_frequency
+        Frequency of the scanner, in MHz.
+    gradient_correction
+        What is done about the gradient of the field across a voxel.
     mem_gb
         Peak memory of the step, in GB.
     omp_nthreads
@@ -50,6 +58,8 @@ def init_relaxometry_wf(
         Magnitude, echoes last.
     mask
         Voxels to fit.
+    total_field
+        Total field, in ppm, of either sign.
 
     Outputs
     -------
@@ -61,19 +71,30 @@ def init_relaxometry_wf(
         Signal at echo time zero, unit of the magnitude.
     r2star_error
         Error of the fit.
+    n_echoes
+        Number of echoes used.
     facts
         What was decided from the data.
 
     """
     workflow = Workflow(name=name)
-    workflow.desc = f'The relaxation rate R2* was fitted by {method.sentence()}.'
-    fields = ['r2star', 't2star', 's0', 'r2star_error', 'facts']
+    workflow.desc = (
+        f'The relaxation rate R2* was fitted by {method.sentence()}. '
+        f'Dephasing across a voxel: {gradient_correction.sentence()}.'
+    )
+    given = ['magnitude', 'mask', 'total_field']
+    fields = ['r2star', 't2star', 's0', 'r2star_error', 'n_echoes', 'facts']
 
-    inputnode = pe.Node(niu.IdentityInterface(fields=['magnitude', 'mask']), name='inputnode')
+    inputnode = pe.Node(niu.IdentityInterface(fields=given), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields=fields), name='outputnode')
 
     fit_relaxation = pe.Node(
-        FitRelaxation(method=str(method), echo_times=list(echo_times)),
+        FitRelaxation(
+            method=str(method),
+            echo_times=list(echo_times),
+            imaging_frequency=imaging_frequency,
+            gradient_correction=str(gradient_correction),
+        ),
         name='fit_relaxation',
         mem_gb=mem_gb,
         n_procs=omp_nthreads,
@@ -83,4 +104,6 @@ def init_relaxometry_wf(
         (inputnode, fit_relaxation, [('magnitude', 'in_file'), ('mask', 'in_mask')]),
         (fit_relaxation, outputnode, [(field, field) for field in fields]),
     ])  # fmt: skip
+    if gradient_correction.method.name != 'none':
+        workflow.connect(inputnode, 'total_field', fit_relaxation, 'in_field')
     return workflow

@@ -261,7 +261,7 @@ def used_choices(
         'joint': not together,
         'coil': run.n_channels == 1,
         'mask': run.mask is not None,
-        'relaxometry': together or run.n_echoes == 1,
+        **dict.fromkeys(('gradient_correction', 'relaxometry'), together or run.n_echoes == 1),
         'registration': not (regions or spaces),
         'roi_refine': not regions,
     }

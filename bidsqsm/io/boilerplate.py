@@ -29,6 +29,7 @@ _STEPS = {
     'onestep': 'Susceptibility was estimated without a separate removal of the background field',
     'joint': 'The local fields of several orientations were inverted together',
     'reference': 'Susceptibility was referenced',
+    'gradient_correction': 'Dephasing across a voxel, where R2* was fitted',
     'relaxometry': 'The relaxation rate R2* was fitted',
     'roi_refine': 'The borders of the regions of the atlas were settled',
 }

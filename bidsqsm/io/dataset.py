@@ -24,6 +24,7 @@ _MEANINGS = {
     'noise': 'Standard deviation of the total field',
     'rss': 'Root of the sum of squares over echoes',
     'rmse': 'Error of the fit',
+    'nechoes': 'Number of echoes that were used',
     'unwrapped': 'Phase without wraps, receive offset removed',
     'residual': 'Part of the signal that the field fit leaves unexplained',
     'quality': 'Quality of the phase, 0 to 1, or where it is good',

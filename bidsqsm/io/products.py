@@ -11,6 +11,7 @@ from bidsqsm.io.names import in_order, join
 FIELD_STEPS = ('coil', 'phase', 'unwrap', 'field')
 LOCAL_STEPS = (*FIELD_STEPS, 'mask', 'background', 'onestep')
 CHI_STEPS = (*LOCAL_STEPS, 'dipole', 'reference')
+DECAY_STEPS = ('gradient_correction', 'relaxometry')
 JOINT_STEPS = (*FIELD_STEPS, 'mask', 'background', 'joint', 'reference')
 
 
@@ -71,21 +72,21 @@ PRODUCTS: Mapping[str, Product] = {
         folder='anat',
         suffix='R2starmap',
         units='1/s',
-        steps=('relaxometry',),
+        steps=DECAY_STEPS,
         description='Effective transverse relaxation rate R2*.',
     ),
     't2star': Product(
         folder='anat',
         suffix='T2starmap',
         units='s',
-        steps=('relaxometry',),
+        steps=DECAY_STEPS,
         description='Effective transverse relaxation time T2*.',
     ),
     's0': Product(
         folder='anat',
         suffix='S0map',
         units='arbitrary',
-        steps=('relaxometry',),
+        steps=DECAY_STEPS,
         description='Signal extrapolated to an echo time of zero.',
     ),
     'r2star_error': Product(
@@ -93,8 +94,17 @@ PRODUCTS: Mapping[str, Product] = {
         suffix='R2starmap',
         desc='rmse',
         units='1',
-        steps=('relaxometry',),
+        steps=DECAY_STEPS,
         description='Root mean square misfit of the decay over the echoes, as a share of S0.',
+    ),
+    'n_echoes': Product(
+        folder='anat',
+        suffix='R2starmap',
+        desc='nechoes',
+        units='1',
+        steps=DECAY_STEPS,
+        description='Number of echoes that R2* was fitted to, from the first on; 0 where none could '
+        'be fitted.',
     ),
     'total_field': Product(
         folder='fmap',

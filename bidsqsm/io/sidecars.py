@@ -51,6 +51,7 @@ CHAIN = (
     'two_pass',
     'joint',
     'reference',
+    'gradient_correction',
     'relaxometry',
     'alignment',
     'roi_refine',

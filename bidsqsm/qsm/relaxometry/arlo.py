@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numba as nb
 import numpy as np
 
+from bidsqsm.qsm.bounds import From
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import kernel
-from bidsqsm.qsm.relaxometry.relaxation import (
-    Relaxation,
-    checked_times,
-    evenly_spaced,
-    finished,
-)
+from bidsqsm.qsm.relaxometry.decay import Counts, Decay, checked_times, evenly_spaced
+from bidsqsm.qsm.relaxometry.line import with_noise
+from bidsqsm.qsm.relaxometry.relaxation import Relaxation, finished
 
 
-def arlo(magnitude: Volume, mask: Mask, echo_times: Sequence[float]) -> Relaxation:
+def arlo(
+    magnitude: Volume,
+    mask: Mask,
+    echo_times: Sequence[float],
+    *,
+    dephasing: Volume | None = None,
+    noise: Annotated[float, From(0, float('inf'))] = 0.0,
+    min_snr: Annotated[float, From(0, float('inf'))] = 2.0,
+) -> Relaxation:
     r"""Auto-regression on linear operations (ARLO).
 
     Over two echo spacings an exponential falls by its integral times :math:`R_2^*`. With Simpson's
@@ -35,55 +42,61 @@ def arlo(magnitude: Volume, mask: Mask, echo_times: Sequence[float]) -> Relaxati
         Voxels to fit; the result is zero elsewhere.
     echo_times
         Echo times in s, equally spaced.
+    dephasing : (n_echoes, nx, ny, nz) float32 array, optional
+        Share of the signal that the gradient of the field leaves.
+    noise
+        Standard deviation of the noise in the real part, in the magnitude's unit; 0 to estimate
+        it from the decay.
+    min_snr
+        Echoes are used up to the first whose magnitude is below this many times the noise, three
+        at least.
 
     Returns
     -------
     relaxation : Relaxation
-        R2* in 1/s, T2* in s, S0 and the relative misfit.
+        R2* in 1/s, T2* in s, S0, the relative misfit and the number of echoes used.
 
     References
     ----------
     .. [pei2015] Pei et al., Magn Reson Med 73:843-850 (2015). doi:10.1002/mrm.25137
 
     """
-    times = checked_times(magnitude, mask, echo_times)
+    checked_times(magnitude, mask, echo_times)
     if not evenly_spaced(echo_times):
         raise ValueError(
             f'arlo needs three equally spaced echoes or more, found {list(echo_times)} s: '
             'use loglinear or nlls'
         )
-    r2star = np.zeros(mask.shape, np.float32)
-    s0 = np.zeros(mask.shape, np.float32)
-    _fit(magnitude, mask, times, r2star, s0)
-    return finished(magnitude, mask, times, r2star, s0)
+    decay = with_noise(Decay.of(magnitude, mask, echo_times, dephasing), noise)
+    decay = decay.above(min_snr * decay.noise, least=3)
+    rate, amplitude = decay.empty(), decay.empty()
+    _fit(decay.signal, decay.share, decay.used, decay.times, rate, amplitude)
+    return finished(decay, rate, amplitude)
 
 
 @kernel()
-def _fit(magnitude: Volume, mask: Mask, times: Volume, r2star: Volume, s0: Volume) -> None:
-    echoes, nx, ny, nz = magnitude.shape
-    third = (times[-1] - times[0]) / np.float32(3 * (echoes - 1))
-    for i in nb.prange(nx):
-        for j in range(ny):
-            for k in range(nz):
-                if not mask[i, j, k]:
-                    continue
-                ss = sd = dd = np.float32(0)
-                for n in range(echoes - 2):
-                    first, last = magnitude[n, i, j, k], magnitude[n + 2, i, j, k]
-                    s = third * (first + 4 * magnitude[n + 1, i, j, k] + last)
-                    d = first - last
-                    ss += s * s
-                    sd += s * d
-                    dd += d * d
-                below = ss + third * sd
-                rate = (
-                    max(np.float32(0), (third * dd + sd) / below) if below > 0 else np.float32(0)
-                )
-                # amplitude by least squares, the rate given
-                above = below = np.float32(0)
-                for n in range(echoes):
-                    decay = np.exp(-rate * times[n])
-                    above += decay * magnitude[n, i, j, k]
-                    below += decay * decay
-                r2star[i, j, k] = rate
-                s0[i, j, k] = above / below
+def _fit(
+    signal: Volume, share: Volume, used: Counts, times: Volume, rate: Volume, amplitude: Volume
+) -> None:
+    third = (times[-1] - times[0]) / np.float32(3 * (times.size - 1))
+    for v in nb.prange(used.size):
+        ss = sd = dd = np.float32(0)
+        for n in range(used[v] - 2):
+            first = signal[v, n] / share[v, n]
+            middle = signal[v, n + 1] / share[v, n + 1]
+            last = signal[v, n + 2] / share[v, n + 2]
+            s, d = third * (first + 4 * middle + last), first - last
+            ss += s * s
+            sd += s * d
+            dd += d * d
+        below = ss + third * sd
+        if below > 0:
+            rate[v] = max(np.float32(0), (third * dd + sd) / below)
+        # amplitude by least squares, the rate given
+        above = below = np.float32(0)
+        for n in range(used[v]):
+            decay = share[v, n] * np.exp(-rate[v] * times[n])
+            above += decay * signal[v, n]
+            below += decay * decay
+        if below > 0:
+            amplitude[v] = above / below

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
-import numba as nb
-import numpy as np
-
+from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Mask, Volume
-from bidsqsm.qsm.jit import kernel
-from bidsqsm.qsm.relaxometry.relaxation import Relaxation, checked_times, finished
+from bidsqsm.qsm.relaxometry.decay import Decay
+from bidsqsm.qsm.relaxometry.line import line, with_noise
+from bidsqsm.qsm.relaxometry.relaxation import Relaxation, finished
 
 
-def loglinear(magnitude: Volume, mask: Mask, echo_times: Sequence[float]) -> Relaxation:
+def loglinear(
+    magnitude: Volume,
+    mask: Mask,
+    echo_times: Sequence[float],
+    *,
+    dephasing: Volume | None = None,
+    noise: Annotated[float, From(0, float('inf'))] = 0.0,
+    min_snr: Annotated[float, From(0, float('inf'))] = 2.0,
+    passes: Annotated[int, Between(0, 11)] = 2,
+) -> Relaxation:
     r"""Weighted log-linear fit of the decay.
 
     A straight line through the logarithm of the magnitude, whose noise goes as one over the
-    magnitude, hence the weights [veraart2013]_:
+    signal, hence the weights. Weights from the noisy magnitude itself would bias the line; those
+    of a second pass come from the line before [veraart2013]_:
 
-    .. math:: \min_{a, R_2^*} \sum_n S_n^2 (\ln S_n - a + R_2^* TE_n)^2, \quad S_0 = e^a
+    .. math:: \min_{a, R_2^*} \sum_n \hat{S}_n^2 (\ln S_n - a + R_2^* TE_n)^2, \quad S_0 = e^a
 
     Parameters
     ----------
@@ -28,11 +38,21 @@ def loglinear(magnitude: Volume, mask: Mask, echo_times: Sequence[float]) -> Rel
         Voxels to fit; the result is zero elsewhere.
     echo_times
         Echo times in s, ascending, at any distances.
+    dephasing : (n_echoes, nx, ny, nz) float32 array, optional
+        Share of the signal that the gradient of the field leaves.
+    noise
+        Standard deviation of the noise in the real part, in the magnitude's unit; 0 to estimate
+        it from the decay of three echoes or more.
+    min_snr
+        Echoes are used up to the first whose magnitude is below this many times the noise, two at
+        least.
+    passes
+        How often the line is drawn; 1 for the squared magnitude as weights.
 
     Returns
     -------
     relaxation : Relaxation
-        R2* in 1/s, T2* in s, S0 and the relative misfit.
+        R2* in 1/s, T2* in s, S0, the relative misfit and the number of echoes used.
 
     References
     ----------
@@ -40,39 +60,6 @@ def loglinear(magnitude: Volume, mask: Mask, echo_times: Sequence[float]) -> Rel
        doi:10.1016/j.neuroimage.2013.05.028
 
     """
-    times = checked_times(magnitude, mask, echo_times)
-    r2star = np.zeros(mask.shape, np.float32)
-    s0 = np.zeros(mask.shape, np.float32)
-    fit_line(magnitude, mask, times, r2star, s0)
-    return finished(magnitude, mask, times, r2star, s0)
-
-
-@kernel()
-def fit_line(magnitude: Volume, mask: Mask, times: Volume, r2star: Volume, s0: Volume) -> None:
-    """Write rate and amplitude of the weighted line into their arrays; rates are at least zero."""
-    echoes, nx, ny, nz = magnitude.shape
-    zero = np.float32(0)
-    for i in nb.prange(nx):
-        for j in range(ny):
-            for k in range(nz):
-                if not mask[i, j, k]:
-                    continue
-                w0 = wt = wl = wtt = wtl = zero
-                top = zero
-                for n in range(echoes):
-                    top = max(top, magnitude[n, i, j, k])
-                if top <= 0:
-                    continue
-                for n in range(echoes):
-                    share = magnitude[n, i, j, k] / top
-                    if share > 0:
-                        w, log, t = share * share, np.log(share), times[n]
-                        w0 += w
-                        wt += w * t
-                        wl += w * log
-                        wtt += w * t * t
-                        wtl += w * t * log
-                det = w0 * wtt - wt * wt
-                rate = max(zero, (wt * wl - w0 * wtl) / det) if det > 0 else zero
-                r2star[i, j, k] = rate
-                s0[i, j, k] = top * np.exp((wl + rate * wt) / w0)
+    decay = with_noise(Decay.of(magnitude, mask, echo_times, dephasing), noise)
+    decay = decay.above(min_snr * decay.noise, least=2)
+    return finished(decay, *line(decay, passes))

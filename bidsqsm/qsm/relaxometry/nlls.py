@@ -11,8 +11,10 @@ import numpy as np
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import kernel
-from bidsqsm.qsm.relaxometry.loglinear import fit_line
-from bidsqsm.qsm.relaxometry.relaxation import Relaxation, checked_times, finished
+from bidsqsm.qsm.relaxometry.decay import Counts, Decay
+from bidsqsm.qsm.relaxometry.line import line, with_noise
+from bidsqsm.qsm.relaxometry.relaxation import Relaxation, finished
+from bidsqsm.qsm.relaxometry.rice import mean_squared
 
 
 def nlls(
@@ -20,16 +22,18 @@ def nlls(
     mask: Mask,
     echo_times: Sequence[float],
     *,
+    dephasing: Volume | None = None,
     noise: Annotated[float, From(0, float('inf'))] = 0.0,
+    rician: bool = True,
     max_iter: Annotated[int, Between(0, 1000)] = 20,
 ) -> Relaxation:
     r"""Nonlinear least-squares fit of the decay.
 
-    .. math:: \min_{S_0, R_2^*} \sum_n \left( S_n - \sqrt{S_0^2 e^{-2 R_2^* TE_n} + 2 \sigma^2}
-       \right)^2
+    .. math:: \min_{S_0, R_2^*} \sum_n \left( S_n - M(S_0 e^{-R_2^* TE_n}, \sigma) \right)^2
 
     by Levenberg and Marquardt's method [marquardt1963]_ in each voxel, from the log-linear fit. The
-    noise :math:`\sigma` lifts the model as it lifts the magnitude [gudbjartsson1995]_.
+    mean :math:`M` of a magnitude does not fall to zero with the signal, but to a floor of 1.25
+    :math:`\sigma` [gudbjartsson1995]_, so that all echoes can be used.
 
     Parameters
     ----------
@@ -39,16 +43,20 @@ def nlls(
         Voxels to fit; the result is zero elsewhere.
     echo_times
         Echo times in s, ascending, at any distances.
+    dephasing : (n_echoes, nx, ny, nz) float32 array, optional
+        Share of the signal that the gradient of the field leaves.
     noise
         Standard deviation :math:`\sigma` of the noise in the real part, in the magnitude's unit; 0
-        for a decay to zero.
+        to estimate it from the decay of three echoes or more.
+    rician
+        Whether the model has the floor; without, it decays to zero.
     max_iter
         Steps after which to stop in each voxel.
 
     Returns
     -------
     relaxation : Relaxation
-        R2* in 1/s, T2* in s, S0 and the relative misfit.
+        R2* in 1/s, T2* in s, S0, the relative misfit and the number of echoes used.
 
     References
     ----------
@@ -57,37 +65,37 @@ def nlls(
        doi:10.1002/mrm.1910340618
 
     """
-    times = checked_times(magnitude, mask, echo_times)
-    r2star = np.zeros(mask.shape, np.float32)
-    s0 = np.zeros(mask.shape, np.float32)
-    fit_line(magnitude, mask, times, r2star, s0)
-    floor = float(np.sqrt(2) * noise)
-    _descend(magnitude, mask, times, np.float32(floor**2), max_iter, r2star, s0)
-    return finished(magnitude, mask, times, r2star, s0, floor)
+    decay = with_noise(Decay.of(magnitude, mask, echo_times, dephasing), noise).above(0, least=2)
+    floor = decay.noise if rician else 0.0
+    rate, amplitude = line(decay)
+    _descend(
+        decay.signal, decay.share, decay.used, decay.times, np.float32(floor), max_iter, rate,
+        amplitude,
+    )  # fmt: skip
+    return finished(decay, rate, amplitude, floor)
 
 
 @nb.njit(fastmath=True, nogil=True)
 def _normal(
-    magnitude: Volume,
+    signal: Volume,
+    share: Volume,
     times: Volume,
     floor: np.float32,
     rate: np.float32,
     amplitude: np.float32,
-    i: int,
-    j: int,
-    k: int,
 ) -> tuple[np.float32, np.float32, np.float32, np.float32, np.float32, np.float32]:
     # misfit of a voxel, its slope and its curvature (Gauss-Newton) along amplitude and rate
     misfit = da = dr = daa = dar = drr = np.float32(0)
-    for n in range(times.size):
-        decay = np.exp(-rate * times[n])
-        signal = amplitude * decay
-        model = np.sqrt(signal * signal + floor)
-        if model <= 0:
+    for n in range(signal.size):
+        decay = share[n] * np.exp(-rate * times[n])
+        clean = amplitude * decay
+        square, slope = mean_squared(clean, floor)
+        if square <= 0:
             continue
-        off = magnitude[n, i, j, k] - model
-        by_a = decay * signal / model
-        by_r = -times[n] * signal * signal / model
+        model = np.sqrt(square)
+        off = signal[n] - model
+        by_a = slope * decay * clean / model
+        by_r = -times[n] * amplitude * by_a
         misfit += off * off
         da += by_a * off
         dr += by_r * off
@@ -99,38 +107,37 @@ def _normal(
 
 @kernel()
 def _descend(
-    magnitude: Volume,
-    mask: Mask,
+    signal: Volume,
+    share: Volume,
+    used: Counts,
     times: Volume,
     floor: np.float32,
     max_iter: int,
-    r2star: Volume,
-    s0: Volume,
+    rate: Volume,
+    amplitude: Volume,
 ) -> None:
-    nx, ny, nz = mask.shape
-    for i in nb.prange(nx):
-        for j in range(ny):
-            for k in range(nz):
-                if not mask[i, j, k] or s0[i, j, k] <= 0:
-                    continue
-                a, r = s0[i, j, k], r2star[i, j, k]
-                best, da, dr, daa, dar, drr = _normal(magnitude, times, floor, r, a, i, j, k)
-                damp = np.float32(1e-3)
-                for _ in range(max_iter):
-                    more = np.float32(1) + damp
-                    det = daa * drr * more * more - dar * dar
-                    if det <= 0:
-                        break
-                    to_a = a + (more * drr * da - dar * dr) / det
-                    to_r = max(np.float32(0), r + (more * daa * dr - dar * da) / det)
-                    step = abs(to_r - r)
-                    trial = _normal(magnitude, times, floor, to_r, to_a, i, j, k)
-                    if trial[0] < best and to_a > 0:
-                        a, r = to_a, to_r
-                        best, da, dr, daa, dar, drr = trial
-                        damp *= np.float32(0.1)
-                    else:
-                        damp *= np.float32(10)
-                    if step < np.float32(1e-4) * (r + np.float32(1)):
-                        break
-                s0[i, j, k], r2star[i, j, k] = a, r
+    for v in nb.prange(used.size):
+        if amplitude[v] <= 0:
+            continue
+        seen, left, at = signal[v, : used[v]], share[v, : used[v]], times[: used[v]]
+        a, r = amplitude[v], rate[v]
+        best, da, dr, daa, dar, drr = _normal(seen, left, at, floor, r, a)
+        damp = np.float32(1e-3)
+        for _ in range(max_iter):
+            more = np.float32(1) + damp
+            det = daa * drr * more * more - dar * dar
+            if det <= 0:
+                break
+            to_a = a + (more * drr * da - dar * dr) / det
+            to_r = max(np.float32(0), r + (more * daa * dr - dar * da) / det)
+            step = abs(to_r - r)
+            trial = _normal(seen, left, at, floor, to_r, to_a)
+            if trial[0] < best and to_a > 0:
+                a, r = to_a, to_r
+                best, da, dr, daa, dar, drr = trial
+                damp *= np.float32(0.1)
+            else:
+                damp *= np.float32(10)
+            if step < np.float32(1e-4) * (r + np.float32(1)):
+                break
+        amplitude[v], rate[v] = a, r

@@ -1,0 +1,1 @@
+"""Signal that is lost where the field changes across a voxel."""
