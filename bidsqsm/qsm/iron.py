@@ -10,7 +10,8 @@ _IRON = {
     'putamen': (14.62, 0.04, 0.46),
     'caudate': (9.66, 0.05, 0.33),
 }
-_PPM_PER_IRON = 0.0089  # 0.89 ppb per microgram of iron in a gram of wet tissue
+#: Susceptibility of iron in gray matter, in ppm per mg/kg of wet tissue
+PPM_PER_IRON = 0.00089
 
 #: Structures whose iron has a published law
 GROWING = tuple(_IRON)
@@ -50,7 +51,8 @@ def chi_of_iron(structure: str, age: float) -> float:
 
     """
     plateau, rate, start = _IRON[structure]
-    return _PPM_PER_IRON * (plateau * (1 - math.exp(-rate * age)) + start)
+    in_mg_per_kg = 10.0  # of mg per 100 g
+    return in_mg_per_kg * PPM_PER_IRON * (plateau * (1 - math.exp(-rate * age)) + start)
 
 
-__all__ = ['GROWING', 'chi_of_iron']
+__all__ = ['GROWING', 'PPM_PER_IRON', 'chi_of_iron']

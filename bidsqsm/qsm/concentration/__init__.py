@@ -1,0 +1,1 @@
+"""Concentrations from susceptibility, and the line through vials of known ones."""
