@@ -23,6 +23,8 @@ from bidsqsm.qsm.coil.mcpc_c import mcpc_c
 from bidsqsm.qsm.coil.reference_coil import reference_coil
 from bidsqsm.qsm.coil.short_te import short_te
 from bidsqsm.qsm.coil.virtual_coil import virtual_coil
+from bidsqsm.qsm.concentration.gadolinium import gadolinium
+from bidsqsm.qsm.concentration.iron import iron
 from bidsqsm.qsm.dephasing.none import none as no_correction
 from bidsqsm.qsm.dephasing.sinc import sinc
 from bidsqsm.qsm.dipole.cosmos import cosmos
@@ -248,6 +250,19 @@ RELAXOMETRY = Step(
     ),
 )
 
+CONCENTRATION = Step(
+    'concentration',
+    takes='susceptibility in ppm',
+    gives='concentration of what is paramagnetic: iron in mg/kg wet weight or gadolinium in mmol/L',
+    default='iron',
+    methods=(
+        Method(
+            'gadolinium', gadolinium, cite=('derochefort2008', 'deh2019'), makes=('gadolinium',)
+        ),
+        Method('iron', iron, cite=('langkammer2012',), makes=('iron',)),
+    ),
+)
+
 ROI_REFINE = Step(
     'roi_refine',
     takes='regions of an atlas, susceptibility in ppm, R2* in 1/s',
@@ -278,6 +293,7 @@ STEPS = {
             JOINT,
             REFERENCE,
         ),
+        CONCENTRATION,
         ROI_REFINE,
     )
 }

@@ -116,6 +116,7 @@ def make_products(work_dir: Path) -> dict[str, Path]:
         'residual': skull * 0.01,
         'fat_fraction': (skull & ~brain) * 0.9,
         'quality': skull * 0.9,
+        'iron': chi / 0.00089,
     }
     return {key: save(work_dir / f'{key}.nii', value) for key, value in arrays.items()}
 

@@ -40,6 +40,9 @@ LINKS = (
     ('dipole_wf.chi', 'reference_wf.chi'),
     ('dipole_wf.mask', 'reference_wf.mask'),
     ('relaxometry_wf.r2star', 'reference_wf.r2star'),
+    ('reference_wf.chi', 'concentration_wf.chi'),
+    ('onestep_wf.mask', 'concentration_wf.mask'),
+    ('dipole_wf.mask', 'concentration_wf.mask'),
 )
 
 #: Where every product comes from, in the order in which a run makes them.
@@ -68,6 +71,8 @@ PRODUCTS: Mapping[str, str] = {
     'holed_mask': 'passes_wf.holed_mask',
     'chi': 'reference_wf.chi',
     'reference_mask': 'reference_wf.region',
+    'iron': 'concentration_wf.iron',
+    'gadolinium': 'concentration_wf.gadolinium',
 }
 
 #: Where these come from in a run without a step for the background.
@@ -98,5 +103,6 @@ FACTS: Mapping[str, str] = {
     'two_pass': 'passes_wf.facts',
     'joint': 'joint_wf.facts',
     'reference': 'reference_wf.facts',
+    'concentration': 'concentration_wf.facts',
     'alignment': 'alignment_wf.summary',
 }

@@ -14,6 +14,7 @@ from bidsqsm.engine import Workflow
 from bidsqsm.io.groups import GROUPS
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.methods import Choice
+from bidsqsm.workflows.concentration import init_concentration_wf
 from bidsqsm.workflows.relaxometry import init_relaxometry_wf
 
 
@@ -50,8 +51,21 @@ def _one_echo(run: GreRun) -> str:
     return f'{run.name} has one echo, which shows no decay' if run.n_echoes == 1 else ''
 
 
+def _concentration(
+    _run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
+) -> Workflow:
+    return init_concentration_wf(method=choices['concentration'], **resources)
+
+
+def _nothing(_run: GreRun) -> str:
+    return ''
+
+
 #: By the name of the group.
-OTHERS: Mapping[str, Other] = {'r2star': Other(_relaxometry, _one_echo)}
+OTHERS: Mapping[str, Other] = {
+    'r2star': Other(_relaxometry, _one_echo),
+    'concentration': Other(_concentration, _nothing),
+}
 
 
 def other_steps(

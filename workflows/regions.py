@@ -9,8 +9,10 @@ from bidsqsm.interfaces.carrying import IN_MASKS, IN_SPACES
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.regions import Anatomy
 from bidsqsm.methods import Choice
+from bidsqsm.rois.table import FURTHER
 from bidsqsm.workflows.alignment import IMAGES, aligned_templates, init_alignment_wf
 from bidsqsm.workflows.anatomical import init_anatomical_wf
+from bidsqsm.workflows.links import PRODUCTS
 from bidsqsm.workflows.rois import init_rois_wf, spaces_of
 from bidsqsm.workflows.spaces import init_spaces_wf
 from bidsqsm.workflows.ways import WAYS
@@ -26,6 +28,7 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
     'local_field': ('onestep_wf.local_field', 'background_wf.local_field'),
     'noise': ('fieldmap_wf.noise',),
     'reference_facts': ('reference_wf.facts',),
+    **{key: (PRODUCTS[key],) for key in FURTHER if key in PRODUCTS},
 }
 #: Workflows that make files which are none of the products.
 EXTRAS = ('anatomical_wf', 'alignment_wf', 'rois_wf', 'spaces_wf')

@@ -18,9 +18,10 @@ from bidsqsm.io.atlases import Atlas
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.segmentation import Segmentation
 from bidsqsm.methods import Choice
+from bidsqsm.rois.table import FURTHER
 
 #: What is measured, and what is needed to measure it.
-MAPS = ('chi', 'mask', 'r2star', 't2star', 'local_field', 'noise', 'reference_facts')
+MAPS = ('chi', 'mask', 'r2star', 't2star', 'local_field', 'noise', 'reference_facts', *FURTHER)
 
 
 def init_rois_wf(

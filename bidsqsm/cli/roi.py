@@ -13,8 +13,12 @@ from bidsqsm.io.participants import ages_of
 from bidsqsm.qsm.jit import threads
 from bidsqsm.rois.derivatives import Found, find_measurable
 from bidsqsm.rois.given import Files, measure, write_measurement
+from bidsqsm.rois.table import FURTHER, MAPS
 
-_SINGLE = ('chi', 'labels', 'mask', 'r2star', 't2star', 'local_field', 'noise', 'units')
+_SINGLE = (
+    *('chi', 'labels', 'mask', 'r2star', 't2star', 'local_field', 'noise', 'units'),
+    *FURTHER,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('--local-field', type=Path, metavar='FILE', help='local field, in Hz')
     add('--noise', type=Path, metavar='FILE',
         help='standard deviation of the field, in Hz, for the standard error')  # fmt: skip
+    for key in FURTHER:
+        add(f'--{key.replace("_", "-")}', type=Path, metavar='FILE',
+            help=f'map of {MAPS[key].title}, in {MAPS[key].units}')  # fmt: skip
     add('--units', choices=('ppm', 'ppb'), default='',
         help='unit of the susceptibility map, where no JSON tells it')  # fmt: skip
     add('--age', type=float, metavar='YEARS',

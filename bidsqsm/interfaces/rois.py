@@ -20,7 +20,7 @@ from bidsqsm.qsm.structures import Label
 from bidsqsm.rois.files import csf_value, in_hz, in_ppm
 from bidsqsm.rois.literature import check
 from bidsqsm.rois.regions import with_unnamed
-from bidsqsm.rois.table import roi_table, write_table
+from bidsqsm.rois.table import FURTHER, MAPS, roi_table, write_table
 
 
 class _MeasureRoisInputSpec(StepInputSpec):
@@ -38,6 +38,11 @@ class _MeasureRoisInputSpec(StepInputSpec):
     coverage_limit = traits.Float(0.5, usedefault=True, desc='share of a label to be measured')
 
 
+for _name in FURTHER:
+    _map = File(exists=True, desc=f'{MAPS[_name].title}, in {MAPS[_name].units}')
+    _MeasureRoisInputSpec.add_class_trait(_name, _map)
+
+
 class _MeasureRoisOutputSpec(StepOutputSpec):
     table = File(exists=True, desc='a row for each region')
 
@@ -51,11 +56,7 @@ class MeasureRois(StepInterface):
     def _run_interface(self, runtime):
         labels, _ = load_labels(self.inputs.labels, none=True)
         names, warnings = with_unnamed(labels, [Label(**label) for label in self.inputs.names])
-        maps = {
-            name: volume(self.given(name))
-            for name in ('chi', 'r2star', 't2star', 'local_field')
-            if self.given(name)
-        }
+        maps = {name: volume(self.given(name)) for name in MAPS if self.given(name)}
         frequency = self.inputs.imaging_frequency
         if 'local_field' in maps:
             maps['local_field'] = in_hz(maps['local_field'], frequency)

@@ -31,6 +31,7 @@ _STEPS = {
     'reference': 'Susceptibility was referenced',
     'gradient_correction': 'Dephasing across a voxel, where R2* was fitted',
     'relaxometry': 'The relaxation rate R2* was fitted',
+    'concentration': 'Concentrations were estimated from susceptibility',
     'roi_refine': 'The borders of the regions of the atlas were settled',
 }
 

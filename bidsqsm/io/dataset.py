@@ -16,7 +16,10 @@ CODE_URL = 'https://pypi.org/project/bidsqsm/'
 
 #: Reports, logs and products that the schema does not know yet. A pattern with a trailing
 #: slash (``figures/``) does not silence a folder, a bare name does.
-IGNORED = ('*.html', 'logs', 'log', 'figures', '*_xfm.*', '*_swi.*', '*_minIP.*')
+IGNORED = (
+    *('*.html', 'logs', 'log', 'figures', '*_xfm.*', '*_swi.*', '*_minIP.*'),
+    *('*_ironmap.*', '*_gadoliniummap.*'),
+)
 
 _MEANINGS = {
     'total': 'Field from all sources, background included',

@@ -36,6 +36,9 @@ GROUPS: Mapping[str, Group] = {
         ),
     ),
     'r2star': Group('R2*, T2* and S0', ('relaxometry_wf',)),
+    'concentration': Group(
+        'iron, or a contrast agent, from susceptibility', ('concentration_wf',), 'concentration'
+    ),
 }
 DEFAULT_GROUPS = ('qsm', 'r2star')
 

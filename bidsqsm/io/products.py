@@ -282,6 +282,22 @@ PRODUCTS: Mapping[str, Product] = {
         steps=('reference',),
         description='Region whose mean susceptibility is zero by definition.',
     ),
+    'iron': Product(
+        folder='anat',
+        suffix='ironmap',
+        units='mg/kg',
+        steps=(*CHI_STEPS, 'concentration'),
+        description='Iron in mg per kg of wet tissue, linear in susceptibility: what is beyond the '
+        'baseline, negative below it.',
+    ),
+    'gadolinium': Product(
+        folder='anat',
+        suffix='gadoliniummap',
+        units='mmol/L',
+        steps=(*CHI_STEPS, 'concentration'),
+        description='Gadolinium, linear in susceptibility: what is beyond the baseline, negative '
+        'below it.',
+    ),
 }
 
 

@@ -53,6 +53,7 @@ CHAIN = (
     'reference',
     'gradient_correction',
     'relaxometry',
+    'concentration',
     'alignment',
     'roi_refine',
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bidsqsm.io.products import PRODUCTS
 from bidsqsm.reports.figures import Bar, draw
 from bidsqsm.reports.scene import PLANES, Scene, raw_volume, robust_limits
 
@@ -107,6 +108,12 @@ def r2star(scene: Scene) -> bytes:
     low, high = robust_limits(scene.inside(scene.load('r2star')).values)
     # a few wild voxels at the rim of the brain must not darken the rest
     return scene.three('r2star', (low, float(np.clip(high, 50, 150))), '1/s', 'brain_mask')
+
+
+def concentration(scene: Scene) -> bytes:
+    key = 'iron' if 'iron' in scene.products else 'gadolinium'
+    _, high = robust_limits(scene.inside(scene.load(key)).values)
+    return scene.three(key, (0.0, high), PRODUCTS[key].units or '')
 
 
 def reliability(scene: Scene) -> bytes:

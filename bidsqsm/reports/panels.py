@@ -197,6 +197,16 @@ _KINDS: Mapping[str, _Kind] = {
         'Relaxation rate R2* in three planes of',
         drawings.r2star,
     ),
+    'concentration': _Kind(
+        ('iron', 'gadolinium'),
+        'Chimap',
+        'Concentration',
+        'Susceptibility on another scale: what lies beyond the baseline, explained by iron (mg/kg wet '
+        'weight) or by contrast agent (mmol/L) alone. It holds in deep gray matter, or in vessels '
+        'after an injection; veins, bleeds, myelin and calcium have no iron or agent of that amount.',
+        'Concentration of iron or gadolinium in three planes of',
+        drawings.concentration,
+    ),
     'reliability': _Kind(
         ('noise', 'residual'),
         'fieldmap',

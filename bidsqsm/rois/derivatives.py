@@ -8,7 +8,9 @@ from pathlib import Path
 
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.names import BidsFile, in_order, join, natural, parse
+from bidsqsm.io.products import PRODUCTS
 from bidsqsm.rois.given import Files
+from bidsqsm.rois.table import FURTHER
 
 #: desc- of a map and that of its mask
 _MASKS = {'': 'qsm', 'cosmos': 'cosmos'}
@@ -84,6 +86,11 @@ def _measurable(root: Path, chi: BidsFile, names: Path | None) -> Iterator[Found
             t2star=_beside(anat, own, 'T2starmap'),
             local_field=_beside(fmap, own, 'fieldmap', 'local'),
             noise=_beside(fmap, own, 'fieldmap', 'noise'),
+            **{
+                key: _beside(anat, own, PRODUCTS[key].suffix, PRODUCTS[key].desc)
+                for key in FURTHER
+                if key in PRODUCTS
+            },
         )
         name = _table_name(chi, labels)
         yield Found(files, own['sub'], path.parent.relative_to(root) / name)

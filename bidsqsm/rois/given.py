@@ -22,10 +22,8 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.rois.files import csf_value
 from bidsqsm.rois.literature import check
 from bidsqsm.rois.regions import with_unnamed, without_combined
-from bidsqsm.rois.table import columns, roi_table, write_table
+from bidsqsm.rois.table import FURTHER, MAPS, columns, roi_table, write_table
 from bidsqsm.rois.units import as_bids_has_it, noise_in_ppm, sidecar_of
-
-MAPS = ('chi', 'r2star', 't2star', 'local_field')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +32,7 @@ class Files:
 
     Parameters
     ----------
-    chi, r2star, t2star, local_field, noise
+    chi, r2star, t2star, local_field, noise, and the further ones
         Maps on one grid; see :mod:`bidsqsm.rois.units` for their units.
     labels
         Label image on that grid.
@@ -55,12 +53,18 @@ class Files:
     t2star: Path | None = None
     local_field: Path | None = None
     noise: Path | None = None
+    r2prime: Path | None = None
+    t2prime: Path | None = None
+    chi_paramagnetic: Path | None = None
+    chi_diamagnetic: Path | None = None
+    iron: Path | None = None
+    gadolinium: Path | None = None
     units: str = ''
 
     @property
     def images(self) -> dict[str, Path]:
         """Those that are there and lie on the grid."""
-        keys = ('chi', 'labels', 'mask', 'r2star', 't2star', 'local_field', 'noise')
+        keys = (*('chi', 'labels', 'mask', 'r2star', 't2star', 'local_field', 'noise'), *FURTHER)
         return {key: path for key in keys if (path := getattr(self, key)) is not None}
 
 

@@ -35,7 +35,15 @@ MAPS: Mapping[str, Measured] = {
     'r2star': Measured('R2*', '1/s', positive=True),
     't2star': Measured('T2*', 's', positive=True),
     'local_field': Measured('local field', 'Hz'),
+    'r2prime': Measured("R2'", '1/s', positive=True),
+    't2prime': Measured("T2'", 's', positive=True),
+    'chi_paramagnetic': Measured('paramagnetic susceptibility', 'ppm'),
+    'chi_diamagnetic': Measured('diamagnetic susceptibility', 'ppm'),
+    'iron': Measured('iron (wet weight)', 'mg/kg'),
+    'gadolinium': Measured('gadolinium', 'mmol/L'),
 }
+#: Those that a run has only where they were asked for
+FURTHER = tuple(MAPS)[4:]
 
 
 def roi_table(
@@ -60,9 +68,8 @@ def roi_table(
     names
         Labels to measure, whether the image has them or not.
     maps : mapping to (nx, ny, nz) float32 arrays
-        ``chi`` (ppm), and any of ``r2star`` (1/s), ``t2star`` (s) and ``local_field`` (Hz), on the
-        grid of the labels. What is not finite was not measured, nor was R2* or T2* that is not
-        above zero.
+        ``chi`` (ppm), and any other of :data:`MAPS`, in its unit and on the grid of the labels.
+        What is not finite was not measured, nor was a rate or time that is not above zero.
     mask : (nx, ny, nz) bool array
         Voxels that have a susceptibility.
     voxel_size
@@ -243,4 +250,4 @@ def _text(value: object) -> str:
     return f'{value}' or 'n/a'
 
 
-__all__ = ['MAPS', 'columns', 'roi_table', 'write_table']
+__all__ = ['FURTHER', 'MAPS', 'columns', 'roi_table', 'write_table']

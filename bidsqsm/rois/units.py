@@ -22,6 +22,12 @@ UNITS: Mapping[str, Mapping[str, float]] = {
     't2star': {'s': 1, 'ms': 1e-3},
     'local_field': {'Hz': 1, 'ppm': 1, 'ppb': 1e-3},
     'noise': {'Hz': 1, 'ppm': 1, 'ppb': 1e-3},
+    'r2prime': {'1/s': 1, 's^-1': 1, 's-1': 1, 'Hz': 1, '1/ms': 1e3, 'ms^-1': 1e3},
+    't2prime': {'s': 1, 'ms': 1e-3},
+    'chi_paramagnetic': {'ppm': 1, 'ppb': 1e-3},
+    'chi_diamagnetic': {'ppm': 1, 'ppb': 1e-3},
+    'iron': {'mg/kg': 1, 'ug/g': 1, 'mg/100g': 10},
+    'gadolinium': {'mmol/L': 1, 'mM': 1, 'mol/L': 1e3},
 }
 #: Median size beyond which a map cannot be in the unit that the table has, and what it may be in
 _BEYOND = {'chi': (1.0, 'ppm', 'ppb'), 't2star': (2.0, 's', 'ms')}
@@ -30,12 +36,12 @@ _BEYOND = {'chi': (1.0, 'ppm', 'ppb'), 't2star': (2.0, 's', 'ms')}
 def as_bids_has_it(
     key: str, values: Volume, path: Path, chi: Path, units: str = ''
 ) -> tuple[Volume, list[str]]:
-    """Bring a map into the unit of the table: ppm, 1/s, s or Hz.
+    """Bring a map into the unit that the table has for it.
 
     Parameters
     ----------
     key
-        ``chi``, ``r2star``, ``t2star`` or ``local_field``.
+        One of :data:`bidsqsm.rois.table.MAPS`.
     values : (nx, ny, nz) float32 array
         As read.
     path

@@ -117,6 +117,24 @@ def test_single_files_give_the_same_table_as_their_folder(derivatives, tmp_path)
     assert about['Measurement']['MapReference'] == 'none'
 
 
+def test_further_maps_are_found_beside_the_map_or_named(derivatives, arrays, tmp_path):
+    anat = derivatives / 'sub-01' / 'anat'
+    iron = write(anat / 'sub-01_ironmap.nii.gz', arrays['chi'] * 1000, Units='mg/kg')
+    write(anat / 'sub-01_run-2_gadoliniummap.nii.gz', arrays['chi'])
+    assert main(['roi', str(derivatives), '--out', str(tmp_path / 'new')]) == 0
+    rows = rows_of(tmp_path / 'new' / 'sub-01/anat/sub-01_atlas-X_dseg.tsv')
+    row = rows['left putamen']
+    assert float(row['iron_mean']) == pytest.approx(1000 * float(row['mean']), rel=1e-6)
+    assert 'gadolinium_mean' not in row
+    iron.with_name('sub-01_ironmap.json').write_text('{"Units": "mg/100g"}')
+    words = ['roi', '--chi', f'{anat}/sub-01_Chimap.nii.gz', '--iron', f'{iron}', '--labels',
+             f'{anat}/sub-01_atlas-X_dseg.nii.gz', '--mask', f'{anat}/sub-01_desc-qsm_mask.nii.gz',
+             '--out', str(tmp_path / 'x.tsv')]  # fmt: skip
+    assert main(words) == 0
+    single = rows_of(tmp_path / 'x.tsv')['label-1']
+    assert float(single['iron_mean']) == pytest.approx(10 * float(row['iron_mean']), rel=1e-6)
+
+
 def test_a_table_is_not_replaced_unless_asked_and_the_sidecar_of_the_labels_stays(derivatives):
     beside = derivatives / 'sub-01' / 'anat' / 'sub-01_atlas-X_dseg.json'
     words = ['roi', str(derivatives), '--out', str(derivatives)]

@@ -17,7 +17,7 @@ from bidsqsm.io.segmentation import load_labels
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.structures import make_label
 from bidsqsm.rois.regions import regions_of, with_unnamed
-from bidsqsm.rois.table import columns, roi_table, write_table
+from bidsqsm.rois.table import MAPS, columns, roi_table, write_table
 
 NAMES = [
     make_label(7, 'left caudate'),
@@ -135,6 +135,23 @@ def test_relaxation_that_was_not_fitted_is_no_zero(scene):
     assert np.isnan(pallidum['r2star_mean'])
     assert pallidum['n_voxels'] == 48
     assert not [name for name in table if name.startswith(('t2star', 'local_field'))]
+
+
+def test_columns_of_further_maps_are_there_where_the_map_is(scene):
+    labels, chi, _ = scene
+    iron = (1000 * chi).astype(np.float32)
+    r2prime = np.where(labels == 7, 4, 0).astype(np.float32)
+    table = measured(scene, {'iron': iron, 'r2prime': r2prime, 'chi_paramagnetic': chi.clip(0)})
+    row = row_of(table, 'left caudate')
+    inside = labels == 7
+    assert row['iron_mean'] == iron[inside].mean(dtype=float)
+    assert row['iron_min'] < 0, 'below the baseline is a value as well'
+    assert row['chi_paramagnetic_n_voxels'] == inside.sum()
+    assert row['r2prime_mean'] == 4
+    assert np.isnan(row_of(table, 'right caudate')['r2prime_mean'])
+    absent = ('t2prime', 'chi_diamagnetic', 'gadolinium')
+    assert not [name for name in table if name.startswith(absent)]
+    assert 'chi_in_range' in table
 
 
 def test_both_references_move_the_mean_and_nothing_else(scene):
@@ -273,12 +290,14 @@ def test_labels_that_were_interpolated_are_refused(dataset):
 
 def test_every_column_is_described_with_its_unit(dataset, scene):
     labels, chi, mask = scene
-    maps = dict.fromkeys(('chi', 'r2star', 't2star', 'local_field'), chi)
+    maps = dict.fromkeys(MAPS, chi)
     table = roi_table(labels, NAMES, maps, mask, SIZE)
     assert list(columns()) == list(table)
     units = {name: about.get('Units') for name, about in columns().items()}
     assert (units['robust_mean'], units['r2star_p95'], units['t2star_sd']) == ('ppm', '1/s', 's')
     assert (units['local_field_min'], units['volume'], units['name']) == ('Hz', 'mm^3', None)
+    assert (units['iron_mean'], units['gadolinium_p05']) == ('mg/kg', 'mmol/L')
+    assert (units['r2prime_sd'], units['chi_diamagnetic_max']) == ('1/s', 'ppm')
 
 
 @pytest.mark.skipif(not shutil.which('bids-validator-deno'), reason='needs the BIDS validator')
