@@ -10,6 +10,7 @@ from importlib import import_module
 COMMANDS = {
     'demo': 'bidsqsm.cli.demo',
     'fetch-templates': 'bidsqsm.cli.fetch',
+    'phantom': 'bidsqsm.cli.phantom',
     'roi': 'bidsqsm.cli.roi',
 }
 

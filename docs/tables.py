@@ -16,6 +16,7 @@ from bidsqsm.catalog import STEPS
 from bidsqsm.cli import fetch
 from bidsqsm.cli.demo import add_arguments
 from bidsqsm.cli.parser import build_parser
+from bidsqsm.cli.phantom import add_arguments as add_phantom_arguments
 from bidsqsm.cli.roi import add_arguments as add_roi_arguments
 from bidsqsm.interfaces.carrying import IN_MASKS, IN_SPACES
 from bidsqsm.io.bibliography import works
@@ -197,6 +198,13 @@ def roi_command_line() -> str:
     return _options(parser)
 
 
+def phantom_command_line() -> str:
+    """Every option of the fit to the vials of a phantom."""
+    parser = argparse.ArgumentParser(prog='bidsqsm phantom')
+    add_phantom_arguments(parser)
+    return _options(parser)
+
+
 def roi_columns() -> str:
     """Every column of the table of regions, with its unit and its meaning."""
     rows = [
@@ -346,6 +354,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     'command-line': command_line,
     'demo-command-line': demo_command_line,
     'roi-command-line': roi_command_line,
+    'phantom-command-line': phantom_command_line,
     'roi-columns': roi_columns,
     'roi-ranges': roi_ranges,
     'roi-sources': roi_sources,

@@ -14,6 +14,8 @@ from bidsqsm.catalog import STEPS
 from bidsqsm.cli import fetch
 from bidsqsm.cli.demo import add_arguments, options_from
 from bidsqsm.cli.parser import build_parser, parse_arguments
+from bidsqsm.cli.phantom import add_arguments as add_phantom_arguments
+from bidsqsm.cli.phantom import check_arguments as check_phantom_arguments
 from bidsqsm.cli.roi import add_arguments as add_roi_arguments
 from bidsqsm.cli.roi import check_arguments
 from bidsqsm.io.bibliography import works
@@ -26,7 +28,7 @@ DOCS = ROOT / 'docs'
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason='needs a source checkout')
 
 PAGES = [ROOT / 'README.md', *sorted(DOCS.rglob('*.md'))]
-BESIDE = ('demo', 'fetch-templates', 'roi')
+BESIDE = ('demo', 'fetch-templates', 'phantom', 'roi')
 METHODS = [(step, method) for step in STEPS.values() for method in step.methods]
 
 
@@ -74,11 +76,10 @@ def test_every_product_is_documented_with_its_unit(tables, key):
 
 def test_every_option_is_documented(tables):
     text = tables.command_line() + tables.demo_command_line() + tables.roi_command_line()
-    text += tables.fetch_command_line()
-    parsers = [build_parser(), *(argparse.ArgumentParser() for _ in range(3))]
-    for add, parser in zip(
-        (add_arguments, add_roi_arguments, fetch.add_arguments), parsers[1:], strict=True
-    ):
+    text += tables.fetch_command_line() + tables.phantom_command_line()
+    parsers = [build_parser(), *(argparse.ArgumentParser() for _ in range(4))]
+    commands = (add_arguments, add_roi_arguments, fetch.add_arguments, add_phantom_arguments)
+    for add, parser in zip(commands, parsers[1:], strict=True):
         add(parser)
     options = [s for p in parsers for a in p._actions for s in a.option_strings]  # noqa: SLF001
     assert [option for option in options if f'`{option}`' not in text] == []
@@ -152,6 +153,10 @@ def test_printed_commands_parse(page, elsewhere):
             parser = argparse.ArgumentParser()
             add_roi_arguments(parser)
             check_arguments(parser.parse_args(words[1:]))
+        elif words[0] == 'phantom':
+            parser = argparse.ArgumentParser()
+            add_phantom_arguments(parser)
+            check_phantom_arguments(parser.parse_args(words[1:]))
         elif words[0] == 'fetch-templates':
             parser = argparse.ArgumentParser()
             fetch.add_arguments(parser)

@@ -1,0 +1,219 @@
+"""Vials of known concentrations measured in maps, and the lines through them."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.headers import check_grids, read_header
+from bidsqsm.io.nifti import load_volume
+from bidsqsm.io.segmentation import load_labels
+from bidsqsm.qsm.concentration.vials import FEWEST, Line, core_of, line_through
+from bidsqsm.qsm.grid import Grid, Labels, Mask, Triple, Volume
+from bidsqsm.rois.statistics import summary
+from bidsqsm.rois.table import MAPS
+from bidsqsm.rois.units import as_bids_has_it
+
+#: Maps that are held against concentrations
+AGAINST = ('chi', 'r2star')
+_SHOWN = ('mean', 'sd', 'median', 'p05', 'p95')
+
+
+@dataclass(frozen=True)
+class Vial:
+    """A label of the image and what is in it, in the user's unit."""
+
+    index: int
+    concentration: float
+    name: str
+
+
+@dataclass(frozen=True)
+class VialFiles:
+    """What there is of a phantom: images on one grid, and the table of its vials.
+
+    Parameters
+    ----------
+    chi, r2star
+        Maps; see :mod:`bidsqsm.rois.units` for their units.
+    labels
+        Label image.
+    vials
+        Table with the columns index, concentration and, by choice, name.
+    mask
+        Voxels that have a susceptibility; where it is missing, those that are not zero.
+    units
+        Of chi, ppm or ppb; where it is empty, the sidecar tells.
+
+    """
+
+    chi: Path
+    labels: Path
+    vials: Path
+    r2star: Path | None = None
+    mask: Path | None = None
+    units: str = ''
+
+    @property
+    def images(self) -> dict[str, Path]:
+        """Those that are there and lie on the grid."""
+        keys = ('chi', 'labels', 'mask', 'r2star')
+        return {key: path for key in keys if (path := getattr(self, key)) is not None}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A row for each vial, the line of each map, and what was converted on the way."""
+
+    table: pd.DataFrame
+    lines: Mapping[str, Line]
+    notes: Sequence[str]
+
+
+def read_vials(tsv: Path) -> tuple[Vial, ...]:
+    """Read the table of concentrations.
+
+    Raises
+    ------
+    DatasetError
+        Where columns, numbers or enough vials are missing.
+
+    """
+    try:
+        with tsv.open(newline='', encoding='utf-8-sig') as stream:
+            rows = list(csv.DictReader(stream, delimiter='\t'))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f'{tsv} cannot be read ({error}), expected a table of vials') from error
+    have = [*rows[0]] if rows else []
+    if not {'index', 'concentration'} <= {*have}:
+        raise DatasetError(
+            f'{tsv} has {", ".join(map(str, have)) or "no rows"}, expected at least the columns index '
+            'and concentration, parted by tabs: write them into its first line'
+        )
+    found = [_vial(row, f'{tsv}, line {number}') for number, row in enumerate(rows, start=2)]
+    indices = [vial.index for vial in found]
+    if twice := sorted({index for index in indices if indices.count(index) > 1}):
+        raise DatasetError(
+            f'{tsv} has index {twice[0]} more than once, expected every vial once: remove a row'
+        )
+    different = {vial.concentration for vial in found}
+    if len(found) < FEWEST or len(different) < 2:
+        raise DatasetError(
+            f'{tsv} has {len(found)} vials of {len(different)} concentrations, expected {FEWEST} '
+            'vials or more that are not all alike: add vials'
+        )
+    return tuple(found)
+
+
+def _vial(row: Mapping[str, str | None], where: str) -> Vial:
+    index, text = (f'{row[key] or ""}'.strip() for key in ('index', 'concentration'))
+    if not re.fullmatch(r'\d+(\.0*)?', index) or not int(float(index)):
+        raise DatasetError(
+            f'{where}: the index is {index!r}, expected a whole number above 0: mend it'
+        )
+    try:
+        concentration = float(text)
+    except ValueError:
+        concentration = math.nan
+    if not math.isfinite(concentration):
+        raise DatasetError(f'{where}: the concentration is {text!r}, expected a number: mend it')
+    label = int(float(index))
+    return Vial(label, concentration, f'{row.get("name") or ""}'.strip() or f'vial-{label}')
+
+
+def calibrate(files: VialFiles, *, rim: float = 0.0) -> Calibration:
+    """Measure the vials of a phantom and draw a line through them.
+
+    Parameters
+    ----------
+    files
+        Maps, labels and concentrations.
+    rim
+        In mm: voxels this near to the wall of a vial are left out.
+
+    Raises
+    ------
+    DatasetError
+        Where files are damaged or on different grids, or a vial cannot be measured.
+
+    """
+    vials = read_vials(files.vials)
+    headers = [read_header(path, thin=True) for path in files.images.values()]
+    for header in headers:
+        if header.extra:
+            raise DatasetError(
+                f'{header.path} has axes {header.extra} beyond the third, expected one volume: '
+                'split the file'
+            )
+    check_grids(headers)
+    size = Grid.from_affine(headers[0].shape, headers[0].affine).voxel_size
+    labels, _ = load_labels(files.labels)
+    maps, notes = _maps(files)
+    known = np.isfinite(maps['chi'])
+    known &= maps['chi'] != 0 if files.mask is None else load_volume(files.mask)[0] > 0.5
+    cores = {vial: _core(files, labels, vial, size, rim) for vial in vials}
+    table = pd.DataFrame([_row(files, vial, cores[vial], maps, known) for vial in vials])
+    lines = {}
+    for key in maps:
+        lines[key] = line_through(table['concentration'], table[f'{key}_mean'])
+        table[f'{key}_residual'] = table[f'{key}_mean'] - lines[key].at(table['concentration'])
+    return Calibration(table, lines, notes)
+
+
+def _maps(files: VialFiles) -> tuple[dict[str, Volume], list[str]]:
+    maps, notes = {}, []
+    for key in AGAINST:
+        if path := getattr(files, key):
+            units = files.units if key == 'chi' else ''
+            maps[key], said = as_bids_has_it(key, load_volume(path)[0], path, files.chi, units)
+            notes += said
+    return maps, notes
+
+
+def _core(files: VialFiles, labels: Labels, vial: Vial, size: Triple, rim: float) -> Mask:
+    core = core_of(labels, vial.index, size, rim)
+    if not core.any():
+        if (labels == vial.index).any():
+            raise DatasetError(
+                f'{files.labels} has no voxel of label {vial.index} ({vial.name}) more than {rim:g} mm '
+                'from its wall, expected some of every vial: give a smaller --rim'
+            )
+        raise DatasetError(
+            f'{files.labels} has no voxel of label {vial.index} ({vial.name}), expected every vial of '
+            f'{files.vials.name}: label it, or remove its row'
+        )
+    return core
+
+
+def _row(
+    files: VialFiles, vial: Vial, core: Mask, maps: Mapping[str, Volume], known: Mask
+) -> dict[str, object]:
+    row: dict[str, object] = {
+        'index': vial.index,
+        'name': vial.name,
+        'concentration': vial.concentration,
+    }
+    for key, values in maps.items():
+        inside: npt.NDArray[np.floating] = values[core & known]
+        inside = inside[np.isfinite(inside) & (inside > 0 if MAPS[key].positive else True)]
+        if not inside.size:
+            raise DatasetError(
+                f'{getattr(files, key)} has no value in label {vial.index} ({vial.name}), expected '
+                f'{MAPS[key].title} in every vial: look at mask and labels, or remove its row'
+            )
+        found = summary(inside)
+        row[f'{key}_n_voxels'] = inside.size
+        row |= {f'{key}_{name}': found[name] for name in _SHOWN}
+    return row
+
+
+__all__ = ['AGAINST', 'Calibration', 'Vial', 'VialFiles', 'calibrate', 'read_vials']
