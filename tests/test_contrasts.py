@@ -6,12 +6,14 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+import SimpleITK
 from scipy import ndimage
 from templates import AFFINE, MASSP20, SHAPE, ball, brain, labels
 
 from bidsqsm.interfaces.contrasts import RegisterContrasts
 from bidsqsm.interfaces.registration import failed
 from bidsqsm.io.nifti import save_volume
+from bidsqsm.qsm.registration.itk import affine_transform
 from bidsqsm.qsm.structures import make_label
 from bidsqsm.rois.drawn import drawn_chi, typical_chi
 from bidsqsm.rois.literature import RANGES
@@ -44,14 +46,18 @@ def files(tmp_path, atlas):
         'r2star': 30 * ball((0, -17, -6), 40).astype(np.float32),
         'elsewhere': ball((30, -17, 30), 12).astype(np.float32),
     }
-    return {k: str(save_volume(v, AFFINE, tmp_path / f'{k}.nii')) for k, v in volumes.items()}
+    paths = {k: str(save_volume(v, AFFINE, tmp_path / f'{k}.nii')) for k, v in volumes.items()}
+    for name in ('forward', 'backward'):
+        paths[name] = str(tmp_path / f'{name}.txt')
+        SimpleITK.WriteTransform(affine_transform(np.eye(4)), paths[name])
+    return paths
 
 
 def register(files, atlas, folder, first=None, **more):
     """Run the step; the transforms of the magnitude alone are any files."""
     given = {
-        'first_forward': [files['head']],
-        'first_backward': [files['mask']],
+        'first_forward': [files['forward']],
+        'first_backward': [files['backward']],
         'first_facts': [first or {'overlap': 0.9, 'warnings': []}],
         'chi': files['chi'],
         'qsm_mask': files['mask'],
@@ -79,6 +85,7 @@ def test_labels_draw_the_susceptibility_of_their_structures(atlas):
 
 def test_the_maps_stand_beside_the_magnitude(files, atlas, tmp_path):
     alone = register(files, atlas, tmp_path / 'one')
+    assert alone.facts.get('warnings') == []
     assert alone.facts['contrasts'] == ['magnitude', 'chi']
     more = register(
         files, atlas, tmp_path / 'two', r2star=files['r2star'], template_r2star=files['r2star']
@@ -95,8 +102,8 @@ def test_the_map_of_the_template_goes_before_its_labels(files, atlas, tmp_path):
         in_file=files['head'], in_mask=files['mask'], template=files['head'],
         template_mask=files['mask'], template_name='T', method=QUICK, chi=files['chi'],
         qsm_mask=files['mask'], template_chi=files['elsewhere'], labels=[files['labels']],
-        names=[[asdict(label) for label in atlas[1]]], first_forward=[files['head']],
-        first_backward=[files['mask']], first_facts=[{}],
+        names=[[asdict(label) for label in atlas[1]]], first_forward=[files['forward']],
+        first_backward=[files['backward']], first_facts=[{}],
     )  # fmt: skip
     head, template = step._heads()  # noqa: SLF001, what the program is given
     np.testing.assert_allclose(template.further[0], ball((30, -17, 30), 12), atol=1e-4)
@@ -107,7 +114,7 @@ def test_the_map_of_the_template_goes_before_its_labels(files, atlas, tmp_path):
 def test_a_failure_before_stays_one(files, atlas, tmp_path):
     out = register(files, atlas, tmp_path / 'x', first=failed('the head was lost'))
     assert out.facts['failed'] == 'the head was lost'
-    assert (out.forward, out.backward) == (files['head'], files['mask'])
+    assert (out.forward, out.backward) == (files['forward'], files['backward'])
 
 
 def test_where_more_contrasts_fail_the_magnitude_alone_stands(files, atlas, tmp_path, monkeypatch):
@@ -120,4 +127,4 @@ def test_where_more_contrasts_fail_the_magnitude_alone_stands(files, atlas, tmp_
     assert out.facts['contrasts'] == ['magnitude']
     assert out.facts['overlap'] == 0.9
     assert 'by the magnitude alone stands' in out.facts['warnings'][0]
-    assert (out.forward, out.backward) == (files['head'], files['mask'])
+    assert (out.forward, out.backward) == (files['forward'], files['backward'])

@@ -28,8 +28,9 @@ from bidsqsm.qsm.grid import Mask
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.brain import brain_mask
 from bidsqsm.qsm.metrics import dice
+from bidsqsm.qsm.registration.alignment import Alignment, likeness
 from bidsqsm.qsm.registration.contrast import coarser, normalised, sampled, without_bias
-from bidsqsm.qsm.registration.greedy import FOLDED, Alignment, likeness
+from bidsqsm.qsm.registration.greedy import FOLDED
 from bidsqsm.qsm.registration.head import Head, shape_of
 from bidsqsm.qsm.registration.inverse import inverted
 from bidsqsm.qsm.registration.itk import affine_transform, carry_mask
@@ -174,9 +175,13 @@ class RegisterTemplate(StepInterface):
             raise ValueError(f'no brain was found in {self.inputs.in_file}')
         register, num_threads = self.choice('registration'), self.inputs.num_threads
         with threads(num_threads):
-            found = register(head, template, num_threads=num_threads)
+            found = register(head, template, *self._start(), num_threads=num_threads)
         self._results['facts'] = verdict(found, head, template, name)
         keep(self._results, runtime, found.to_head, found.to_template, '.h5')
+
+    def _start(self) -> tuple[Alignment, ...]:
+        """An earlier registration to go on from, if there is one."""
+        return ()
 
     def _heads(self) -> tuple[Head, Head]:
         image, affine = volume(self.inputs.in_file), affine_of(self.inputs.in_file)

@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.registration.head import Head, shape_of
-from bidsqsm.qsm.registration.itk import affine_transform, chain, resample, to_array
+from bidsqsm.qsm.registration.alignment import Alignment
+from bidsqsm.qsm.registration.head import Head
+from bidsqsm.qsm.registration.itk import affine_transform
 from bidsqsm.qsm.registration.program import SEED, execute
-from bidsqsm.qsm.registration.start import COARSE, alike, find_affine
+from bidsqsm.qsm.registration.start import find_affine
+from bidsqsm.qsm.registration.task import fresh, onward
 
 STIFFER = (1.0, 1.5, 2.25)  # times the smoothing that was asked for
 FOLDED = 1e-3  # share of the brain that may be folded
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """Where each place of a template lies in a head.
-
-    Attributes
-    ----------
-    to_head, to_template
-        ITK transforms of points: from the template's world to the head's, and back. The first
-        resamples the head's images onto the template's grid.
-    jacobian
-        Lowest and highest volume change of the diffeomorphic part within the template's brain.
-    folded
-        Share of the template's brain where that change is not positive.
-    smoothing
-        Of each step and of the whole deformation, in mm, as it was in the end.
-
-    """
-
-    to_head: Any
-    to_template: Any
-    jacobian: tuple[float, float] = (1.0, 1.0)
-    folded: float = 0.0
-    smoothing: tuple[float, float] | None = None
 
 
 def affine(head: Head, template: Head, *, num_threads: int = 1) -> Alignment:
@@ -76,6 +52,7 @@ def affine(head: Head, template: Head, *, num_threads: int = 1) -> Alignment:
 def greedy(
     head: Head,
     template: Head,
+    start: Alignment | None = None,
     *,
     num_threads: int = 1,
     resolution: Annotated[float, Between(0.4, 8)] = 2.0,
@@ -93,6 +70,8 @@ def greedy(
     ----------
     head, template
         Brains of like contrast, evenly bright [tustison2010]_; the head may be a slab.
+    start
+        An earlier registration to go on from, in place of an affine one.
     num_threads
         Threads of the diffeomorphic part; the result does not depend on them.
     resolution
@@ -119,54 +98,34 @@ def greedy(
        doi:10.1016/j.jalz.2016.06.205
 
     """
-    import SimpleITK
-
-    start = find_affine(head, template)
-    near = head.around(template, start.matrix).moved(start.first)
-    # a template of a brain alone stays so, one of a head keeps the rim of the brain as well
     wide = template.around(template, np.eye(4))
-    fixed, moving = wide.at(resolution), near.at(resolution)
-    brain = template.at(resolution).mask
+    # a template of a brain alone stays so, one of a head keeps the rim of the brain as well
+    fixed, brain = wide.at(resolution), template.at(resolution).mask
+    task = (
+        fresh(head, template, fixed, resolution, radius)
+        if start is None
+        else onward(start, head, template, fixed, resolution, radius)
+    )
     for stiffer in STIFFER:
         execute(
-            start.program,
+            task.program,
             fixed,
-            moving,
+            task.moving,
             brain,
-            f'-it affine -m NCC {radius}x{radius}x{radius} -n 60x40x15 '
+            f'{task.options} -m NCC {radius}x{radius}x{radius} '
             f'-s {stiffer * update_smoothing}mm {stiffer * warp_smoothing}mm '
             f'-o warp -oinv inverse -wp 0 -threads {num_threads} -seed {SEED}',
             weight=contrast_weight,
-            margin=radius,
+            seen=task.seen,
             warp=None,
             inverse=None,
         )
-        change = SimpleITK.DisplacementFieldJacobianDeterminant(start.program['warp'])
-        jacobian = to_array(change)[brain]
-        if np.mean(jacobian <= 0) <= FOLDED:
+        change = task.volume_change(brain)
+        if np.mean(change <= 0) <= FOLDED:
             break
-    warp, inverse = (_field(start.program[name]) for name in ('warp', 'inverse'))
     return Alignment(
-        chain([warp, affine_transform(start.matrix)]),
-        chain([affine_transform(np.linalg.inv(start.matrix)), inverse]),
-        (round(float(jacobian.min()), 3), round(float(jacobian.max()), 3)),
-        round(float(np.mean(jacobian <= 0)), 6),
+        *task.found(),
+        (round(float(change.min()), 3), round(float(change.max()), 3)),
+        round(float(np.mean(change <= 0)), 6),
         (stiffer * update_smoothing, stiffer * warp_smoothing),
     )
-
-
-def _field(image: Any) -> Any:
-    import SimpleITK
-
-    return SimpleITK.DisplacementFieldTransform(SimpleITK.Cast(image, SimpleITK.sitkVectorFloat64))
-
-
-def likeness(found: Alignment, head: Head, template: Head) -> float:
-    """Correlation of a registered head with a template within its brain, where the head has it."""
-    fixed, moving = template.at(COARSE), head.at(COARSE)
-    shape, onto = shape_of(fixed.image), fixed.affine
-    there = resample(moving.image, moving.affine, found.to_head, shape, onto)
-    both = fixed.mask & (there > 0)
-    if both.sum() < 100:
-        return 0.0
-    return alike(fixed.image[both], there[both])

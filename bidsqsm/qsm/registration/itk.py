@@ -68,6 +68,7 @@ def chain(transforms: Sequence[Any]) -> Any:
     whole = SimpleITK.CompositeTransform(3)
     for transform in reversed(transforms):  # ITK applies the last one first
         whole.AddTransform(transform)
+    whole.FlattenTransform()  # or no file could hold it
     return whole
 
 

@@ -23,7 +23,7 @@ def execute(
     options: str,
     *,
     weight: float = 0.0,
-    margin: int = 0,
+    seen: Volume | None = None,
     **made: None,
 ) -> None:
     """Run greedy, led by what lies in a mask of the fixed head.
@@ -40,8 +40,8 @@ def execute(
         Of the command line, besides images, masks and how much is said.
     weight
         Of every pair of further images beside the first; 0 leaves them out.
-    margin
-        How far (voxels) from the faces of the moving head nothing leads.
+    seen
+        On the grid of the moving head, 0 where nothing leads; everything does if left out.
     **made
         Names of what is to be left in the program, each with None.
 
@@ -58,22 +58,25 @@ def execute(
         'fixed': to_image(fixed.image, fixed.affine),
         'moving': to_image(moving.image, moving.affine),
         'around': to_image(around.astype(np.float32), fixed.affine),
-        'seen': to_image(seen(moving.image.shape, margin), moving.affine),
     }
+    if seen is not None:
+        images['seen'] = to_image(seen, moving.affine)
+        options = f'-mm seen {options}'
+
     pairs = '-i fixed moving'
     further = zip(fixed.further, moving.further, strict=True) if weight else ()
     for number, (one, other) in enumerate(further, start=1):
         images[f'fixed{number}'] = to_image(one, fixed.affine)
         images[f'moving{number}'] = to_image(other, moving.affine)
         pairs += f' -w {weight} -i fixed{number} moving{number}'
-    command = f'{pairs} -gm around -mm seen {options} -V 0'
+    command = f'{pairs} -gm around {options} -V 0'
     try:
         program.execute(command, out=said, err=said, **images, **made)
     except Exception as error:
         raise RuntimeError(f'greedy: {error} {said.getvalue()}'.strip()) from error
 
 
-def seen(shape: tuple[int, ...], margin: int) -> Volume:
+def field_of_view(shape: tuple[int, ...], margin: int) -> Volume:
     """1 where a neighbourhood lies in the field of view, 0 near its faces: they are no edges."""
     inner: Volume = np.zeros(shape, np.float32)
     inner[tuple(slice(m, n - m) for n in shape for m in [min(margin, n // 8)])] = 1
