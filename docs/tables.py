@@ -21,6 +21,7 @@ from bidsqsm.cli.roi import add_arguments as add_roi_arguments
 from bidsqsm.interfaces.carrying import IN_MASKS, IN_SPACES
 from bidsqsm.io.bibliography import works
 from bidsqsm.io.extras import Extra
+from bidsqsm.io.groups import DEFAULT_GROUPS, GROUPS
 from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS, image_path
 from bidsqsm.methods import Method, Parameter, Step, as_text
 from bidsqsm.qsm.bounds import From, OneOf, Readable
@@ -128,6 +129,20 @@ def _allowed(parameter: Parameter) -> str:
 def _reference(work: Any) -> str:
     link = f' [doi:{work.doi}](https://doi.org/{work.doi})' if work.doi else ''
     return plain(work.printed()) + link
+
+
+def groups() -> str:
+    """What ``--products`` chooses between."""
+    rows = [
+        (
+            f'`{name}`',
+            plain(group.title),
+            f'`--{STEPS[group.step].option}`' if group.step else '',
+            'yes' if name in DEFAULT_GROUPS else 'no',
+        )
+        for name, group in GROUPS.items()
+    ]
+    return table(('name', 'what', 'how, by', 'made by default'), rows)
 
 
 def outputs() -> str:
@@ -349,6 +364,7 @@ def plain(text: str) -> str:
 GENERATORS: Mapping[str, Callable[[], str]] = {
     'defaults': defaults,
     'methods': methods,
+    'groups': groups,
     'outputs': outputs,
     'anatomy-outputs': anatomy_outputs,
     'command-line': command_line,
