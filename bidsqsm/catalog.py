@@ -67,6 +67,9 @@ from bidsqsm.qsm.relaxometry.nlls import nlls
 from bidsqsm.qsm.segmentation.border import border
 from bidsqsm.qsm.segmentation.none import none as labels_as_they_are
 from bidsqsm.qsm.segmentation.trim import trim
+from bidsqsm.qsm.swi.chi_mask import chi_mask
+from bidsqsm.qsm.swi.clear import clear
+from bidsqsm.qsm.swi.phase_mask import phase_mask
 from bidsqsm.qsm.unwrap.best_path import best_path
 from bidsqsm.qsm.unwrap.laplacian import laplacian
 from bidsqsm.qsm.unwrap.romeo import romeo
@@ -263,6 +266,30 @@ CONCENTRATION = Step(
     ),
 )
 
+SWI = Step(
+    'swi',
+    takes='magnitude, phase in rad',
+    gives='susceptibility-weighted images of either sign and their projections',
+    default='phase-mask',
+    methods=(Method('phase-mask', phase_mask, cite=('haacke2004', 'posse1999')),),
+)
+
+CLEAR_SWI = Step(
+    'clear_swi',
+    takes='magnitude, unwrapped phase in rad',
+    gives='CLEAR-SWI and its projection',
+    default='clear',
+    methods=(Method('clear', clear, cite=('eckstein2021', 'tustison2010')),),
+)
+
+TRUE_SWI = Step(
+    'true_swi',
+    takes='magnitude, susceptibility in ppm',
+    gives='true SWI and its projection',
+    default='chi-mask',
+    methods=(Method('chi-mask', chi_mask, cite=('liu2014', 'posse1999')),),
+)
+
 ROI_REFINE = Step(
     'roi_refine',
     takes='regions of an atlas, susceptibility in ppm, R2* in 1/s',
@@ -294,6 +321,9 @@ STEPS = {
             REFERENCE,
         ),
         CONCENTRATION,
+        SWI,
+        CLEAR_SWI,
+        TRUE_SWI,
         ROI_REFINE,
     )
 }

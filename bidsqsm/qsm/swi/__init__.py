@@ -1,0 +1,1 @@
+"""Susceptibility-weighted images: magnitudes that phase or susceptibility darkens."""
