@@ -43,6 +43,16 @@ LINKS = (
     ('reference_wf.chi', 'concentration_wf.chi'),
     ('onestep_wf.mask', 'concentration_wf.mask'),
     ('dipole_wf.mask', 'concentration_wf.mask'),
+    ('phase_wf.magnitude', 'swi_wf.magnitude'),
+    ('phase_wf.phase', 'swi_wf.map'),
+    ('sign_wf.facts', 'swi_wf.sign'),
+    ('masking_wf.brain_mask', 'swi_wf.mask'),
+    ('phase_wf.magnitude', 'clear_swi_wf.magnitude'),
+    ('sign_wf.unwrapped', 'clear_swi_wf.map'),
+    ('masking_wf.brain_mask', 'clear_swi_wf.mask'),
+    ('phase_wf.magnitude', 'true_swi_wf.magnitude'),
+    ('reference_wf.chi', 'true_swi_wf.map'),
+    ('masking_wf.brain_mask', 'true_swi_wf.mask'),
 )
 
 #: Where every product comes from, in the order in which a run makes them.
@@ -73,6 +83,14 @@ PRODUCTS: Mapping[str, str] = {
     'reference_mask': 'reference_wf.region',
     'iron': 'concentration_wf.iron',
     'gadolinium': 'concentration_wf.gadolinium',
+    'swi': 'swi_wf.swi',
+    'swi_diamagnetic': 'swi_wf.swi_diamagnetic',
+    'minip': 'swi_wf.minip',
+    'minip_diamagnetic': 'swi_wf.minip_diamagnetic',
+    'clear_swi': 'clear_swi_wf.clear_swi',
+    'clear_minip': 'clear_swi_wf.clear_minip',
+    'true_swi': 'true_swi_wf.true_swi',
+    'true_minip': 'true_swi_wf.true_minip',
 }
 
 #: Where these come from in a run without a step for the background.
@@ -104,5 +122,8 @@ FACTS: Mapping[str, str] = {
     'joint': 'joint_wf.facts',
     'reference': 'reference_wf.facts',
     'concentration': 'concentration_wf.facts',
+    'swi': 'swi_wf.facts',
+    'clear_swi': 'clear_swi_wf.facts',
+    'true_swi': 'true_swi_wf.facts',
     'alignment': 'alignment_wf.summary',
 }

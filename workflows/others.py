@@ -16,6 +16,7 @@ from bidsqsm.io.inputs import GreRun
 from bidsqsm.methods import Choice
 from bidsqsm.workflows.concentration import init_concentration_wf
 from bidsqsm.workflows.relaxometry import init_relaxometry_wf
+from bidsqsm.workflows.swi import init_swi_wf
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,17 @@ def _relaxometry(
     )
 
 
+def _weighted(
+    step: str,
+) -> Callable[[GreRun, Mapping[str, Choice], Mapping[str, Any]], Workflow]:
+    def build(
+        run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
+    ) -> Workflow:
+        return init_swi_wf(method=choices[step], echo_times=run.echo_times, **resources)
+
+    return build
+
+
 def _one_echo(run: GreRun) -> str:
     return f'{run.name} has one echo, which shows no decay' if run.n_echoes == 1 else ''
 
@@ -65,6 +77,9 @@ def _nothing(_run: GreRun) -> str:
 OTHERS: Mapping[str, Other] = {
     'r2star': Other(_relaxometry, _one_echo),
     'concentration': Other(_concentration, _nothing),
+    'swi': Other(_weighted('swi'), _nothing),
+    'clear-swi': Other(_weighted('clear_swi'), _nothing),
+    'true-swi': Other(_weighted('true_swi'), _nothing),
 }
 
 

@@ -32,6 +32,9 @@ _STEPS = {
     'gradient_correction': 'Dephasing across a voxel, where R2* was fitted',
     'relaxometry': 'The relaxation rate R2* was fitted',
     'concentration': 'Concentrations were estimated from susceptibility',
+    'swi': 'The magnitude was weighted by its phase',
+    'clear_swi': 'The magnitude was weighted by its unwrapped phase',
+    'true_swi': 'The magnitude was weighted by its susceptibility',
     'roi_refine': 'The borders of the regions of the atlas were settled',
 }
 

@@ -39,6 +39,9 @@ GROUPS: Mapping[str, Group] = {
     'concentration': Group(
         'iron, or a contrast agent, from susceptibility', ('concentration_wf',), 'concentration'
     ),
+    'swi': Group('susceptibility-weighted images, either sign', ('swi_wf',), 'swi'),
+    'clear-swi': Group('CLEAR-SWI', ('clear_swi_wf',), 'clear_swi'),
+    'true-swi': Group('true SWI, from the susceptibility', ('true_swi_wf',), 'true_swi'),
 }
 DEFAULT_GROUPS = ('qsm', 'r2star')
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from bidsqsm.io.names import in_order, join
@@ -58,6 +58,22 @@ class Product:
         return 'uint8' if self.mask_type else 'float32'
 
 
+def _weighted(
+    keys: tuple[str, str], desc: str, steps: tuple[str, ...], about: str
+) -> dict[str, Product]:
+    """A susceptibility-weighted image and its minimum over a slab."""
+    image = Product(
+        folder='anat',
+        suffix='swi',
+        desc=desc,
+        units='arbitrary',
+        steps=steps,
+        description=f'Susceptibility-weighted image: {about}',
+    )
+    lowest = f'Minimum over a slab about every slice of the susceptibility-weighted image: {about}'
+    return {keys[0]: image, keys[1]: replace(image, suffix='minIP', description=lowest)}
+
+
 PRODUCTS: Mapping[str, Product] = {
     'chi': Product(
         folder='anat',
@@ -105,6 +121,31 @@ PRODUCTS: Mapping[str, Product] = {
         steps=DECAY_STEPS,
         description='Number of echoes that R2* was fitted to, from the first on; 0 where none could '
         'be fitted.',
+    ),
+    **_weighted(
+        ('swi', 'minip'),
+        '',
+        ('coil', 'phase', 'mask', 'swi'),
+        'magnitude, dark where the high-pass filtered phase shows a stronger field (veins, iron).',
+    ),
+    **_weighted(
+        ('swi_diamagnetic', 'minip_diamagnetic'),
+        'diamagnetic',
+        ('coil', 'phase', 'mask', 'swi'),
+        'magnitude, dark where the high-pass filtered phase shows a weaker field (calcification).',
+    ),
+    **_weighted(
+        ('clear_swi', 'clear_minip'),
+        'clear',
+        ('coil', 'phase', 'unwrap', 'mask', 'clear_swi'),
+        'evenly bright magnitude, dark where the unwrapped phase of all echoes shows a stronger '
+        'field.',
+    ),
+    **_weighted(
+        ('true_swi', 'true_minip'),
+        'true',
+        (*CHI_STEPS, 'true_swi'),
+        'magnitude, dark where the susceptibility is high.',
     ),
     'total_field': Product(
         folder='fmap',

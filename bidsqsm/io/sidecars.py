@@ -54,6 +54,9 @@ CHAIN = (
     'gradient_correction',
     'relaxometry',
     'concentration',
+    'swi',
+    'clear_swi',
+    'true_swi',
     'alignment',
     'roi_refine',
 )

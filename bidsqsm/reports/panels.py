@@ -14,6 +14,7 @@ from bidsqsm.reports.anatomy import draw_regions
 from bidsqsm.reports.drawings import CHI, LOCAL
 from bidsqsm.reports.scene import Scene
 from bidsqsm.reports.values import draw_values
+from bidsqsm.reports.weighted import weighted
 
 LOGGER = logging.getLogger(__name__)
 
@@ -206,6 +207,34 @@ _KINDS: Mapping[str, _Kind] = {
         'after an injection; veins, bleeds, myelin and calcium have no iron or agent of that amount.',
         'Concentration of iron or gadolinium in three planes of',
         drawings.concentration,
+    ),
+    'swi': _Kind(
+        ('swi',),
+        'swi',
+        'Susceptibility-weighted images',
+        'Left to right: image and minimum over a slab for a stronger field (veins and bleeds dark), '
+        'then both for a weaker one (calcification dark). Patches above sinuses and ear canals are '
+        'wraps that the filter left.',
+        'Susceptibility-weighted images of either sign, axial, of',
+        weighted('swi', 'minip', 'swi_diamagnetic', 'minip_diamagnetic'),
+    ),
+    'clear_swi': _Kind(
+        ('clear_swi',),
+        'swi',
+        'CLEAR-SWI',
+        'Image and minimum over a slab. Evenly bright from front to back; veins are dark, and remain '
+        'so near sinuses and ear canals.',
+        'CLEAR-SWI and its projection, axial, of',
+        weighted('clear_swi', 'clear_minip'),
+    ),
+    'true_swi': _Kind(
+        ('true_swi',),
+        'swi',
+        'True SWI',
+        'Image and minimum over a slab. Veins are dark whichever way they run; streaks come from '
+        'the susceptibility map.',
+        'True SWI and its projection, axial, of',
+        weighted('true_swi', 'true_minip'),
     ),
     'reliability': _Kind(
         ('noise', 'residual'),

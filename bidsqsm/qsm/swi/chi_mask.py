@@ -105,6 +105,7 @@ def chi_mask(
         )
     sizes = checked(magnitude, mask, echo_times)
     total = combination(echo_times, echoes, echo_time, t2star).of(sizes)
-    shade = np.clip((high - np.nan_to_num(chi)) / np.float32(high - low), 0, 1) ** power
+    fall = (high - np.nan_to_num(chi, posinf=0, neginf=0)) / np.float32(high - low)
+    shade = np.clip(fall, 0, 1) ** power
     image = (total * brightness(total, mask, grid, even=even) * shade).astype(np.float32)
     return ChiWeighted(image, minimum_projection(image, mask, grid, slab))

@@ -112,7 +112,7 @@ def _mean_field(sizes: Volume, phase: Volume, weight: Volume) -> Volume:
     """Phase per time in rad/s, its echoes weighted by magnitude and time."""
     field = np.zeros_like(weight)
     for size, angle in zip(sizes, phase, strict=True):
-        field += size * np.nan_to_num(angle)
+        field += size * np.nan_to_num(angle, posinf=0, neginf=0)
     return np.divide(field, weight, out=np.zeros_like(weight), where=weight > 0)
 
 
@@ -122,7 +122,8 @@ def _high_pass(field: Volume, weight: Volume, grid: Grid, sigma: float) -> Volum
     widths[slice_axis(grid)] = 0.0
     around = ndimage.gaussian_filter(field * weight, widths, mode='constant', truncate=TRUNCATE)
     share = ndimage.gaussian_filter(weight, widths, mode='constant', truncate=TRUNCATE)
-    return field - np.divide(around, share, out=np.zeros_like(field), where=share > 0)
+    local: Volume = field - np.divide(around, share, out=np.zeros_like(field), where=share > 0)
+    return local
 
 
 def _soft_mask(local: Volume, known: Mask, strength: float) -> Volume:

@@ -112,7 +112,7 @@ def phase_mask(
     images = np.zeros((3, *mask.shape), np.float32)  # magnitude, either sign
     for weight, size, angle in zip(weights, sizes, phase, strict=True):
         if weight > 0:
-            signal = size * np.exp(1j * np.nan_to_num(angle))
+            signal = size * np.exp(1j * np.nan_to_num(angle, posinf=0, neginf=0))
             smooth = low_pass(signal, grid, filter_size, window)
             shade_echo(signal, smooth, mask, weight, squared, power, images)
     if squared:
