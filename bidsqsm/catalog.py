@@ -56,6 +56,7 @@ from bidsqsm.qsm.onestep.sstgv import sstgv
 from bidsqsm.qsm.onestep.sstv import sstv
 from bidsqsm.qsm.onestep.tfi import tfi
 from bidsqsm.qsm.onestep.tgv import tgv
+from bidsqsm.qsm.oxygenation.susceptometry import susceptometry
 from bidsqsm.qsm.reference.csf import csf
 from bidsqsm.qsm.reference.none import none
 from bidsqsm.qsm.reference.whole_brain import whole_brain
@@ -290,6 +291,20 @@ TRUE_SWI = Step(
     methods=(Method('chi-mask', chi_mask, cite=('liu2014', 'posse1999')),),
 )
 
+OXYGENATION = Step(
+    'oxygenation',
+    takes='susceptibility in ppm, R2* in 1/s',
+    gives='veins, their venous oxygen saturation and oxygen extraction fraction',
+    default='susceptometry',
+    methods=(
+        Method(
+            'susceptometry',
+            susceptometry,
+            cite=('haacke2010', 'fan2014', 'frangi1998', 'ward2017', 'spees2001', 'jain2012'),
+        ),
+    ),
+)
+
 ROI_REFINE = Step(
     'roi_refine',
     takes='regions of an atlas, susceptibility in ppm, R2* in 1/s',
@@ -324,6 +339,7 @@ STEPS = {
         SWI,
         CLEAR_SWI,
         TRUE_SWI,
+        OXYGENATION,
         ROI_REFINE,
     )
 }

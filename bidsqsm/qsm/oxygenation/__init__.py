@@ -1,0 +1,1 @@
+"""Oxygen saturation of venous blood from the susceptibility of large veins."""
