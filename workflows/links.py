@@ -53,6 +53,10 @@ LINKS = (
     ('phase_wf.magnitude', 'true_swi_wf.magnitude'),
     ('reference_wf.chi', 'true_swi_wf.map'),
     ('masking_wf.brain_mask', 'true_swi_wf.mask'),
+    ('reference_wf.chi', 'oxygenation_wf.chi'),
+    ('onestep_wf.mask', 'oxygenation_wf.mask'),
+    ('dipole_wf.mask', 'oxygenation_wf.mask'),
+    ('relaxometry_wf.r2star', 'oxygenation_wf.r2star'),
 )
 
 #: Where every product comes from, in the order in which a run makes them.
@@ -91,6 +95,7 @@ PRODUCTS: Mapping[str, str] = {
     'clear_minip': 'clear_swi_wf.clear_minip',
     'true_swi': 'true_swi_wf.true_swi',
     'true_minip': 'true_swi_wf.true_minip',
+    'vein_mask': 'oxygenation_wf.veins',
 }
 
 #: Where these come from in a run without a step for the background.
@@ -126,4 +131,5 @@ FACTS: Mapping[str, str] = {
     'clear_swi': 'clear_swi_wf.facts',
     'true_swi': 'true_swi_wf.facts',
     'alignment': 'alignment_wf.summary',
+    'oxygenation': 'oxygenation_wf.facts',
 }

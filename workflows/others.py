@@ -15,6 +15,7 @@ from bidsqsm.io.groups import GROUPS
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.methods import Choice
 from bidsqsm.workflows.concentration import init_concentration_wf
+from bidsqsm.workflows.oxygenation import init_oxygenation_wf
 from bidsqsm.workflows.relaxometry import init_relaxometry_wf
 from bidsqsm.workflows.swi import init_swi_wf
 
@@ -59,6 +60,12 @@ def _weighted(
     return build
 
 
+def _oxygenation(
+    run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
+) -> Workflow:
+    return init_oxygenation_wf(method=choices['oxygenation'], **resources)
+
+
 def _one_echo(run: GreRun) -> str:
     return f'{run.name} has one echo, which shows no decay' if run.n_echoes == 1 else ''
 
@@ -80,6 +87,7 @@ OTHERS: Mapping[str, Other] = {
     'swi': Other(_weighted('swi'), _nothing),
     'clear-swi': Other(_weighted('clear_swi'), _nothing),
     'true-swi': Other(_weighted('true_swi'), _nothing),
+    'oxygenation': Other(_oxygenation, _nothing),
 }
 
 

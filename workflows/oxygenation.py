@@ -52,8 +52,6 @@ def init_oxygenation_wf(
     -------
     veins
         Voxels of veins.
-    vein_labels
-        Number of the vein of every voxel.
     extras
         Label image and table, to be written.
     facts
@@ -62,7 +60,7 @@ def init_oxygenation_wf(
     """
     workflow = Workflow(name=name)
     workflow.desc = f'Venous oxygen saturation was told by {method.sentence()}.'
-    fields = ['veins', 'vein_labels', 'extras', 'facts']
+    fields = ['veins', 'extras', 'facts']
 
     inputnode = pe.Node(niu.IdentityInterface(fields=['chi', 'mask', 'r2star']), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields=fields), name='outputnode')

@@ -35,6 +35,7 @@ _STEPS = {
     'swi': 'The magnitude was weighted by its phase',
     'clear_swi': 'The magnitude was weighted by its unwrapped phase',
     'true_swi': 'The magnitude was weighted by its susceptibility',
+    'oxygenation': 'Veins and the oxygen in them were found',
     'roi_refine': 'The borders of the regions of the atlas were settled',
 }
 

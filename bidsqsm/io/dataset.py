@@ -46,6 +46,7 @@ _MEANINGS = {
     'cosmosreference': 'Region whose mean is zero in the map from several orientations',
     'holed': 'Voxels whose susceptibility comes from a mask with holes',
     'reference': 'Region whose mean susceptibility is zero by definition',
+    'vein': 'Large veins',
 }
 
 _README = """\

@@ -42,6 +42,11 @@ GROUPS: Mapping[str, Group] = {
     'swi': Group('susceptibility-weighted images, either sign', ('swi_wf',), 'swi'),
     'clear-swi': Group('CLEAR-SWI', ('clear_swi_wf',), 'clear_swi'),
     'true-swi': Group('true SWI, from the susceptibility', ('true_swi_wf',), 'true_swi'),
+    'oxygenation': Group(
+        'veins, with venous oxygen saturation and oxygen extraction fraction',
+        ('oxygenation_wf',),
+        'oxygenation',
+    ),
 }
 DEFAULT_GROUPS = ('qsm', 'r2star')
 

@@ -314,6 +314,16 @@ PRODUCTS: Mapping[str, Product] = {
         steps=('mask', 'background', 'onestep'),
         description='Voxels whose susceptibility comes from the mask with holes (`--two-pass`).',
     ),
+    'vein_mask': Product(
+        folder='anat',
+        suffix='mask',
+        desc='vein',
+        units=None,
+        mask_type='ROI',
+        steps=(*CHI_STEPS, 'relaxometry', 'oxygenation'),
+        made_by=('oxygenation',),
+        description='Large veins, as far as they lie within the mask of the susceptibility.',
+    ),
     'reference_mask': Product(
         folder='anat',
         suffix='mask',

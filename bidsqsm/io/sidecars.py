@@ -57,6 +57,7 @@ CHAIN = (
     'swi',
     'clear_swi',
     'true_swi',
+    'oxygenation',
     'alignment',
     'roi_refine',
 )

@@ -83,6 +83,10 @@ def _decided(found: Mapping[str, Any]) -> list[Number]:
         region = str(found['reference']).replace('_', ' ').replace('-', ' ')
         region = {'csf': 'CSF'}.get(region, region)
         numbers.append(('Reference', region, note.replace('-', '\N{MINUS SIGN}')))
+    if found.get('svo2') is not None:
+        note = f'oxygen extraction fraction {100 * found["oef"]:.0f} %, from '
+        note += f'{found["veins_with_saturation"]} of {found["veins"]} veins'
+        numbers.append(('Venous saturation', f'{100 * found["svo2"]:.0f} %', note))
     if found.get('sign') is not None:
         word = 'as stored' if float(found['sign']) > 0 else 'inverted'
         numbers.append(('Phase sign', word, str(found.get('how', ''))))

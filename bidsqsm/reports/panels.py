@@ -14,6 +14,7 @@ from bidsqsm.reports.anatomy import draw_regions
 from bidsqsm.reports.drawings import CHI, LOCAL
 from bidsqsm.reports.scene import Scene
 from bidsqsm.reports.values import draw_values
+from bidsqsm.reports.veins import draw_veins
 from bidsqsm.reports.weighted import weighted
 
 LOGGER = logging.getLogger(__name__)
@@ -188,6 +189,17 @@ _KINDS: Mapping[str, _Kind] = {
         'a reason to look at the outlines above, or at the patient.',
         'Mean and spread of the susceptibility of each region, left and right, of',
         draw_values,
+    ),
+    'veins': _Kind(
+        ('vein_mask',),
+        'mask',
+        'Veins',
+        'Highest susceptibility along the line of sight, with the outline of what was taken for '
+        'veins and of their core, whose voxels hold blood alone and tell the oxygen. Nuclei, '
+        'microbleeds and streaks should lie outside. A vein along the edge of the mask may be cut '
+        'by it, and its saturation too high.',
+        'Projections of the susceptibility map with outlines of veins, in three planes, of',
+        draw_veins,
     ),
     'r2star': _Kind(
         ('r2star',),
