@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+import nibabel as nb
+import numpy as np
 import pytest
 from app import App
 
@@ -86,3 +90,26 @@ def test_r2star_alone_needs_no_inversion(app, dataset):
     assert 'R2* was fitted' in text
     assert 'Susceptibility maps were made' not in text
     assert (call.out / 'sub-01.html').is_file()
+
+
+def test_a_concentration_is_the_map_on_another_scale(app, dataset):
+    call = app(dataset, 'agent', '--products', 'qsm', 'concentration', '--concentration',
+               'gadolinium:coefficient=0.3,baseline=-0.02', '--background', 'vsharp',
+               '--dipole', 'tkd', '--atlases', 'none', '--skip-bids-validation')  # fmt: skip
+    assert call.code == 0, call.printed
+    anat = call.out / 'sub-01' / 'anat'
+    values = {
+        name: nb.load(anat / f'sub-01_{name}.nii.gz').get_fdata()
+        for name in ('Chimap', 'gadoliniummap', 'desc-qsm_mask')
+    }
+    inside = values['desc-qsm_mask'] > 0
+    agent, chi = values['gadoliniummap'], values['Chimap']
+    np.testing.assert_allclose(agent[inside], (chi[inside] + 0.02) / 0.3, atol=1e-5)
+    assert not agent[~inside].any()
+    content = json.loads((anat / 'sub-01_gadoliniummap.json').read_text())
+    assert content['Units'] == 'mmol/L'
+    assert content['Processing']['concentration']['Parameters']['baseline'] == -0.02
+    assert not [*call.out.rglob('*_ironmap*')]
+    assert '*_gadoliniummap.*' in (call.out / '.bidsignore').read_text()
+    assert 'deh2019' in (call.out / 'logs' / 'CITATION.bib').read_text()
+    assert 'desc-concentration' in f'{[*call.out.rglob("figures/*")]}'
