@@ -330,6 +330,13 @@ def anatomy() -> str:
     return '\n\n'.join(parts)
 
 
+def vials() -> str:
+    """What the benchmark of vials has saved."""
+    path = Path(__file__).parent / 'data' / 'vials.tsv'
+    head, *rows = csv.reader(path.read_text(encoding='utf-8').splitlines(), delimiter='\t')
+    return table([plain(cell) for cell in head], [[plain(cell) for cell in row] for row in rows])
+
+
 def relaxometry() -> str:
     """What the benchmark of relaxometry has saved: bias and SD, methods side by side."""
     path = Path(__file__).parent / 'data' / 'relaxometry.tsv'
@@ -378,5 +385,6 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     'benchmarks': benchmarks,
     'accuracy': accuracy,
     'anatomy': anatomy,
+    'vials': vials,
     'relaxometry': relaxometry,
 }

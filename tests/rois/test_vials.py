@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import nibabel as nb
 import numpy as np
@@ -16,40 +17,27 @@ from bidsqsm.cli.phantom import add_arguments, check_arguments
 from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
+from bidsqsm.qsm.phantom.vials import vials
 from bidsqsm.qsm.relaxometry.loglinear import loglinear
 from bidsqsm.rois.vials import VialFiles, calibrate
 
-N, TIMES = 48, (0.004, 0.010, 0.016)
-B0 = (0.0, 0.0, 1.0)
+GRID = Grid((48, 48, 48), (1.0, 1.0, 1.0))
+TIMES = (0.004, 0.010, 0.016)
 CONCENTRATIONS = (0, 1, 2, 3, 4, 5)
 #: Ppm per unit, R2* per unit: mmol/L of gadolinium; mol/L of CaCO3 in the place of water
 GADOLINIUM, CALCIUM = (0.32, 5.0), (-0.15, 12.0)
 
 
-def phantom(axis):
-    """Labels of six vials along an axis in a bottle of water, and the bottle; voxels of 1 mm."""
-    along, *across = np.roll(
-        np.meshgrid(*[np.arange(N) - (N - 1) / 2] * 3, indexing='ij'), -axis, axis=0
-    )
-    labels = np.zeros((N, N, N), np.int16)
-    for index in range(6):
-        angle = 2 * np.pi * index / 6
-        away = np.hypot(across[0] - 13 * np.cos(angle), across[1] - 13 * np.sin(angle))
-        labels[(away < 4.2) & (abs(along) < 14)] = index + 1
-    return labels, (np.hypot(*across) < 22) & (abs(along) < 20)
-
-
-def scan(axis, ppm, rate, b0=B0):
-    """Susceptibility and R2* of a simulated scan; the inversion takes B0 along ``b0``."""
-    labels, water = phantom(axis)
+def scan(axis, ppm, rate, grid=GRID):
+    """Susceptibility and R2* of a simulated scan; the inversion takes ``grid`` for its own."""
+    labels, water = vials(GRID, axis)
     inside = np.array([0, *CONCENTRATIONS])[labels]
     random = np.random.default_rng(1)
-    true = Grid(labels.shape, (1.0, 1.0, 1.0), B0)
-    field = convolve((ppm * inside).astype(np.float32), dipole_kernel(true))
+    field = convolve((ppm * inside).astype(np.float32), dipole_kernel(GRID))
     field = ((field + random.normal(0, 0.004, field.shape)) * water).astype(np.float32)
     decay = np.exp(-(1.5 + rate * inside) * np.reshape(TIMES, (-1, 1, 1, 1)))
     magnitude = (100 * decay + random.normal(0, 0.5, decay.shape)).astype(np.float32)
-    chi = tkd(field, water, Grid(labels.shape, (1.0, 1.0, 1.0), b0))
+    chi = tkd(field, water, grid)
     return labels, chi, loglinear(magnitude, water, TIMES).r2star
 
 
@@ -95,14 +83,16 @@ def test_vials_along_and_across_the_field_have_one_line(substance, tmp_path):
 
 
 def test_a_field_along_the_wrong_axis_shows_in_the_line(tmp_path):
-    lines = measured(tmp_path, *scan(2, *GADOLINIUM, b0=(1.0, 0.0, 0.0)))
+    lines = measured(
+        tmp_path, *scan(2, *GADOLINIUM, grid=replace(GRID, b0_direction=(1.0, 0.0, 0.0)))
+    )
     assert not 0.8 < lines['chi'].slope / 0.32 < 1.05
 
 
 @pytest.fixture
 def made(tmp_path):
     """Vials without noise: chi = 0.3 c + 0.01 ppm, R2* = 4 c + 2 1/s, and a rim that is off."""
-    labels, water = phantom(0)
+    labels, water = vials(GRID, 0)
     inside = np.array([0, *CONCENTRATIONS])[labels]
     chi = np.where(water, 0.3 * inside + 0.01, 0).astype(np.float32)
     write(tmp_path, labels, chi, (4 * inside + 2).astype(np.float32))
