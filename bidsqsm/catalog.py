@@ -25,6 +25,7 @@ from bidsqsm.qsm.coil.short_te import short_te
 from bidsqsm.qsm.coil.virtual_coil import virtual_coil
 from bidsqsm.qsm.concentration.gadolinium import gadolinium
 from bidsqsm.qsm.concentration.iron import iron
+from bidsqsm.qsm.decompose.three_pool import three_pool
 from bidsqsm.qsm.dephasing.none import none as no_correction
 from bidsqsm.qsm.dephasing.sinc import sinc
 from bidsqsm.qsm.dipole.cosmos import cosmos
@@ -305,6 +306,16 @@ OXYGENATION = Step(
     ),
 )
 
+DECOMPOSE = Step(
+    'decompose',
+    takes='susceptibility in ppm, magnitude of four echoes or more, echo times in s',
+    gives='susceptibility in ppm of the paramagnetic and of the diamagnetic sources',
+    default='three-pool',
+    methods=(
+        Method('three-pool', three_pool, cite=('chen2021', 'yablonskiy1994', 'marquardt1963')),
+    ),
+)
+
 ROI_REFINE = Step(
     'roi_refine',
     takes='regions of an atlas, susceptibility in ppm, R2* in 1/s',
@@ -340,6 +351,7 @@ STEPS = {
         CLEAR_SWI,
         TRUE_SWI,
         OXYGENATION,
+        DECOMPOSE,
         ROI_REFINE,
     )
 }

@@ -57,6 +57,10 @@ LINKS = (
     ('onestep_wf.mask', 'oxygenation_wf.mask'),
     ('dipole_wf.mask', 'oxygenation_wf.mask'),
     ('relaxometry_wf.r2star', 'oxygenation_wf.r2star'),
+    ('reference_wf.chi', 'decompose_wf.chi'),
+    ('onestep_wf.mask', 'decompose_wf.mask'),
+    ('dipole_wf.mask', 'decompose_wf.mask'),
+    ('phase_wf.magnitude', 'decompose_wf.magnitude'),
 )
 
 #: Where every product comes from, in the order in which a run makes them.
@@ -96,6 +100,8 @@ PRODUCTS: Mapping[str, str] = {
     'true_swi': 'true_swi_wf.true_swi',
     'true_minip': 'true_swi_wf.true_minip',
     'vein_mask': 'oxygenation_wf.veins',
+    'decompose_paramagnetic': 'decompose_wf.paramagnetic',
+    'decompose_diamagnetic': 'decompose_wf.diamagnetic',
 }
 
 #: Where these come from in a run without a step for the background.
@@ -130,6 +136,7 @@ FACTS: Mapping[str, str] = {
     'swi': 'swi_wf.facts',
     'clear_swi': 'clear_swi_wf.facts',
     'true_swi': 'true_swi_wf.facts',
+    'decompose': 'decompose_wf.facts',
     'alignment': 'alignment_wf.summary',
     'oxygenation': 'oxygenation_wf.facts',
 }

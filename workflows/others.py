@@ -14,7 +14,9 @@ from bidsqsm.engine import Workflow
 from bidsqsm.io.groups import GROUPS
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.methods import Choice
+from bidsqsm.qsm.decompose.three_pool import FEWEST
 from bidsqsm.workflows.concentration import init_concentration_wf
+from bidsqsm.workflows.decompose import init_decompose_wf
 from bidsqsm.workflows.oxygenation import init_oxygenation_wf
 from bidsqsm.workflows.relaxometry import init_relaxometry_wf
 from bidsqsm.workflows.swi import init_swi_wf
@@ -80,6 +82,22 @@ def _nothing(_run: GreRun) -> str:
     return ''
 
 
+def _decompose(
+    run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
+) -> Workflow:
+    return init_decompose_wf(
+        method=choices['decompose'],
+        echo_times=run.echo_times,
+        imaging_frequency=run.imaging_frequency,
+        **resources,
+    )
+
+
+def _few_echoes(run: GreRun) -> str:
+    few = run.n_echoes < FEWEST
+    return f'it needs {FEWEST} echoes or more, and {run.name} has {run.n_echoes}' if few else ''
+
+
 #: By the name of the group.
 OTHERS: Mapping[str, Other] = {
     'r2star': Other(_relaxometry, _one_echo),
@@ -88,6 +106,7 @@ OTHERS: Mapping[str, Other] = {
     'clear-swi': Other(_weighted('clear_swi'), _nothing),
     'true-swi': Other(_weighted('true_swi'), _nothing),
     'oxygenation': Other(_oxygenation, _nothing),
+    'decompose': Other(_decompose, _few_echoes),
 }
 
 

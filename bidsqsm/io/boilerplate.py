@@ -36,6 +36,7 @@ _STEPS = {
     'clear_swi': 'The magnitude was weighted by its unwrapped phase',
     'true_swi': 'The magnitude was weighted by its susceptibility',
     'oxygenation': 'Veins and the oxygen in them were found',
+    'decompose': 'Sources within each voxel were told apart',
     'roi_refine': 'The borders of the regions of the atlas were settled',
 }
 

@@ -47,6 +47,11 @@ GROUPS: Mapping[str, Group] = {
         ('oxygenation_wf',),
         'oxygenation',
     ),
+    'decompose': Group(
+        'paramagnetic and diamagnetic susceptibility by DECOMPOSE, from four echoes or more',
+        ('decompose_wf',),
+        'decompose',
+    ),
 }
 DEFAULT_GROUPS = ('qsm', 'r2star')
 

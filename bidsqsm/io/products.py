@@ -324,6 +324,27 @@ PRODUCTS: Mapping[str, Product] = {
         made_by=('oxygenation',),
         description='Large veins, as far as they lie within the mask of the susceptibility.',
     ),
+    'decompose_paramagnetic': Product(
+        folder='anat',
+        suffix='Chimap',
+        desc='decomposeparamagnetic',
+        units='ppm',
+        steps=(*CHI_STEPS, 'decompose'),
+        made_by=('decompose',),
+        description='Susceptibility of the paramagnetic sources of a voxel, were the diamagnetic '
+        'ones neutral (DECOMPOSE), relative to the reference region of the susceptibility map.',
+    ),
+    'decompose_diamagnetic': Product(
+        folder='anat',
+        suffix='Chimap',
+        desc='decomposediamagnetic',
+        units='ppm',
+        steps=(*CHI_STEPS, 'decompose'),
+        made_by=('decompose',),
+        description='Susceptibility of the diamagnetic sources of a voxel, were the paramagnetic '
+        'ones neutral (DECOMPOSE), at most zero, relative to the reference region of the '
+        'susceptibility map.',
+    ),
     'reference_mask': Product(
         folder='anat',
         suffix='mask',

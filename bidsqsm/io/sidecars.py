@@ -58,6 +58,7 @@ CHAIN = (
     'clear_swi',
     'true_swi',
     'oxygenation',
+    'decompose',
     'alignment',
     'roi_refine',
 )

@@ -11,6 +11,7 @@ from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.run import GreRun
 from bidsqsm.reports import drawings
 from bidsqsm.reports.anatomy import draw_regions
+from bidsqsm.reports.decompose import draw_decompose
 from bidsqsm.reports.drawings import CHI, LOCAL
 from bidsqsm.reports.scene import Scene
 from bidsqsm.reports.values import draw_values
@@ -247,6 +248,16 @@ _KINDS: Mapping[str, _Kind] = {
         'the susceptibility map.',
         'True SWI and its projection, axial, of',
         weighted('true_swi', 'true_minip'),
+    ),
+    'decompose': _Kind(
+        ('decompose_paramagnetic', 'decompose_diamagnetic'),
+        'Chimap',
+        'Sources within each voxel (DECOMPOSE)',
+        'Top: paramagnetic sources, as iron, bright. Bottom: diamagnetic ones, as myelin and calcium, '
+        'dark. A source of one kind alone should be blank in the other row; speckle is noise of the '
+        'magnitude, and patches above the sinuses are the steep field there.',
+        'Paramagnetic and diamagnetic susceptibility by DECOMPOSE in three planes of',
+        draw_decompose,
     ),
     'reliability': _Kind(
         ('noise', 'residual'),
