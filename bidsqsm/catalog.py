@@ -69,6 +69,8 @@ from bidsqsm.qsm.relaxometry.nlls import nlls
 from bidsqsm.qsm.segmentation.border import border
 from bidsqsm.qsm.segmentation.none import none as labels_as_they_are
 from bidsqsm.qsm.segmentation.trim import trim
+from bidsqsm.qsm.separation.closed import closed
+from bidsqsm.qsm.separation.iterative import iterative
 from bidsqsm.qsm.swi.chi_mask import chi_mask
 from bidsqsm.qsm.swi.clear import clear
 from bidsqsm.qsm.swi.phase_mask import phase_mask
@@ -316,6 +318,17 @@ DECOMPOSE = Step(
     ),
 )
 
+SEPARATION = Step(
+    'separation',
+    takes="susceptibility in ppm, R2' or R2* in 1/s, local field in ppm",
+    gives='paramagnetic and diamagnetic susceptibility in ppm',
+    default='iterative',
+    methods=(
+        Method('closed', closed, cite=('shin2021', 'dimov2022')),
+        Method('iterative', iterative, cite=('shin2021', 'dimov2022', 'beck2009')),
+    ),
+)
+
 ROI_REFINE = Step(
     'roi_refine',
     takes='regions of an atlas, susceptibility in ppm, R2* in 1/s',
@@ -345,6 +358,7 @@ STEPS = {
             ONESTEP,
             JOINT,
             REFERENCE,
+            SEPARATION,
         ),
         CONCENTRATION,
         SWI,

@@ -102,6 +102,8 @@ def make_products(work_dir: Path) -> dict[str, Path]:
         'n_echoes': brain * 5.0,
         'total_field': brain * (chi + 0.1),
         'local_field': chi,
+        'chi_paramagnetic': np.maximum(chi, 0) + 0.02 * brain,
+        'chi_diamagnetic': np.minimum(chi, 0) - 0.02 * brain,
         'magnitude_rss': skull * (1000.0 - 900 * chi),
         'unwrapped': phase * skull[..., None],
         'phase': np.angle(np.exp(1j * phase)),

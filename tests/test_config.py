@@ -12,6 +12,7 @@ import pytest
 from bidsqsm.catalog import STEPS
 from bidsqsm.cli.parser import parse_arguments
 from bidsqsm.config import Config, default_work_dir, settled_methods
+from bidsqsm.io.groups import GROUPS
 
 ARGS = ['in', 'out', 'participant']
 
@@ -29,7 +30,7 @@ def write(text):
 def test_every_step_has_its_default_method():
     every = {name: step.default for name, step in STEPS.items() if not step.several}
     for typed, idle in (([], ('background', 'dipole')), (['--background', 'lbv'], ('onestep',))):
-        config = parse_arguments([*ARGS, *typed])
+        config = parse_arguments([*ARGS, *typed, '--products', *GROUPS])
         assert {k: c.method.name for k, c in config.methods.items()} == {
             name: default for name, default in every.items() if name not in idle
         }
@@ -100,7 +101,8 @@ def test_the_copy_of_the_settings_gives_the_same_settings(tmp_path):
 
 
 def test_the_copy_names_every_parameter_so_that_new_defaults_do_not_change_it():
-    table = tomllib.loads(parse_arguments(ARGS).to_toml())
+    config = parse_arguments([*ARGS, '--products', *GROUPS])
+    table = tomllib.loads(config.to_toml())
     for name, choice in settled_methods().items():
         for parameter in choice.method.parameters:
             assert f'{parameter}=' in table[STEPS[name].option]

@@ -87,6 +87,7 @@ def test_every_product_has_its_place_and_its_sidecar(written):
         f'anat/{P}_part-mag_desc-rss_T2starw',
         f'anat/{P}_desc-residual_T2starw',
         f'anat/{P}_ironmap',
+        *(f'anat/{P}_desc-{name}_Chimap' for name in ('paramagnetic', 'diamagnetic')),
         f'anat/{P}_desc-quality_probseg',
         *(f'anat/{P}_echo-{n}_part-phase_desc-unwrapped_MEGRE' for n in (1, 2, 3)),
         *(f'fmap/{P}_desc-{name}_fieldmap' for name in ('total', 'local', 'noise')),

@@ -61,6 +61,13 @@ LINKS = (
     ('onestep_wf.mask', 'decompose_wf.mask'),
     ('dipole_wf.mask', 'decompose_wf.mask'),
     ('phase_wf.magnitude', 'decompose_wf.magnitude'),
+    ('reference_wf.chi', 'separation_wf.chi'),
+    ('onestep_wf.mask', 'separation_wf.mask'),
+    ('dipole_wf.mask', 'separation_wf.mask'),
+    ('onestep_wf.local_field', 'separation_wf.local_field'),
+    ('background_wf.local_field', 'separation_wf.local_field'),
+    ('fieldmap_wf.noise', 'separation_wf.noise'),
+    ('relaxometry_wf.r2star', 'separation_wf.r2star'),
 )
 
 #: Where every product comes from, in the order in which a run makes them.
@@ -102,6 +109,8 @@ PRODUCTS: Mapping[str, str] = {
     'vein_mask': 'oxygenation_wf.veins',
     'decompose_paramagnetic': 'decompose_wf.paramagnetic',
     'decompose_diamagnetic': 'decompose_wf.diamagnetic',
+    'chi_paramagnetic': 'separation_wf.paramagnetic',
+    'chi_diamagnetic': 'separation_wf.diamagnetic',
 }
 
 #: Where these come from in a run without a step for the background.
@@ -137,6 +146,7 @@ FACTS: Mapping[str, str] = {
     'clear_swi': 'clear_swi_wf.facts',
     'true_swi': 'true_swi_wf.facts',
     'decompose': 'decompose_wf.facts',
+    'separation': 'separation_wf.facts',
     'alignment': 'alignment_wf.summary',
     'oxygenation': 'oxygenation_wf.facts',
 }

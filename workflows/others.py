@@ -19,6 +19,7 @@ from bidsqsm.workflows.concentration import init_concentration_wf
 from bidsqsm.workflows.decompose import init_decompose_wf
 from bidsqsm.workflows.oxygenation import init_oxygenation_wf
 from bidsqsm.workflows.relaxometry import init_relaxometry_wf
+from bidsqsm.workflows.separation import init_separation_wf
 from bidsqsm.workflows.swi import init_swi_wf
 
 
@@ -68,6 +69,14 @@ def _oxygenation(
     return init_oxygenation_wf(method=choices['oxygenation'], **resources)
 
 
+def _separation(
+    run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
+) -> Workflow:
+    return init_separation_wf(
+        method=choices['separation'], field_strength=run.field_strength, **resources
+    )
+
+
 def _one_echo(run: GreRun) -> str:
     return f'{run.name} has one echo, which shows no decay' if run.n_echoes == 1 else ''
 
@@ -107,6 +116,7 @@ OTHERS: Mapping[str, Other] = {
     'true-swi': Other(_weighted('true_swi'), _nothing),
     'oxygenation': Other(_oxygenation, _nothing),
     'decompose': Other(_decompose, _few_echoes),
+    'separation': Other(_separation, _one_echo),
 }
 
 

@@ -37,6 +37,7 @@ _STEPS = {
     'true_swi': 'The magnitude was weighted by its susceptibility',
     'oxygenation': 'Veins and the oxygen in them were found',
     'decompose': 'Sources within each voxel were told apart',
+    'separation': 'Paramagnetic and diamagnetic sources were separated',
     'roi_refine': 'The borders of the regions of the atlas were settled',
 }
 
@@ -158,6 +159,8 @@ def describe_decisions(provenance: Mapping[str, Any]) -> str:
         sentences.append(_sentence(f'The sign of the phase was {kept} ({how})'))
     if 'condition_number' in found:
         sentences.append(_orientations(found))
+    if 'rate' in found:
+        sentences.append(f'Sources were separated by {found["rate"]}.')
     sentences.append(_reference(found))
     return ' '.join(filter(None, sentences))
 

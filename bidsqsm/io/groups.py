@@ -52,6 +52,9 @@ GROUPS: Mapping[str, Group] = {
         ('decompose_wf',),
         'decompose',
     ),
+    'separation': Group(
+        'paramagnetic and diamagnetic susceptibility', ('separation_wf',), 'separation'
+    ),
 }
 DEFAULT_GROUPS = ('qsm', 'r2star')
 

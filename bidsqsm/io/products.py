@@ -12,6 +12,7 @@ FIELD_STEPS = ('coil', 'phase', 'unwrap', 'field')
 LOCAL_STEPS = (*FIELD_STEPS, 'mask', 'background', 'onestep')
 CHI_STEPS = (*LOCAL_STEPS, 'dipole', 'reference')
 DECAY_STEPS = ('gradient_correction', 'relaxometry')
+SOURCE_STEPS = (*CHI_STEPS, *DECAY_STEPS, 'separation')
 JOINT_STEPS = (*FIELD_STEPS, 'mask', 'background', 'joint', 'reference')
 
 
@@ -146,6 +147,26 @@ PRODUCTS: Mapping[str, Product] = {
         'true',
         (*CHI_STEPS, 'true_swi'),
         'magnitude, dark where the susceptibility is high.',
+    ),
+    'chi_paramagnetic': Product(
+        folder='anat',
+        suffix='Chimap',
+        desc='paramagnetic',
+        units='ppm',
+        steps=SOURCE_STEPS,
+        made_by=('separation',),
+        description='Susceptibility of paramagnetic sources such as iron, not negative, zero outside '
+        'the mask.',
+    ),
+    'chi_diamagnetic': Product(
+        folder='anat',
+        suffix='Chimap',
+        desc='diamagnetic',
+        units='ppm',
+        steps=SOURCE_STEPS,
+        made_by=('separation',),
+        description='Susceptibility of diamagnetic sources such as myelin and calcium, not positive, '
+        'zero outside the mask.',
     ),
     'total_field': Product(
         folder='fmap',

@@ -59,6 +59,7 @@ CHAIN = (
     'true_swi',
     'oxygenation',
     'decompose',
+    'separation',
     'alignment',
     'roi_refine',
 )
@@ -160,22 +161,28 @@ def sidecar(
             bibliography.get(key, key) for key in steps[made_by]['Cite']
         )
     content.update(acquisition(run))
+    content.update(_particulars(key, facts))
     if key == 'chi':
-        content.update(_particulars(facts), **(statistics or {}))
+        content.update(statistics or {})
     content['Processing'] = steps
     content['Decisions'] = decisions(facts)
     content['GeneratedBySoftware'] = {'Name': 'bidsqsm', 'Version': __version__}
     return content
 
 
-def _particulars(facts: Facts) -> dict[str, Any]:
-    # what a reader must know to use the values at all, found at the top rather than among details
-    wanted = {
-        'ReferenceRegion': 'reference',
-        'ReferenceValue': 'value',
-        'PhaseScaling': 'scaling',
-        'PhaseSign': 'sign',
-    }
+_REFERENCE = {'ReferenceRegion': 'reference', 'ReferenceValue': 'value'}
+_SPLIT = {'ReferenceRegion': 'reference', 'RelaxationRate': 'rate'}
+#: What a reader must know to use the values at all, found at the top rather than among details: names
+#: in the sidecar of a product, and of the facts.
+_PARTICULARS: Mapping[str, Mapping[str, str]] = {
+    'chi': {**_REFERENCE, 'PhaseScaling': 'scaling', 'PhaseSign': 'sign'},
+    'chi_paramagnetic': _SPLIT,
+    'chi_diamagnetic': _SPLIT,
+}
+
+
+def _particulars(key: str, facts: Facts) -> dict[str, Any]:
+    wanted = _PARTICULARS.get(key, {})
     known = {name: decided(facts, fact) for name, fact in wanted.items()}
     return {name: value for name, value in known.items() if value is not None}
 

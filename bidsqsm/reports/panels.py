@@ -14,6 +14,7 @@ from bidsqsm.reports.anatomy import draw_regions
 from bidsqsm.reports.decompose import draw_decompose
 from bidsqsm.reports.drawings import CHI, LOCAL
 from bidsqsm.reports.scene import Scene
+from bidsqsm.reports.sources import draw_sources
 from bidsqsm.reports.values import draw_values
 from bidsqsm.reports.veins import draw_veins
 from bidsqsm.reports.weighted import weighted
@@ -258,6 +259,18 @@ _KINDS: Mapping[str, _Kind] = {
         'magnitude, and patches above the sinuses are the steep field there.',
         'Paramagnetic and diamagnetic susceptibility by DECOMPOSE in three planes of',
         draw_decompose,
+    ),
+    'separation': _Kind(
+        ('chi_paramagnetic', 'chi_diamagnetic'),
+        'Chimap',
+        'Paramagnetic and diamagnetic sources',
+        'Top: iron, bright in nuclei and veins, faint in white matter. Bottom: myelin and calcium, '
+        'turned to positive values, bright in white matter. A structure that is bright in both beyond '
+        'what its susceptibility map shows has a high rate of decay for another reason, such as a '
+        'steep field above the sinuses. Where no R2 was given, R2* stands in for R2\u2032 (see the '
+        'decisions): the sum of both is the susceptibility still, their size is an estimate.',
+        'Paramagnetic and diamagnetic susceptibility in three planes of',
+        draw_sources,
     ),
     'reliability': _Kind(
         ('noise', 'residual'),

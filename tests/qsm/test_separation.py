@@ -15,7 +15,6 @@ from bidsqsm.qsm.phantom.sources import sources_of
 from bidsqsm.qsm.separation.closed import closed
 from bidsqsm.qsm.separation.iterative import iterative
 from bidsqsm.qsm.separation.roughness import add_roughness
-from bidsqsm.qsm.separation.sources import rates_of, unexplained
 from bidsqsm.qsm.window import Window
 
 
@@ -87,10 +86,6 @@ def test_susceptibility_beyond_the_rate_is_one_kind_of_source(phantom):
     found = closed(chi, nothing, phantom.mask, phantom.grid, 3.0)
     np.testing.assert_array_equal(found.paramagnetic, np.maximum(chi, 0))
     np.testing.assert_array_equal(found.diamagnetic, np.minimum(chi, 0))
-    rates = rates_of(nothing, None, phantom.mask, 3.0, (137.0, 137.0), 1.91)
-    assert unexplained(chi, rates, phantom.mask) == 1
-    rates = rates_of(nothing + 100, None, phantom.mask, 3.0, (137.0, 137.0), 1.91)
-    assert 0 < unexplained(chi, rates, phantom.mask) < 0.02
 
 
 def test_r2star_stands_in_for_r2prime_by_its_ratio(mixture, phantom):

@@ -29,7 +29,7 @@ def iterative(
     ratio: Annotated[float, Between(1, 20)] = 1.91,
     weight: Annotated[float, Between(0, 100)] = 0.03,
     anchor: Annotated[float, Between(1e-4, 100)] = 0.1,
-    smoothing: Annotated[float, Between(0, 1)] = 5e-4,
+    smoothing: Annotated[float, From(0, 1)] = 5e-4,
     edge: Annotated[float, Between(1e-5, 10)] = 5e-3,
     tol: Annotated[float, Between(0, 1)] = 2e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 100,

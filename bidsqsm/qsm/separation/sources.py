@@ -99,9 +99,3 @@ def split(chi: Volume, rates: Rates, mask: Mask) -> Sources:
     paramagnetic = np.maximum(mixed, np.maximum(chi, 0))
     paramagnetic[~mask] = 0
     return Sources(paramagnetic, chi - paramagnetic)
-
-
-def unexplained(chi: Volume, rates: Rates, mask: Mask) -> float:
-    """Share of the voxels whose R2' is too small for their susceptibility."""
-    alone = np.where(chi > 0, rates.paramagnetic, rates.diamagnetic) * np.abs(chi)
-    return float((rates.load < alone)[mask].mean())
