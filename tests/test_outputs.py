@@ -81,6 +81,7 @@ def test_every_product_has_its_place_and_its_sidecar(written):
     expected = [
         *(f'anat/{P}_{name}' for name in ('Chimap', 'R2starmap', 'T2starmap', 'S0map')),
         *(f'anat/{P}_desc-{name}_R2starmap' for name in ('rmse', 'nechoes')),
+        *(f'anat/{P}_{name}' for name in ('R2map', 'desc-prime_R2map', 'desc-prime_T2map')),
         f'anat/{P}_desc-fatfraction_probseg',
         *(f'anat/{P}_desc-{name}_mask' for name in ('brain', 'qsm', 'reference')),
         *(f'anat/{P}_desc-{name}_mask' for name in ('magnitude', 'template', 'quality', 'holed')),

@@ -18,6 +18,7 @@ from bidsqsm.qsm.decompose.three_pool import FEWEST
 from bidsqsm.workflows.concentration import init_concentration_wf
 from bidsqsm.workflows.decompose import init_decompose_wf
 from bidsqsm.workflows.oxygenation import init_oxygenation_wf
+from bidsqsm.workflows.r2prime import init_r2prime_wf
 from bidsqsm.workflows.relaxometry import init_relaxometry_wf
 from bidsqsm.workflows.separation import init_separation_wf
 from bidsqsm.workflows.swi import init_swi_wf
@@ -81,6 +82,20 @@ def _one_echo(run: GreRun) -> str:
     return f'{run.name} has one echo, which shows no decay' if run.n_echoes == 1 else ''
 
 
+def _r2prime(run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]) -> Workflow:
+    assert run.spin_echo is not None
+    return init_r2prime_wf(spin_echo=run.spin_echo, method=choices['relaxometry'], **resources)
+
+
+def _no_r2(run: GreRun) -> str:
+    if run.spin_echo is None:
+        return (
+            f'{run.name} has no R2, expected an R2map or T2map among --derivatives or three or more '
+            'spin echoes (_MESE) in the session'
+        )
+    return _one_echo(run)
+
+
 def _concentration(
     _run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
 ) -> Workflow:
@@ -110,6 +125,7 @@ def _few_echoes(run: GreRun) -> str:
 #: By the name of the group.
 OTHERS: Mapping[str, Other] = {
     'r2star': Other(_relaxometry, _one_echo),
+    'r2prime': Other(_r2prime, _no_r2),
     'concentration': Other(_concentration, _nothing),
     'swi': Other(_weighted('swi'), _nothing),
     'clear-swi': Other(_weighted('clear_swi'), _nothing),

@@ -112,9 +112,7 @@ class RegisterT1w(StepInterface):
         if not (mask.any() and brain.any()):
             raise ValueError(f'no brain was found in {"the T1w" if mask.any() else "the run"}')
         with threads(self.inputs.num_threads):
-            motion = register_rigid(
-                *_paired(Head(own, mask, affine), Head(t1w, brain, t1w_affine))
-            )
+            motion = register_rigid(*paired(Head(own, mask, affine), Head(t1w, brain, t1w_affine)))
         to_t1w = affine_transform(motion)
         found = carry_mask(brain, t1w_affine, to_t1w, mask.shape, affine)
         # either mask may miss a part or hold more: the smaller one must lie in the other
@@ -130,7 +128,7 @@ class RegisterT1w(StepInterface):
         keep(self._results, runtime, affine_transform(np.linalg.inv(motion)), to_t1w, '.txt')
 
 
-def _paired(fixed: Head, moving: Head) -> tuple[Any, ...]:
+def paired(fixed: Head, moving: Head) -> tuple[Any, ...]:
     """What a rigid registration takes, on grids no finer than it goes."""
     heads = []
     for head in (fixed, moving):

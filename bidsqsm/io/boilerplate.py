@@ -53,6 +53,13 @@ _REMOVED = {
     '(MCPC-3D-S) [@eckstein2018].',
 }
 
+#: Where R2 comes from.
+_SPIN = {
+    'R2map': 'a given map of R2',
+    'T2map': 'a given map of T2',
+    'spin echoes': 'spin echoes, the first left out where there were four or more [@milford2015]',
+}
+
 _TOOLS = (
     'Files were read and written in the Brain Imaging Data Structure [@gorgolewski2016] with '
     'PyBIDS [@yarkoni2019] and NiBabel [@nibabel]. The graph of processing steps ran in Nipype '
@@ -157,6 +164,10 @@ def describe_decisions(provenance: Mapping[str, Any]) -> str:
         kept = 'kept' if float(found['sign']) > 0 else 'inverted'
         how = found.get('how', 'decided from the data')
         sentences.append(_sentence(f'The sign of the phase was {kept} ({how})'))
+    if 'median_r2' in found and 'left_out' not in found:
+        sentences.append(
+            f'R2 came from {_SPIN[found["r2_from"]]}, placed by {found["r2_placed_by"]}.'
+        )
     if 'condition_number' in found:
         sentences.append(_orientations(found))
     if 'rate' in found:

@@ -27,6 +27,7 @@ _MEANINGS = {
     'noise': 'Standard deviation of the total field',
     'rss': 'Root of the sum of squares over echoes',
     'rmse': 'Error of the fit',
+    'prime': 'Reversible part of the relaxation',
     'nechoes': 'Number of echoes that were used',
     'unwrapped': 'Phase without wraps, receive offset removed',
     'residual': 'Part of the signal that the field fit leaves unexplained',

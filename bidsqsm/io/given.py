@@ -25,6 +25,7 @@ from bidsqsm.io.names import IMAGE, LONG_NAMES, BidsFile, listed, natural, parse
 from bidsqsm.io.nifti import Affine, load_volume
 from bidsqsm.io.run import GreRun
 from bidsqsm.io.segmentation import FREESURFER_IMAGE, load_image
+from bidsqsm.io.transverse import with_r2_map
 
 BRAIN = ('brain', '', 'qsm')  # desc- of a mask, the best first; others are of something else
 
@@ -103,6 +104,7 @@ def _with_dataset(run: GreRun, given: Given, own: Header) -> GreRun:
     run = _with_mask(run, own, t1w, [f for f in masks if given.of_run(f)])
     run = with_t1w_mask(run, given, _of_t1w(given, own, t1w, masks), t1w)
     run = with_transforms(run, given)
+    run = with_r2_map(run, given)
     run = with_segmentations(run, given, own, t1w)
     run = _with_labels(run, given, own, t1w)
     if preprocessed is not None and _leans_on_t1w(before) != _leans_on_t1w(run):

@@ -36,6 +36,9 @@ GROUPS: Mapping[str, Group] = {
         ),
     ),
     'r2star': Group('R2*, T2* and S0', ('relaxometry_wf',)),
+    'r2prime': Group(
+        "R2', T2' and R2, where R2 is given or spin echoes are there", ('r2prime_wf',)
+    ),
     'concentration': Group(
         'iron, or a contrast agent, from susceptibility', ('concentration_wf',), 'concentration'
     ),

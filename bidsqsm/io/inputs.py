@@ -20,6 +20,7 @@ from bidsqsm.io.scan import (
 )
 from bidsqsm.io.select import check_filters, matches
 from bidsqsm.io.table import run_table
+from bidsqsm.io.transverse import with_spin_echo
 from bidsqsm.io.validate import build_run
 
 GRE = ('MEGRE', 'T2starw')  # always meant for this app; a T1w only where it comes with its phase
@@ -80,7 +81,9 @@ def find_runs(
     if not groups:
         raise DatasetError(_nothing(root, subjects, sessions, images, queries))
     sidecars = Sidecars(root)
-    runs = _claim_names([_make(group, sidecars, t1w, given, mask_pattern) for group in groups])
+    runs = _claim_names(
+        [_make(group, sidecars, images, t1w, given, mask_pattern) for group in groups]
+    )
     if participant_label:
         runs += _without_any(runs, subjects)
     return sorted(runs, key=lambda run: (natural(run.name), run.suffix))
@@ -118,12 +121,14 @@ def _has_phase(group: Group) -> bool:
 def _make(
     group: Group,
     sidecars: Sidecars,
+    images: Sequence[BidsFile],
     t1w: Sequence[BidsFile],
     derivatives: Mapping[str, Path],
     mask_pattern: str | None,
 ) -> GreRun | Skipped:
     try:
         run = with_t1w(build_run(group, sidecars), t1w)
+        run = with_spin_echo(run, images, sidecars)
         # a pattern is the more explicit wish: its mask stays
         if mask_pattern:
             run = with_mask_pattern(run, mask_pattern)

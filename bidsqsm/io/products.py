@@ -168,6 +168,29 @@ PRODUCTS: Mapping[str, Product] = {
         description='Susceptibility of diamagnetic sources such as myelin and calcium, not positive, '
         'zero outside the mask.',
     ),
+    'r2': Product(
+        folder='anat',
+        suffix='R2map',
+        units='1/s',
+        steps=('relaxometry', 'r2prime'),
+        description='Transverse relaxation rate R2, given or from spin echoes, on the grid of the run.',
+    ),
+    'r2prime': Product(
+        folder='anat',
+        suffix='R2map',
+        desc='prime',
+        units='1/s',
+        steps=(*DECAY_STEPS, 'r2prime'),
+        description="Reversible transverse relaxation rate R2', which is R2* less R2 and at least 0.",
+    ),
+    't2prime': Product(
+        folder='anat',
+        suffix='T2map',
+        desc='prime',
+        units='s',
+        steps=(*DECAY_STEPS, 'r2prime'),
+        description="Reversible transverse relaxation time T2', which is one over R2'.",
+    ),
     'total_field': Product(
         folder='fmap',
         suffix='fieldmap',

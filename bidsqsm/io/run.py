@@ -14,6 +14,7 @@ from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.names import in_order, join
 from bidsqsm.io.products import PRODUCTS, Product
 from bidsqsm.io.segmentation import Segmentation
+from bidsqsm.io.spinecho import SpinEcho
 from bidsqsm.qsm.grid import Grid
 
 PARTS = ('magnitude', 'phase', 'real', 'imag')
@@ -62,6 +63,8 @@ class GreRun:
         each resamples images of the first space (``orig`` is the run's) onto grids of the second.
     segmentations
         Label images that others made.
+    spin_echo
+        What tells R2: a map or spin echoes, on any grid of the same session.
     warnings
         What the user should know, a sentence each.
 
@@ -87,6 +90,7 @@ class GreRun:
     t1w_mask: Path | None = None
     transforms: Mapping[str, Path] = field(default_factory=dict)
     segmentations: tuple[Segmentation, ...] = ()
+    spin_echo: SpinEcho | None = None
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -157,6 +161,8 @@ class GreRun:
             values[one] = None if values[one] is None else Path(values[one])
         values['transforms'] = {key: Path(path) for key, path in values['transforms'].items()}
         values['segmentations'] = tuple(map(Segmentation.of, values['segmentations']))
+        if values['spin_echo'] is not None:
+            values['spin_echo'] = SpinEcho.of(values['spin_echo'])
         for several in ('echo_times', 'shape', 'warnings'):
             values[several] = tuple(values[several])
         values['affine'] = tuple(tuple(row) for row in values['affine'])

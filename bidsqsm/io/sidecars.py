@@ -150,7 +150,7 @@ def sidecar(
         content['Type'] = product.mask_type
     else:
         content['SkullStripped'] = product.stripped
-    content['Sources'] = sources(run, links)
+    content['Sources'] = sources(run, links, with_r2='r2prime' in product.steps)
     if product.suffix in ('mask', 'probseg'):
         content['SpatialReference'] = content['Sources'][0]
     candidates = [*(step for step in product.made_by if step in steps), *reversed(steps)]
@@ -187,12 +187,17 @@ def _particulars(key: str, facts: Facts) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def sources(run: GreRun, links: Mapping[str, Path]) -> list[str]:
-    """Input files of a run as BIDS URIs; a file outside every linked dataset keeps its path."""
+def sources(run: GreRun, links: Mapping[str, Path], *, with_r2: bool = False) -> list[str]:
+    """Input files of a run as BIDS URIs; a file outside every linked dataset keeps its path.
+
+    ``with_r2`` adds those that R2 comes from.
+    """
     images = list(run.files)
     for one in getattr(run, 'runs', ()) or (run,):
         images += [path for path in (one.mask, one.labels, one.t1w_mask) if path is not None]
         images += [*one.transforms.values(), *(given.path for given in one.segmentations)]
+    if with_r2 and run.spin_echo is not None:
+        images += run.spin_echo.files
     return [bids_uri(path, links) for path in dict.fromkeys(map(Path, images))]
 
 

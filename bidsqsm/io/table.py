@@ -91,6 +91,8 @@ def _plan(run: GreRun) -> str:
         used.append('given mask')
     if run.labels:
         used.append('labels')
+    if run.spin_echo is not None:
+        used.append(f'R2 from {run.spin_echo.kind}')
     if run.t1w:
         used.append('T1w')
     if run.t1w_mask:

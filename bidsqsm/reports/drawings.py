@@ -116,6 +116,17 @@ def concentration(scene: Scene) -> bytes:
     return scene.three(key, (0.0, high), PRODUCTS[key].units or '')
 
 
+def r2prime(scene: Scene) -> bytes:
+    rows, bars = [], []
+    for key in ('r2', 'r2prime'):
+        if key in scene.products:
+            volume = scene.inside(scene.load(key), 'brain_mask')
+            high = float(np.clip(robust_limits(volume.values)[1], 20, 100))
+            rows.append([scene.tile(volume, plane, (0, high)) for plane in PLANES])
+            bars.append(Bar((0, high), '1/s'))
+    return draw(rows, bars)
+
+
 def reliability(scene: Scene) -> bytes:
     rows, bars = [], []
     for key, unit in (('noise', 'ppm'), ('residual', 'relative')):

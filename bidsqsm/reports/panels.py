@@ -212,6 +212,16 @@ _KINDS: Mapping[str, _Kind] = {
         'Relaxation rate R2* in three planes of',
         drawings.r2star,
     ),
+    'r2prime': _Kind(
+        ('r2prime',),
+        'R2map',
+        "R2 and R2'",
+        'Top: R2 where it was given or fitted to spin echoes, which should lie on the brain of the run. '
+        "Bottom: R2', what R2* has beyond it. High in iron-rich nuclei and veins; an outline of the "
+        'brain or the ventricles there means that R2 lies out of place.',
+        "Relaxation rates R2 and R2' in three planes of",
+        drawings.r2prime,
+    ),
     'concentration': _Kind(
         ('iron', 'gadolinium'),
         'Chimap',
