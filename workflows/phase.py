@@ -87,7 +87,16 @@ def init_phase_wf(
 
 def _without_paths(run: GreRun) -> str:
     # a dataset that is moved or mounted elsewhere is not to be computed again
-    paths = {*PARTS, 't1w', 'mask', 'labels', 't1w_mask', 'transforms', 'segmentations'}
+    paths = {
+        *PARTS,
+        't1w',
+        'mask',
+        'labels',
+        't1w_mask',
+        'transforms',
+        'segmentations',
+        'spin_echo',
+    }
     known = json.loads(run.to_json())
     return json.dumps({key: value for key, value in known.items() if key not in paths})
 

@@ -53,6 +53,7 @@ CHAIN = (
     'reference',
     'gradient_correction',
     'relaxometry',
+    'r2prime',
     'concentration',
     'swi',
     'clear_swi',
