@@ -22,21 +22,7 @@ def read_labels(tsv: Path) -> tuple[Label, ...]:
         background (index 0) is left out.
 
     """
-    try:
-        # utf-8-sig: spreadsheets begin a file with a mark
-        with tsv.open(newline='', encoding='utf-8-sig') as stream:
-            rows = list(csv.DictReader(stream, delimiter='\t'))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(
-            f'{tsv} cannot be read ({error}), expected a table of labels'
-        ) from error
-    columns = [*rows[0]] if rows else []
-    if not {'index', 'name'} <= {*columns}:
-        have = ', '.join(map(str, columns)) or 'no rows'
-        raise DatasetError(
-            f'{tsv} has {have}, expected at least the columns index and name, parted by tabs: '
-            'write them into its first line'
-        )
+    rows = read_rows(tsv, ('index', 'name'), 'labels')
     labels: dict[int, Label] = {}
     for number, row in enumerate(rows, start=2):
         label = _label_of(row, f'{tsv}, line {number}')
@@ -49,14 +35,40 @@ def read_labels(tsv: Path) -> tuple[Label, ...]:
     return tuple(label for label in labels.values() if label.index)
 
 
-def _label_of(row: Mapping[str, Any], where: str) -> Label:
-    text, name = f'{row["index"] or ""}'.strip(), f'{row["name"] or ""}'.strip()
+def read_rows(tsv: Path, needed: tuple[str, str], what: str) -> list[dict[str, Any]]:
+    """Read a table that has two columns at least, and say what it was to be of where it has not."""
+    try:
+        # utf-8-sig: spreadsheets begin a file with a mark
+        with tsv.open(newline='', encoding='utf-8-sig') as stream:
+            rows = list(csv.DictReader(stream, delimiter='\t'))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(
+            f'{tsv} cannot be read ({error}), expected a table of {what}'
+        ) from error
+    columns = [*rows[0]] if rows else []
+    if not {*needed} <= {*columns}:
+        have = ', '.join(map(str, columns)) or 'no rows'
+        raise DatasetError(
+            f'{tsv} has {have}, expected at least the columns {" and ".join(needed)}, parted by tabs: '
+            'write them into its first line'
+        )
+    return rows
+
+
+def read_index(row: Mapping[str, Any], where: str) -> int:
+    """The whole number in the column index."""
+    text = f'{row["index"] or ""}'.strip()
     if not re.fullmatch(r'\d+(\.0*)?', text):
         raise DatasetError(f'{where}: the index is {text!r}, expected a whole number: mend it')
+    return int(float(text))
+
+
+def _label_of(row: Mapping[str, Any], where: str) -> Label:
+    name = f'{row["name"] or ""}'.strip()
     try:
-        return make_label(int(float(text)), name, f'{row.get("hemisphere") or ""}')
+        return make_label(read_index(row, where), name, f'{row.get("hemisphere") or ""}')
     except ValueError as error:
         raise DatasetError(f'{where}: {error}') from error
 
 
-__all__ = ['read_labels']
+__all__ = ['read_index', 'read_labels', 'read_rows']

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
 
+from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.headers import check_grids, read_header
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.reference.csf import csf
+
+
+def one_grid(paths: Iterable[Path]) -> Grid:
+    """The grid on which all images lie, one volume in each; DatasetError where they do not."""
+    headers = [read_header(path, thin=True) for path in paths]
+    for header in headers:
+        if header.extra:
+            raise DatasetError(
+                f'{header.path} has axes {header.extra} beyond the third, expected one volume: '
+                'split the file'
+            )
+    check_grids(headers)
+    return Grid.from_affine(headers[0].shape, headers[0].affine)
 
 
 def in_hz(ppm: Volume, imaging_frequency: float) -> Volume:
@@ -30,4 +48,4 @@ def csf_value(chi: Volume, mask: Mask, grid: Grid, r2star: Volume | None) -> flo
         return None
 
 
-__all__ = ['csf_value', 'in_hz', 'in_ppm']
+__all__ = ['csf_value', 'in_hz', 'in_ppm', 'one_grid']

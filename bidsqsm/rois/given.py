@@ -14,12 +14,11 @@ from bidsqsm import __version__
 from bidsqsm.io.atlases import read_labels
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.headers import check_grids, read_header
 from bidsqsm.io.nifti import load_volume
 from bidsqsm.io.segmentation import load_labels
 from bidsqsm.io.sidecars import as_json
-from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.rois.files import csf_value
+from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.rois.files import csf_value, one_grid
 from bidsqsm.rois.literature import check
 from bidsqsm.rois.regions import with_unnamed, without_combined
 from bidsqsm.rois.table import FURTHER, MAPS, columns, roi_table, write_table
@@ -95,15 +94,7 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
         Where files are damaged, lie on different grids or are in an unknown unit.
 
     """
-    headers = [read_header(path, thin=True) for path in files.images.values()]
-    for header in headers:
-        if header.extra:
-            raise DatasetError(
-                f'{header.path} has axes {header.extra} beyond the third, expected one volume: '
-                'split the file'
-            )
-    check_grids(headers)
-    grid = Grid.from_affine(headers[0].shape, headers[0].affine)
+    grid = one_grid(files.images.values())
     maps, notes = _maps(files)
     mask = _mask(files, maps['chi'], notes)
     named = read_labels(files.names) if files.names else ()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.headers import check_grids, read_header
+from bidsqsm.io.label_table import read_index, read_rows
 from bidsqsm.io.nifti import load_volume
 from bidsqsm.io.segmentation import load_labels
 from bidsqsm.qsm.concentration.vials import FEWEST, Line, core_of, line_through
-from bidsqsm.qsm.grid import Grid, Labels, Mask, Triple, Volume
+from bidsqsm.qsm.grid import Labels, Mask, Triple, Volume
+from bidsqsm.rois.files import one_grid
 from bidsqsm.rois.statistics import summary
 from bidsqsm.rois.table import MAPS
 from bidsqsm.rois.units import as_bids_has_it
@@ -88,17 +87,7 @@ def read_vials(tsv: Path) -> tuple[Vial, ...]:
         Where columns, numbers or enough vials are missing.
 
     """
-    try:
-        with tsv.open(newline='', encoding='utf-8-sig') as stream:
-            rows = list(csv.DictReader(stream, delimiter='\t'))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f'{tsv} cannot be read ({error}), expected a table of vials') from error
-    have = [*rows[0]] if rows else []
-    if not {'index', 'concentration'} <= {*have}:
-        raise DatasetError(
-            f'{tsv} has {", ".join(map(str, have)) or "no rows"}, expected at least the columns index '
-            'and concentration, parted by tabs: write them into its first line'
-        )
+    rows = read_rows(tsv, ('index', 'concentration'), 'vials')
     found = [_vial(row, f'{tsv}, line {number}') for number, row in enumerate(rows, start=2)]
     indices = [vial.index for vial in found]
     if twice := sorted({index for index in indices if indices.count(index) > 1}):
@@ -115,10 +104,10 @@ def read_vials(tsv: Path) -> tuple[Vial, ...]:
 
 
 def _vial(row: Mapping[str, str | None], where: str) -> Vial:
-    index, text = (f'{row[key] or ""}'.strip() for key in ('index', 'concentration'))
-    if not re.fullmatch(r'\d+(\.0*)?', index) or not int(float(index)):
+    label, text = read_index(row, where), f'{row["concentration"] or ""}'.strip()
+    if not label:
         raise DatasetError(
-            f'{where}: the index is {index!r}, expected a whole number above 0: mend it'
+            f'{where}: the index is 0, expected one above it, which a vial has: mend it'
         )
     try:
         concentration = float(text)
@@ -126,7 +115,6 @@ def _vial(row: Mapping[str, str | None], where: str) -> Vial:
         concentration = math.nan
     if not math.isfinite(concentration):
         raise DatasetError(f'{where}: the concentration is {text!r}, expected a number: mend it')
-    label = int(float(index))
     return Vial(label, concentration, f'{row.get("name") or ""}'.strip() or f'vial-{label}')
 
 
@@ -147,15 +135,7 @@ def calibrate(files: VialFiles, *, rim: float = 0.0) -> Calibration:
 
     """
     vials = read_vials(files.vials)
-    headers = [read_header(path, thin=True) for path in files.images.values()]
-    for header in headers:
-        if header.extra:
-            raise DatasetError(
-                f'{header.path} has axes {header.extra} beyond the third, expected one volume: '
-                'split the file'
-            )
-    check_grids(headers)
-    size = Grid.from_affine(headers[0].shape, headers[0].affine).voxel_size
+    size = one_grid(files.images.values()).voxel_size
     labels, _ = load_labels(files.labels)
     maps, notes = _maps(files)
     known = np.isfinite(maps['chi'])

@@ -159,7 +159,10 @@ def table(folder, text):
         ('index\tconcentration\n1\t2\n2\t2\n3\t2\n', 'has 3 vials of 1 concentrations'),
         ('index\tconcentration\n1\t0\n1\t1\n3\t2\n', 'has index 1 more than once'),
         ('index\tconcentration\n1\tn/a\n2\t1\n3\t2\n', "line 2: the concentration is 'n/a'"),
-        ('index\tconcentration\n0\t0\n2\t1\n3\t2\n', "line 2: the index is '0'"),
+        (
+            'index\tconcentration\n0\t0\n2\t1\n3\t2\n',
+            'line 2: the index is 0, expected one above it',
+        ),
         ('index\tconcentration\n1\t0\n2\t1\n9\t2\n', 'no voxel of label 9 (vial-9)'),
     ],
 )
