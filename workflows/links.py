@@ -71,6 +71,7 @@ LINKS = (
     ('background_wf.local_field', 'separation_wf.local_field'),
     ('fieldmap_wf.noise', 'separation_wf.noise'),
     ('relaxometry_wf.r2star', 'separation_wf.r2star'),
+    ('r2prime_wf.r2prime', 'separation_wf.r2prime'),
 )
 
 #: Where every product comes from, in the order in which a run makes them.

@@ -135,12 +135,16 @@ OTHERS: Mapping[str, Other] = {
     'separation': Other(_separation, _one_echo),
 }
 
+#: Groups that another one takes something of, where a run can have them.
+USES: Mapping[str, tuple[str, ...]] = {'separation': ('r2prime',)}
+
 
 def other_steps(
     run: GreRun, choices: Mapping[str, Choice], wanted: Iterable[str], resources: Mapping[str, Any]
 ) -> dict[str, Workflow]:
     """Workflows of the groups that a run can have, of those that are wanted or that others use."""
-    names = [name for name in OTHERS if name in {*wanted, 'r2star'}]
+    used = {'r2star', *(name for group in wanted for name in USES.get(group, ()))}
+    names = [name for name in OTHERS if name in used.union(wanted)]
     made = [
         OTHERS[name].build(run, choices, resources)
         for name in names
