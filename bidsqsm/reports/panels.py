@@ -246,8 +246,9 @@ _KINDS: Mapping[str, _Kind] = {
         ('clear_swi',),
         'swi',
         'CLEAR-SWI',
-        'Image and minimum over a slab. Evenly bright from front to back; veins are dark, and remain '
-        'so near sinuses and ear canals.',
+        'Image and minimum over a slab. Evenly bright from front to back; veins and iron are dark, '
+        'and so is what lies above sinuses and ear canals, where the field is too steep for the '
+        'filter.',
         'CLEAR-SWI and its projection, axial, of',
         weighted('clear_swi', 'clear_minip'),
     ),
