@@ -350,6 +350,13 @@ def relaxometry() -> str:
     return table(head, ([*key, *cells] for key, cells in lines.items()))
 
 
+def decompose() -> str:
+    """What the benchmark of DECOMPOSE has saved; errors and bias in ppb."""
+    path = Path(__file__).parent / 'data' / 'decompose.tsv'
+    head, *rows = csv.reader(path.read_text(encoding='utf-8').splitlines(), delimiter='\t')
+    return table(head, rows)
+
+
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table."""
     head = [*head]
@@ -387,4 +394,5 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     'anatomy': anatomy,
     'vials': vials,
     'relaxometry': relaxometry,
+    'decompose': decompose,
 }
