@@ -100,6 +100,7 @@ def test_a_run_writes_the_images_it_was_asked_for(tmp_path):
     weighted = json.loads((anat / 'sub-01_swi.json').read_text())
     assert weighted['Processing']['swi']['Parameters']['power'] == 2
     assert weighted['Decisions']['swi']['slice_axis'] == 'k'
+    assert weighted['Decisions']['swi']['filter_widths'] == [18, 21]  # half of the matrix
     assert not [*anat.glob('*Chimap*')]
     page = (call.out / 'sub-01.html').read_text()
     assert all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from bidsqsm.interfaces.base import (
 )
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.jit import threads
+from bidsqsm.qsm.swi.highpass import filter_widths
 from bidsqsm.qsm.swi.projection import slice_axis, slices_of
 
 #: What each step makes.
@@ -63,7 +65,7 @@ class WeightMagnitude(StepInterface):
         given, weigh = self.inputs, self.choice(self.inputs.step)
         magnitude, mask = echoes(given.in_file), mask_of(given.in_mask)
         grid = grid_of(given.in_file)
-        self._results['facts'] = told(magnitude, mask, grid, weigh.settings()['slab'])
+        self._results['facts'] = told(magnitude, mask, grid, weigh.settings())
         if 'left_out' in self._results['facts']:
             return runtime
         shown = volume(given.in_map) if given.step == 'true_swi' else echoes(given.in_map)
@@ -75,15 +77,17 @@ class WeightMagnitude(StepInterface):
         return runtime
 
 
-def told(magnitude: Volume, mask: Mask, grid: Grid, slab: float) -> dict[str, Any]:
-    """Slab in slices, voxels of the brain without signal, or why there can be no image at all."""
+def told(magnitude: Volume, mask: Mask, grid: Grid, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Slab and filter in voxels, brain without signal, or why there can be no image at all."""
     sound = np.isfinite(magnitude) & (magnitude > 0)
     empty = int((mask & ~sound.any(axis=0)).sum())
     facts: dict[str, Any] = {
         'slice_axis': 'ijk'[slice_axis(grid)],
-        'slab_slices': slices_of(slab, grid),
+        'slab_slices': slices_of(settings['slab'], grid),
         'voxels_without_signal': empty,
     }
+    if 'filter_size' in settings:
+        facts['filter_widths'] = [*filter_widths(grid, settings['filter_size']).values()]
     if empty == mask.sum():
         text = (
             'The magnitude holds no value above zero in the brain, expected a signal: look at the '

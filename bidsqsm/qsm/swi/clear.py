@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.swi.echoes import checked
+from bidsqsm.qsm.swi.echoes import checked, summed
 from bidsqsm.qsm.swi.projection import brightness, minimum_projection, slice_axis
 
 TRUNCATE = 3.0  # widths after which the Gaussian ends
@@ -98,9 +98,9 @@ def clear(
     """
     sizes = checked(magnitude, mask, echo_times)
     times = np.asarray(echo_times, np.float32)
-    weight = np.where(mask, np.tensordot(times, sizes, 1), np.float32(0))
+    weight = np.where(mask, summed(sizes, times), np.float32(0))
     local = _high_pass(_mean_field(sizes, phase, weight), weight, grid, sigma)
-    total = np.sqrt(np.einsum('n...,n...->...', sizes, sizes))
+    total = np.sqrt(summed(sizes, sizes))
     image = total * brightness(total, mask, grid, even=even)
     if softplus:
         image = _compressed(image, mask)

@@ -77,3 +77,11 @@ def checked(magnitude: Volume, mask: Mask, echo_times: Sequence[float]) -> Volum
         )
     sound: Volume = np.where(np.isfinite(magnitude) & (magnitude > 0), magnitude, np.float32(0))
     return sound
+
+
+def summed(echoes: Volume, factors: Volume) -> Volume:
+    """Sum over echoes, each times its factor, in the same order whatever the threads."""
+    total = np.zeros(echoes.shape[1:], np.float32)
+    for echo, factor in zip(echoes, factors, strict=True):
+        total += echo * factor
+    return total

@@ -27,7 +27,7 @@ def low_pass(signal: Complex, grid: Grid, size: int, window: str) -> Complex:
     signal : (nx, ny, nz) complex64 array
         Image of one echo.
     grid
-        Field direction, across which the slices lie.
+        Shape, and field direction, across which the slices lie.
     size
         Width of the window in points of k-space; at most half of the matrix is used.
     window
@@ -39,14 +39,20 @@ def low_pass(signal: Complex, grid: Grid, size: int, window: str) -> Complex:
         The low-pass filtered image.
 
     """
-    axes = [axis for axis in range(3) if axis != slice_axis(grid)]
+    widths = filter_widths(grid, size)
+    axes = [*widths]
     spectrum = fft.fftn(signal, axes=axes)
-    for axis in axes:
-        points = signal.shape[axis]
-        shape = [points if a == axis else 1 for a in range(3)]
-        spectrum *= _bell(points, min(size, points // 2), window).reshape(shape)
+    for axis, width in widths.items():
+        shape = [-1 if a == axis else 1 for a in range(3)]
+        spectrum *= _bell(signal.shape[axis], width, window).reshape(shape)
     smooth: Complex = fft.ifftn(spectrum, axes=axes, overwrite_x=True)
     return smooth
+
+
+def filter_widths(grid: Grid, size: int) -> dict[int, int]:
+    """Points of k-space that the window covers along each axis of a slice, half of the matrix at most."""
+    axes = (axis for axis in range(3) if axis != slice_axis(grid))
+    return {axis: min(size, grid.shape[axis] // 2) for axis in axes}
 
 
 def _bell(points: int, width: int, window: str) -> Volume:
