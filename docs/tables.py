@@ -357,6 +357,14 @@ def decompose() -> str:
     return table(head, rows)
 
 
+def oxygenation() -> str:
+    """What the benchmark of venous oxygenation has saved."""
+    path = Path(__file__).parent / 'data' / 'oxygenation_1mm.tsv'
+    _, *rows = csv.reader(path.read_text(encoding='utf-8').splitlines(), delimiter='\t')
+    head = ('radius (mm)', 'angle to B0', 'true', 'core voxels', 'found', 'from all voxels')
+    return table(head, rows)
+
+
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table."""
     head = [*head]
@@ -395,4 +403,5 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     'vials': vials,
     'relaxometry': relaxometry,
     'decompose': decompose,
+    'oxygenation': oxygenation,
 }
