@@ -27,7 +27,7 @@ from bidsqsm.qsm.phantom.head import mean2
 RADII = (1.0, 1.5, 2.0, 2.5, 3.0)
 ANGLES = (0.0, 45.0, 90.0)
 SATURATIONS = (0.55, 0.65, 0.75)
-WIDE = 64.0  # mm, side of the box
+WIDE = 48.0  # mm, side of the box
 HEMATOCRIT, DEOXYGENATION, NOISE = 0.40, 3.39, 0.002
 
 
@@ -76,7 +76,7 @@ def measured(
 def made(
     radius: float, angle: float, true: float, voxel_size: float
 ) -> tuple[Grid, Volume, Volume, Mask]:
-    """Grid, share of blood, field (ppm) and mask of one vein of 40 mm in a ball of tissue."""
+    """Grid, share of blood, field (ppm) and mask of one vein of 32 mm in a ball of tissue."""
     n = round(WIDE / voxel_size)
     fine = Grid((2 * n, 2 * n, 2 * n), (voxel_size / 2,) * 3)
     axis = (np.arange(2 * n) - n + 0.5) * voxel_size / 2
@@ -84,10 +84,10 @@ def made(
     u, v = x - 0.3, y - 0.2  # off the middle, so that voxels cut it unevenly
     along = u * math.sin(math.radians(angle)) + z * math.cos(math.radians(angle))
     away = u**2 + v**2 + z**2 - along**2
-    vein = ((away < radius**2) & (np.abs(along) < 20)).astype(np.float32)
+    vein = ((away < radius**2) & (np.abs(along) < 16)).astype(np.float32)
     chi = np.float32(DEOXYGENATION * HEMATOCRIT * (1 - true)) * vein
     field = mean2(convolve(chi, dipole_kernel(fine)))
-    mask = mean2((x**2 + y**2 + z**2 < 28**2) * np.ones_like(vein)) > 0.5
+    mask = mean2((x**2 + y**2 + z**2 < 22**2) * np.ones_like(vein)) > 0.5
     return Grid((n, n, n), (voxel_size,) * 3), mean2(vein), field, mask
 
 
