@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import nibabel as nb
 import numpy as np
 import pytest
 from madeup import make_facts, make_products, make_run
+from matplotlib.image import imread
 from nipype.interfaces.base import isdefined
 
 from bidsqsm.catalog import STEPS
@@ -14,7 +17,9 @@ from bidsqsm.io.boilerplate import describe_decisions
 from bidsqsm.io.nifti import save_volume
 from bidsqsm.io.sidecars import decisions, sidecar
 from bidsqsm.qsm.separation.sources import Sources
-from bidsqsm.reports.panels import make_panels
+from bidsqsm.reports.panels import _KINDS as KINDS
+from bidsqsm.reports.scene import Scene
+from bidsqsm.reports.sources import draw_sources
 from bidsqsm.workflows.others import OTHERS
 
 RATE = 137.0
@@ -108,7 +113,14 @@ def test_one_echo_has_no_separation(tmp_path):
 
 
 def test_the_report_shows_both_parts(tmp_path):
+    """Both are bright: what is diamagnetic is drawn with its sign turned."""
     products = make_products(tmp_path / 'work')
-    panels = {panel.key: panel for panel in make_panels(make_run(tmp_path / 'ds'), products)}
-    assert panels['separation'].image.startswith(b'\x89PNG')
-    assert not panels['separation'].error
+    scene = Scene(make_run(tmp_path / 'ds'), products)
+    image = imread(BytesIO(draw_sources(scene)))
+    gray = image if image.ndim == 2 else image[..., :3].mean(-1)
+    shares = [(row > 0.1).mean() for row in np.array_split(gray, 2)]
+    assert min(shares) > 0.2
+    assert max(shares) < 1.3 * min(shares)
+    panel = KINDS['separation']
+    assert panel.needs == ('chi_paramagnetic', 'chi_diamagnetic')
+    assert panel.make is draw_sources
