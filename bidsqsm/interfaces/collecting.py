@@ -10,7 +10,7 @@ from nipype.interfaces.base import File, InputMultiObject, traits
 
 from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec
 from bidsqsm.io.extras import Extra
-from bidsqsm.rois.table import columns
+from bidsqsm.rois.table import columns_of
 
 
 class _CollectInputSpec(StepInputSpec):
@@ -84,7 +84,8 @@ class CollectRois(StepInterface):
         for about, labels, table, told in members:
             entities, known = about['entities'], {k: v for k, v in told.items() if k != 'warnings'}
             facts['-'.join(entities.values())] = known
-            content = {**about['content'], 'Decisions': known, **columns()}
+            described = columns_of(Path(table))
+            content = {**about['content'], 'Decisions': known, **described}
             extras += [
                 Extra(Path(labels), entities, 'dseg', '.nii.gz', content).as_dict(),
                 Extra(Path(table), entities, 'dseg', '.tsv').as_dict(),

@@ -230,6 +230,13 @@ def columns() -> Mapping[str, Mapping[str, str]]:
     return found
 
 
+def columns_of(path: Path) -> dict[str, Mapping[str, str]]:
+    """The columns that a table has, described."""
+    with path.open(encoding='utf-8') as stream:
+        names = {*stream.readline().rstrip('\n').split('\t')}
+    return {name: about for name, about in columns().items() if name in names}
+
+
 def _described(text: str, units: str = '') -> dict[str, str]:
     return {'Description': f'{text}.', **({'Units': units} if units else {})}
 
@@ -250,4 +257,4 @@ def _text(value: object) -> str:
     return f'{value}' or 'n/a'
 
 
-__all__ = ['FURTHER', 'MAPS', 'columns', 'roi_table', 'write_table']
+__all__ = ['FURTHER', 'MAPS', 'columns', 'columns_of', 'roi_table', 'write_table']

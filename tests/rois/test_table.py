@@ -17,7 +17,7 @@ from bidsqsm.io.segmentation import load_labels
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.structures import make_label
 from bidsqsm.rois.regions import regions_of, with_unnamed
-from bidsqsm.rois.table import MAPS, columns, roi_table, write_table
+from bidsqsm.rois.table import MAPS, columns, columns_of, roi_table, write_table
 
 NAMES = [
     make_label(7, 'left caudate'),
@@ -137,7 +137,7 @@ def test_relaxation_that_was_not_fitted_is_no_zero(scene):
     assert not [name for name in table if name.startswith(('t2star', 'local_field'))]
 
 
-def test_columns_of_further_maps_are_there_where_the_map_is(scene):
+def test_columns_of_further_maps_are_there_where_the_map_is(scene, tmp_path):
     labels, chi, _ = scene
     iron = (1000 * chi).astype(np.float32)
     r2prime = np.where(labels == 7, 4, 0).astype(np.float32)
@@ -150,6 +150,7 @@ def test_columns_of_further_maps_are_there_where_the_map_is(scene):
     assert row['r2prime_mean'] == 4
     assert np.isnan(row_of(table, 'right caudate')['r2prime_mean'])
     absent = ('t2prime', 'chi_diamagnetic', 'gadolinium')
+    assert [*columns_of(write_table(table, tmp_path / 'x.tsv'))] == [*table]
     assert not [name for name in table if name.startswith(absent)]
     assert 'chi_in_range' in table
 
