@@ -365,6 +365,13 @@ def oxygenation() -> str:
     return table(head, rows)
 
 
+def separation() -> str:
+    """What the benchmark of separated sources has saved, a line for each method and its input."""
+    path = Path(__file__).parent / 'data' / 'separation.tsv'
+    head, *rows = csv.reader(path.read_text(encoding='utf-8').splitlines(), delimiter='\t')
+    return table(head, ([row[0], f'`{row[1]}`', *row[2:]] for row in rows))
+
+
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table."""
     head = [*head]
@@ -404,4 +411,5 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     'relaxometry': relaxometry,
     'decompose': decompose,
     'oxygenation': oxygenation,
+    'separation': separation,
 }
