@@ -237,7 +237,7 @@ GRADIENT_CORRECTION = Step(
     'gradient_correction',
     takes='total field in ppm, echo times in s',
     gives='share of the signal that the gradient of the field leaves, 0 to 1',
-    default='none',
+    default='sinc',
     methods=(
         Method('none', no_correction, cite=('fernandezseara2000',)),
         Method('sinc', sinc, cite=('fernandezseara2000',)),
