@@ -19,8 +19,9 @@ from bidsqsm.interfaces.outputs import WriteDerivatives
 from bidsqsm.io import atomic
 from bidsqsm.io.bibliography import bibtex, cited, works
 from bidsqsm.io.boilerplate import methods_text, write_citation
+from bidsqsm.io.dataset import write_dataset_files
 from bidsqsm.io.outputs import write_run
-from bidsqsm.io.products import PRODUCTS, file_name
+from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS, file_name
 from bidsqsm.io.sidecars import bids_uri, provenance
 
 VALIDATOR = shutil.which('bids-validator-deno') or shutil.which(
@@ -316,3 +317,12 @@ def test_every_work_can_be_found_and_every_citation_is_a_work():
     used = {key for step in STEPS.values() for method in step.methods for key in method.cite}
     assert used <= set(works())
     assert bibtex(['zhou2014']).startswith('@article{zhou2014,')
+
+
+def test_every_label_of_a_description_is_explained(tmp_path):
+    write_dataset_files(tmp_path, {})
+    rows = (tmp_path / 'descriptions.tsv').read_text().splitlines()[1:]
+    products = (*PRODUCTS.values(), *JOINT_PRODUCTS.values())
+    told = {row.partition('\t')[0].removeprefix('desc-'): row.partition('\t')[2] for row in rows}
+    assert {one.desc for one in products if one.desc} == {*told}
+    assert all(told.values())
