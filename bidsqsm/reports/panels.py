@@ -236,7 +236,7 @@ _KINDS: Mapping[str, _Kind] = {
         ('swi',),
         'swi',
         'Susceptibility-weighted images',
-        'Left to right: image and minimum over a slab for a stronger field (veins and bleeds dark), '
+        'From the top: image and minimum over a slab for a stronger field (veins and bleeds dark), '
         'then both for a weaker one (calcification dark). Patches above sinuses and ear canals are '
         'wraps that the filter left.',
         'Susceptibility-weighted images of either sign, axial, of',
@@ -246,7 +246,7 @@ _KINDS: Mapping[str, _Kind] = {
         ('clear_swi',),
         'swi',
         'CLEAR-SWI',
-        'Image and minimum over a slab. Evenly bright from front to back; veins and iron are dark, '
+        'Image and, below, minimum over a slab. Evenly bright from front to back; veins and iron are dark, '
         'and so is what lies above sinuses and ear canals, where the field is too steep for the '
         'filter.',
         'CLEAR-SWI and its projection, axial, of',
@@ -256,7 +256,7 @@ _KINDS: Mapping[str, _Kind] = {
         ('true_swi',),
         'swi',
         'True SWI',
-        'Image and minimum over a slab. Veins are dark whichever way they run; streaks come from '
+        'Image and, below, minimum over a slab. Veins are dark whichever way they run; streaks come from '
         'the susceptibility map.',
         'True SWI and its projection, axial, of',
         weighted('true_swi', 'true_minip'),

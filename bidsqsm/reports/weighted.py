@@ -9,15 +9,14 @@ from bidsqsm.reports.scene import Scene, robust_limits
 
 
 def weighted(*keys: str) -> Callable[[Scene], bytes]:
-    """Make a picture of some images side by side, at three heights, each at its own brightness."""
+    """Make a picture of some images, a row for each at three heights, each at its own brightness."""
 
     def make(scene: Scene) -> bytes:
         volumes = [scene.inside(scene.load(key), 'brain_mask') for key in keys]
         limits = [robust_limits(volume.values) for volume in volumes]
-        pairs = [*zip(volumes, limits, strict=True)]
         return draw([
-            [scene.tile(volume, 'axial', limit, index=level) for volume, limit in pairs]
-            for level in scene.look.levels[1::2]
+            [scene.tile(volume, 'axial', limit, index=level) for level in scene.look.levels[1::2]]
+            for volume, limit in zip(volumes, limits, strict=True)
         ])  # fmt: skip
 
     return make
