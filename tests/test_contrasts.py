@@ -11,7 +11,7 @@ from scipy import ndimage
 from templates import AFFINE, MASSP20, SHAPE, ball, brain, labels
 
 from bidsqsm.interfaces.contrasts import RegisterContrasts
-from bidsqsm.interfaces.registration import failed
+from bidsqsm.interfaces.judging import failed
 from bidsqsm.io.nifti import save_volume
 from bidsqsm.qsm.registration.itk import affine_transform
 from bidsqsm.qsm.structures import make_label

@@ -16,7 +16,8 @@ from bidsqsm.interfaces.base import (
     mask_of,
     volume,
 )
-from bidsqsm.interfaces.registration import OVERLAP, paired
+from bidsqsm.interfaces.judging import OVERLAP
+from bidsqsm.interfaces.registration import paired
 from bidsqsm.io.nifti import load_volume
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads

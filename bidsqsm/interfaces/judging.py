@@ -1,0 +1,74 @@
+"""How well a registration did, as facts: fine, odd or a failure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bidsqsm.qsm.metrics import dice
+from bidsqsm.qsm.registration.alignment import Alignment, likeness
+from bidsqsm.qsm.registration.greedy import FOLDED
+from bidsqsm.qsm.registration.head import Head, shape_of
+from bidsqsm.qsm.registration.itk import carry_mask
+from bidsqsm.qsm.registration.start import is_part
+
+OVERLAP = (0.70, 0.85)  # of the two brains: below the first a failure, below the second odd
+ALIKE = 0.5  # correlation with the template: of heads in place 0.8 or more, out of place 0.3
+
+
+def verdict(found: Alignment, head: Head, template: Head, name: str) -> dict[str, Any]:
+    """How well a registration did: overlap of the brains within the field of view, folding."""
+    carried = carry_mask(
+        template.mask, template.affine, found.to_template, shape_of(head.mask), head.affine
+    )
+    # of a template of the cerebellum, only the head can hold all
+    share = float((carried & head.mask).sum()) / max(int(carried.sum()), 1)
+    overlap = share if is_part(template, head) else dice(carried, head.mask)
+    facts = judged(overlap, what=name)
+    alike = likeness(found, head, template)
+    facts |= {
+        'likeness': round(alike, 3),
+        'jacobian': list(found.jacobian),
+        'folded': found.folded,
+        'smoothing': found.smoothing and list(found.smoothing),
+    }
+    if alike < ALIKE and 'failed' not in facts:
+        facts |= failed(
+            f'{name} are not alike after registration (correlation {alike:.2f}, expected {ALIKE} '
+            'or more)'
+        )
+    if found.folded > FOLDED and 'failed' not in facts:
+        facts |= failed(
+            f'the registration of {name} folds {found.folded:.1%} of the brain (volume changes '
+            f'down to {found.jacobian[0]:.2f})'
+        )
+    elif found.jacobian[0] <= 0:
+        facts['warnings'].append(
+            f'The registration of {name} has a few folded voxels (volume changes down to '
+            f'{found.jacobian[0]:.2f}): look at the outlines of the regions in the report.'
+        )
+    return facts
+
+
+def judged(overlap: float, what: str) -> dict[str, Any]:
+    """Facts of an overlap: fine, odd or a failure."""
+    facts: dict[str, Any] = {'overlap': round(overlap, 3), 'warnings': []}
+    least, fine = OVERLAP
+    if overlap < least:
+        return facts | failed(
+            f'the brains of {what} overlap by {overlap:.2f} only, expected {fine} or more'
+        )
+    if overlap < fine:
+        facts['warnings'].append(
+            f'The brains of {what} overlap by {overlap:.2f}, expected {fine} or more: '
+            'look at the outlines of the regions in the report.'
+        )
+    return facts
+
+
+def failed(reason: str) -> dict[str, Any]:
+    """Facts of a registration that cannot be used."""
+    sentence = (
+        f'{reason[0].upper()}{reason[1:]}: no region of an atlas is measured; check orientation and '
+        'field of view of the images, or give a transform (--derivatives).'
+    )
+    return {'failed': reason, 'warnings': [sentence]}
