@@ -12,6 +12,7 @@ from matplotlib.image import imread
 from nipype.interfaces.base import isdefined
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.config import settled_methods
 from bidsqsm.interfaces.separation import SeparateSources, how, summed
 from bidsqsm.io.boilerplate import describe_decisions
 from bidsqsm.io.nifti import save_volume
@@ -107,9 +108,9 @@ def test_relaxivities_grow_with_the_field():
 
 def test_one_echo_has_no_separation(tmp_path):
     run = make_run(tmp_path / 'ds')
-    assert OTHERS['separation'].lacking(run) == ''
+    assert OTHERS['separation'].lacking(run, settled_methods()) == ''
     object.__setattr__(run, 'echo_times', run.echo_times[:1])
-    assert 'has one echo' in OTHERS['separation'].lacking(run)
+    assert 'has one echo' in OTHERS['separation'].lacking(run, settled_methods())
 
 
 def test_the_report_shows_both_parts(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from nipype.interfaces.base import isdefined
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.config import settled_methods
 from bidsqsm.interfaces.relaxometry import FitRelaxation
 from bidsqsm.interfaces.transverse import CarryR2, FitSpinEcho, SubtractR2, rates
 from bidsqsm.io.nifti import load_volume, save_volume
@@ -149,11 +150,13 @@ def test_the_graph_fits_spin_echoes_and_only_those(scene):
 
 def test_a_run_without_r2_is_told_before_anything_is_computed():
     run = SimpleNamespace(name='sub-01', n_echoes=5, spin_echo=None)
-    assert 'sub-01 has no R2, expected an R2map' in OTHERS['r2prime'].lacking(run)
+    assert 'sub-01 has no R2, expected an R2map' in OTHERS['r2prime'].lacking(
+        run, settled_methods()
+    )
     run.spin_echo = SpinEcho('R2map', ())
-    assert OTHERS['r2prime'].lacking(run) == ''
+    assert OTHERS['r2prime'].lacking(run, settled_methods()) == ''
     run.n_echoes = 1
-    assert 'has one echo' in OTHERS['r2prime'].lacking(run)
+    assert 'has one echo' in OTHERS['r2prime'].lacking(run, settled_methods())
 
 
 def test_the_gradient_of_the_field_reaches_the_fit_and_the_facts_tell_its_noise(scene):

@@ -15,6 +15,7 @@ from bidsqsm.io.groups import GROUPS
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.methods import Choice
 from bidsqsm.qsm.decompose.three_pool import FEWEST
+from bidsqsm.qsm.relaxometry.decay import evenly_spaced
 from bidsqsm.workflows.concentration import init_concentration_wf
 from bidsqsm.workflows.decompose import init_decompose_wf
 from bidsqsm.workflows.oxygenation import init_oxygenation_wf
@@ -33,12 +34,13 @@ class Other:
     build
         From the run, the methods and the resources (``mem_gb``, ``omp_nthreads``) to its workflow.
     lacking
-        Why a run cannot have it, as one sentence, or ''; told before anything is computed.
+        From the run and the methods to why it cannot be had, as one sentence, or ''; told before
+        anything is computed.
 
     """
 
     build: Callable[[GreRun, Mapping[str, Choice], Mapping[str, Any]], Workflow]
-    lacking: Callable[[GreRun], str]
+    lacking: Callable[[GreRun, Mapping[str, Choice]], str]
 
 
 def _relaxometry(
@@ -78,8 +80,16 @@ def _separation(
     )
 
 
-def _one_echo(run: GreRun) -> str:
-    return f'{run.name} has one echo, which shows no decay' if run.n_echoes == 1 else ''
+def _no_decay(run: GreRun, choices: Mapping[str, Choice]) -> str:
+    if run.n_echoes == 1:
+        return f'{run.name} has one echo, which shows no decay'
+    if choices['relaxometry'].method.name == 'arlo' and not evenly_spaced(run.echo_times):
+        times = ', '.join(f'{1000 * time:g}' for time in run.echo_times)
+        return (
+            f'{run.name} has echoes at {times} ms, and --relaxometry arlo needs three or more at '
+            'equal distances; choose auto'
+        )
+    return ''
 
 
 def _r2prime(run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]) -> Workflow:
@@ -87,13 +97,13 @@ def _r2prime(run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str,
     return init_r2prime_wf(spin_echo=run.spin_echo, method=choices['relaxometry'], **resources)
 
 
-def _no_r2(run: GreRun) -> str:
+def _no_r2(run: GreRun, choices: Mapping[str, Choice]) -> str:
     if run.spin_echo is None:
         return (
             f'{run.name} has no R2, expected an R2map or T2map among --derivatives or three or more '
             'spin echoes (_MESE) in the session'
         )
-    return _one_echo(run)
+    return _no_decay(run, choices)
 
 
 def _concentration(
@@ -102,7 +112,7 @@ def _concentration(
     return init_concentration_wf(method=choices['concentration'], **resources)
 
 
-def _nothing(_run: GreRun) -> str:
+def _nothing(_run: GreRun, _choices: Mapping[str, Choice]) -> str:
     return ''
 
 
@@ -117,14 +127,14 @@ def _decompose(
     )
 
 
-def _few_echoes(run: GreRun) -> str:
+def _few_echoes(run: GreRun, _choices: Mapping[str, Choice]) -> str:
     few = run.n_echoes < FEWEST
     return f'it needs {FEWEST} echoes or more, and {run.name} has {run.n_echoes}' if few else ''
 
 
 #: By the name of the group.
 OTHERS: Mapping[str, Other] = {
-    'r2star': Other(_relaxometry, _one_echo),
+    'r2star': Other(_relaxometry, _no_decay),
     'r2prime': Other(_r2prime, _no_r2),
     'concentration': Other(_concentration, _nothing),
     'swi': Other(_weighted('swi'), _nothing),
@@ -132,7 +142,7 @@ OTHERS: Mapping[str, Other] = {
     'true-swi': Other(_weighted('true_swi'), _nothing),
     'oxygenation': Other(_oxygenation, _nothing),
     'decompose': Other(_decompose, _few_echoes),
-    'separation': Other(_separation, _one_echo),
+    'separation': Other(_separation, _no_decay),
 }
 
 #: Groups that another one takes something of, where a run can have them.
@@ -148,14 +158,14 @@ def other_steps(
     made = [
         OTHERS[name].build(run, choices, resources)
         for name in names
-        if not OTHERS[name].lacking(run)
+        if not OTHERS[name].lacking(run, choices)
     ]
     return {workflow.name: workflow for workflow in made}
 
 
-def left_out(run: GreRun, wanted: Iterable[str]) -> list[str]:
+def left_out(run: GreRun, choices: Mapping[str, Choice], wanted: Iterable[str]) -> list[str]:
     """A sentence for each wanted group that a run cannot have."""
-    reasons = {name: OTHERS[name].lacking(run) for name in wanted if name in OTHERS}
+    reasons = {name: OTHERS[name].lacking(run, choices) for name in wanted if name in OTHERS}
     return [f'{name} was left out: {reason}.' for name, reason in reasons.items() if reason]
 
 

@@ -129,7 +129,7 @@ def init_run_wf(
         ),
         products=[*products],
         steps=[*facts],
-        left_out=left_out(run, wanted),
+        left_out=left_out(run, choices, wanted),
         links=links,
         extras=len(others),
         mem_gb=memory_gb(run.shape, 4 + run.n_echoes),
