@@ -44,6 +44,7 @@ from cohort_heads import HEADS, Case, Room
 from label_heads import DATA as SHARED
 from nipype.interfaces.base import isdefined
 
+from bidsqsm.catalog import STEPS
 from bidsqsm.interfaces.carrying import CarryLabels, chained, lost
 from bidsqsm.interfaces.contrasts import RegisterContrasts
 from bidsqsm.interfaces.refinement import RefineRois
@@ -52,6 +53,7 @@ from bidsqsm.io.atlases import Atlas
 from bidsqsm.qsm.grid import Labels
 from bidsqsm.qsm.registration.itk import points_through
 from bidsqsm.qsm.structures import MERGED
+from bidsqsm.workflows.alignment import preliminary
 
 DOCS = Path(__file__).resolve().parents[1] / 'docs' / 'data'
 THREADS = 2
@@ -182,7 +184,8 @@ def carried(case: Case, atlas: Atlas, way: str, folder: Path, *, refine: bool = 
         template['template_mask'] = str(atlas.template.mask)
     inputs = {'in_file': own.contrast, 'in_mask': own.brain}
     if way == 'none':
-        first = run('template', RegisterTemplate, **inputs, **template)
+        alone = preliminary(STEPS['registration'].choose('greedy'))
+        first = run('template', RegisterTemplate, **inputs, **(template | {'method': str(alone)}))
         more = {'chi': case.path('chi'), 'qsm_mask': case.path('mask')}
         more |= {'labels': [str(atlas.dseg)], 'names': [[asdict(one) for one in atlas.labels]]}
         found = {'first_forward': first.forward, 'first_backward': first.backward}

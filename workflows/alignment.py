@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
@@ -16,6 +16,9 @@ from bidsqsm.io.regions import Anatomy
 from bidsqsm.methods import Choice
 from bidsqsm.rois.drawn import typical_chi
 from bidsqsm.workflows.ways import WAYS, Way, collect, pass_on
+
+#: Times the voxel size of the registration that is to follow
+COARSER = 1.5
 
 #: The run as its magnitude shows it, and the maps that stand beside it.
 IMAGES = ('contrast', 'brain', 'chi', 'qsm_mask', 'r2star')
@@ -36,6 +39,13 @@ def aligned_templates(run: GreRun, anatomy: Anatomy, method: Choice) -> tuple[Te
         if f'orig:{template.name}' not in run.transforms
         and (template.chi or template.r2star or drawing(anatomy.atlases, template))
     )
+
+
+def preliminary(method: Choice) -> Choice:
+    """The method by which the magnitude alone is registered where more contrasts follow: coarser."""
+    coarse = COARSER * method.settings()['resolution']
+    allowed = coarse in method.method.parameters['resolution'].bounds
+    return replace(method, values={**method.values, 'resolution': coarse}) if allowed else method
 
 
 def drawing(atlases: Sequence[Atlas], template: Template) -> list[Atlas]:

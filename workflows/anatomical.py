@@ -22,6 +22,7 @@ from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.regions import brain_template
 from bidsqsm.io.transforms import inverse_of
 from bidsqsm.methods import Choice
+from bidsqsm.workflows.alignment import preliminary
 from bidsqsm.workflows.ways import WAYS, Way, collect, pass_on
 
 
@@ -150,8 +151,10 @@ class _Builder:
             take = _take(f'take_{name}', given, fixed=template.t1w)
             take.inputs.moving = str(run.t1w)
             return found['T1w'].on(take, 'T1w', name)
+        going_on = method is not None and not run.t1w and name in self.continued
+        chosen = preliminary(method) if going_on else method
         register = pe.Node(
-            RegisterTemplate(method=str(method), template=str(template.t1w), template_name=name),
+            RegisterTemplate(method=str(chosen), template=str(template.t1w), template_name=name),
             name=f'register_{name}',
             **self.resources,
         )
@@ -159,7 +162,7 @@ class _Builder:
             register.inputs.template_mask = str(template.mask)
         if not run.t1w:
             self._from_run(register)
-            return Way().on(register, 'orig', name, written=name not in self.continued)
+            return Way().on(register, 'orig', name, written=not going_on)
         register.inputs.in_file = str(run.t1w)
         if run.t1w_mask is not None:
             register.inputs.given_mask = str(run.t1w_mask)
