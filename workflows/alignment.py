@@ -18,7 +18,7 @@ from bidsqsm.rois.drawn import typical_chi
 from bidsqsm.workflows.ways import WAYS, Way, collect, pass_on
 
 #: Times the voxel size of the registration that is to follow
-COARSER = 1.5
+COARSER = 2.0
 
 #: The run as its magnitude shows it, and the maps that stand beside it.
 IMAGES = ('contrast', 'brain', 'chi', 'qsm_mask', 'r2star')

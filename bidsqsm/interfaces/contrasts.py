@@ -10,12 +10,10 @@ import numpy as np
 from nipype.interfaces.base import File, InputMultiObject, traits
 
 from bidsqsm.interfaces.base import mask_of, volume
-from bidsqsm.interfaces.carrying import chained
 from bidsqsm.interfaces.registration import RegisterTemplate, RegisterTemplateInputSpec
 from bidsqsm.io.atlas_checks import read_values
 from bidsqsm.io.nifti import load_volume
 from bidsqsm.qsm.grid import Volume
-from bidsqsm.qsm.registration.alignment import Alignment
 from bidsqsm.qsm.registration.head import Head, shape_of
 from bidsqsm.qsm.registration.itk import affine_transform, resample
 from bidsqsm.qsm.structures import Label
@@ -68,11 +66,6 @@ class RegisterContrasts(RegisterTemplate):
         (self._results['backward'],) = self.inputs.first_backward
         self._results['facts'] = {**first, 'contrasts': ['magnitude']}
         return runtime
-
-    def _start(self) -> tuple[Alignment, ...]:
-        return (
-            Alignment(chained(self.inputs.first_forward), chained(self.inputs.first_backward)),
-        )
 
     def _heads(self) -> tuple[Head, Head]:
         head, template = super()._heads()

@@ -28,7 +28,6 @@ from bidsqsm.io.segmentation import load_image
 from bidsqsm.qsm.grid import Mask
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.brain import brain_mask
-from bidsqsm.qsm.registration.alignment import Alignment
 from bidsqsm.qsm.registration.contrast import coarser, normalised, sampled, without_bias
 from bidsqsm.qsm.registration.head import Head, shape_of
 from bidsqsm.qsm.registration.inverse import inverted
@@ -169,13 +168,9 @@ class RegisterTemplate(StepInterface):
             raise ValueError(f'no brain was found in {self.inputs.in_file}')
         register, num_threads = self.choice('registration'), self.inputs.num_threads
         with threads(num_threads):
-            found = register(head, template, *self._start(), num_threads=num_threads)
+            found = register(head, template, num_threads=num_threads)
         self._results['facts'] = verdict(found, head, template, name)
         keep(self._results, runtime, found.to_head, found.to_template, '.h5')
-
-    def _start(self) -> tuple[Alignment, ...]:
-        """An earlier registration to go on from, if there is one."""
-        return ()
 
     def _heads(self) -> tuple[Head, Head]:
         image, affine = volume(self.inputs.in_file), affine_of(self.inputs.in_file)

@@ -221,24 +221,6 @@ def test_a_further_contrast_leads_where_the_image_is_flat(head, template):
     assert wrong[0.5] < 0.7 * wrong[0]
 
 
-def test_a_registration_goes_on_from_an_earlier_one(head, template):
-    register = STEPS['registration'].choose('greedy')
-    parted = halves(head, bent), halves(template, lambda points: points)
-    first = STEPS['registration'].choose('greedy:contrast_weight=0')(*parted)
-    second = register(*parted, first)
-    again = register(*parted, first, num_threads=2)
-    points = inside(head)
-    left = bent(points)[:, 0] < -10
-    before, after = (errors(found, head) for found in (first, second))
-    assert after[left].mean() < 0.8 * before[left].mean()
-    assert after[~left].mean() < 1.1 * before[~left].mean()
-    back = points_through(second.to_head, points_through(second.to_template, points))
-    assert np.linalg.norm(back - points, axis=1).max() < 0.5
-    assert 0 < second.jacobian[0] < 1 < second.jacobian[1]
-    ends = [points_through(found.to_template, points) for found in (second, again)]
-    np.testing.assert_array_equal(*ends)
-
-
 def test_threads_change_no_bit(head, template):
     register = STEPS['registration'].choose('greedy')
     head, template = halves(head, bent), halves(template, lambda points: points)

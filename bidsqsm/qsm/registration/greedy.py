@@ -12,7 +12,7 @@ from bidsqsm.qsm.registration.head import Head
 from bidsqsm.qsm.registration.itk import affine_transform
 from bidsqsm.qsm.registration.program import SEED, execute
 from bidsqsm.qsm.registration.start import find_affine
-from bidsqsm.qsm.registration.task import fresh, onward
+from bidsqsm.qsm.registration.task import task_of
 
 STIFFER = (1.0, 1.5, 2.25)  # times the smoothing that was asked for
 FOLDED = 1e-3  # share of the brain that may be folded
@@ -52,7 +52,6 @@ def affine(head: Head, template: Head, *, num_threads: int = 1) -> Alignment:
 def greedy(
     head: Head,
     template: Head,
-    start: Alignment | None = None,
     *,
     num_threads: int = 1,
     resolution: Annotated[float, Between(0.4, 8)] = 2.0,
@@ -70,8 +69,6 @@ def greedy(
     ----------
     head, template
         Brains of like contrast, evenly bright [tustison2010]_; the head may be a slab.
-    start
-        An earlier registration to go on from, in place of an affine one.
     num_threads
         Threads of the diffeomorphic part; the result does not depend on them.
     resolution
@@ -101,11 +98,7 @@ def greedy(
     wide = template.around(template, np.eye(4))
     # a template of a brain alone stays so, one of a head keeps the rim of the brain as well
     fixed, brain = wide.at(resolution), template.at(resolution).mask
-    task = (
-        fresh(head, template, fixed, resolution, radius)
-        if start is None
-        else onward(start, head, template, fixed, resolution, radius)
-    )
+    task = task_of(head, template, fixed, resolution, radius)
     for stiffer in STIFFER:
         execute(
             task.program,
