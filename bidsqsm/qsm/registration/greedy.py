@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.registration.alignment import Alignment
 from bidsqsm.qsm.registration.head import Head
-from bidsqsm.qsm.registration.itk import affine_transform
-from bidsqsm.qsm.registration.program import SEED, execute
+from bidsqsm.qsm.registration.itk import affine_transform, chain, to_array
+from bidsqsm.qsm.registration.program import SEED, execute, field_of_view
 from bidsqsm.qsm.registration.start import find_affine
-from bidsqsm.qsm.registration.task import task_of
 
 STIFFER = (1.0, 1.5, 2.25)  # times the smoothing that was asked for
 FOLDED = 1e-3  # share of the brain that may be folded
@@ -95,30 +94,42 @@ def greedy(
        doi:10.1016/j.jalz.2016.06.205
 
     """
+    import SimpleITK
+
     wide = template.around(template, np.eye(4))
     # a template of a brain alone stays so, one of a head keeps the rim of the brain as well
     fixed, brain = wide.at(resolution), template.at(resolution).mask
-    task = task_of(head, template, fixed, resolution, radius)
+    start = find_affine(head, template)
+    moving = head.around(template, start.matrix).moved(start.first).at(resolution)
     for stiffer in STIFFER:
         execute(
-            task.program,
+            start.program,
             fixed,
-            task.moving,
+            moving,
             brain,
-            f'{task.options} -m NCC {radius}x{radius}x{radius} '
+            f'-it affine -m NCC {radius}x{radius}x{radius} -n 60x40x15 '
             f'-s {stiffer * update_smoothing}mm {stiffer * warp_smoothing}mm '
             f'-o warp -oinv inverse -wp 0 -threads {num_threads} -seed {SEED}',
             weight=contrast_weight,
-            seen=task.seen,
+            seen=field_of_view(moving.image.shape, radius),
             warp=None,
             inverse=None,
         )
-        change = task.volume_change(brain)
+        jacobian = SimpleITK.DisplacementFieldJacobianDeterminant(start.program['warp'])
+        change = to_array(jacobian)[brain]
         if np.mean(change <= 0) <= FOLDED:
             break
+    warp, inverse = (_transform(start.program[name]) for name in ('warp', 'inverse'))
     return Alignment(
-        *task.found(),
+        chain([warp, affine_transform(start.matrix)]),
+        chain([affine_transform(np.linalg.inv(start.matrix)), inverse]),
         (round(float(change.min()), 3), round(float(change.max()), 3)),
         round(float(np.mean(change <= 0)), 6),
         (stiffer * update_smoothing, stiffer * warp_smoothing),
     )
+
+
+def _transform(image: Any) -> Any:
+    import SimpleITK
+
+    return SimpleITK.DisplacementFieldTransform(SimpleITK.Cast(image, SimpleITK.sitkVectorFloat64))
