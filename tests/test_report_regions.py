@@ -16,9 +16,9 @@ from bidsqsm.reports.anatomy import COLOURS, draw_regions, levels_of, regions_in
 from bidsqsm.reports.panels import make_panels
 from bidsqsm.reports.scene import Scene
 from bidsqsm.reports.subject import RunRecord, render
-from bidsqsm.reports.values import draw_values, lines_of, read_regions, summary_rows
+from bidsqsm.reports.values import draw_values, lines_of, summary_rows
 from bidsqsm.reports.views import Volume
-from bidsqsm.rois.table import roi_table, write_table
+from bidsqsm.rois.table import read_table, roi_table, write_table
 
 NAMES = [
     make_label(1, 'Left-Putamen'),
@@ -129,7 +129,7 @@ def test_a_table_that_cannot_be_read_leaves_the_page(scene, tmp_path):
 
 
 def test_sides_of_a_structure_share_a_line_and_combined_rows_have_their_name(tmp_path):
-    lines = {line.name: line for line in lines_of(read_regions(table(tmp_path, labels())))}
+    lines = {line.name: line for line in lines_of(read_table(table(tmp_path, labels())))}
     assert set(lines['putamen'].sides) == {'L', 'R'}
     assert lines['putamen'].sides['R']['index'] == 2
     assert lines['pallidum'].sides['L']['index'] >= 1000
@@ -143,7 +143,7 @@ def test_the_chart_says_what_was_not_measured(scene, monkeypatch):
         'matplotlib.axes.Axes.text', lambda *words, **_: said.append((round(words[2]), words[3]))
     )
     draw_values(scene)
-    names = [line.name for line in lines_of(read_regions(scene.products['roi_table']))]
+    names = [line.name for line in lines_of(read_table(scene.products['roi_table']))]
     assert said == [(names.index('something odd'), 'not measured')]
 
 

@@ -131,7 +131,31 @@ SHOWN: Mapping[str, str] = {
     'phase': 'phase_wf.phase',
     'roi_labels': 'rois_wf.shown_labels',
     'roi_table': 'rois_wf.shown_table',
+    'metrics': 'quality_wf.metrics',
 }
+
+#: What the quality of a run is measured on, as far as the run makes it.
+QUALITY: tuple[tuple[str, str], ...] = (
+    ('phase_wf.magnitude', 'quality_wf.magnitude'),
+    ('sign_wf.unwrapped', 'quality_wf.unwrapped'),
+    ('fieldmap_wf.quality', 'quality_wf.quality'),
+    ('fieldmap_wf.residual', 'quality_wf.residual'),
+    ('fieldmap_wf.noise', 'quality_wf.noise'),
+    ('sign_wf.total_field', 'quality_wf.total_field'),
+    ('background_wf.local_field', 'quality_wf.local_field'),
+    ('onestep_wf.local_field', 'quality_wf.local_field'),
+    ('reference_wf.chi', 'quality_wf.chi'),
+    ('relaxometry_wf.r2star', 'quality_wf.r2star'),
+    ('relaxometry_wf.r2star_error', 'quality_wf.decay_misfit'),
+    ('masking_wf.brain_mask', 'quality_wf.brain_mask'),
+    ('masking_wf.qsm_mask', 'quality_wf.support'),
+    ('masking_wf.magnitude_mask', 'quality_wf.magnitude_mask'),
+    ('masking_wf.template_mask', 'quality_wf.template_mask'),
+    ('dipole_wf.mask', 'quality_wf.qsm_mask'),
+    ('onestep_wf.mask', 'quality_wf.qsm_mask'),
+    ('rois_wf.shown_labels', 'quality_wf.labels'),
+    ('rois_wf.shown_table', 'quality_wf.table'),
+)
 
 #: Where the facts of every step come from.
 FACTS: Mapping[str, str] = {

@@ -31,7 +31,10 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
     **{key: (PRODUCTS[key],) for key in FURTHER if key in PRODUCTS},
 }
 #: Workflows that make files which are none of the products.
-EXTRAS = ('anatomical_wf', 'alignment_wf', 'rois_wf', 'spaces_wf', 'oxygenation_wf')
+EXTRAS = (
+    *('anatomical_wf', 'alignment_wf', 'rois_wf', 'spaces_wf', 'oxygenation_wf'),
+    'quality_wf',
+)
 
 
 def region_steps(

@@ -17,13 +17,14 @@ from bidsqsm.methods import Choice
 from bidsqsm.workflows.background import init_background_wf
 from bidsqsm.workflows.dipole import init_dipole_wf
 from bidsqsm.workflows.fieldmap import init_fieldmap_wf
-from bidsqsm.workflows.links import FACTS, LINKS, ONE_STEP, PRODUCTS
+from bidsqsm.workflows.links import FACTS, LINKS, ONE_STEP, PRODUCTS, QUALITY
 from bidsqsm.workflows.masking import init_masking_wf
 from bidsqsm.workflows.onestep import init_onestep_wf
 from bidsqsm.workflows.others import left_out, needed, other_steps, unwanted
 from bidsqsm.workflows.outputs import init_outputs_wf
 from bidsqsm.workflows.passes import init_holes_wf, init_passes_wf, pass_links
 from bidsqsm.workflows.phase import init_phase_wf, init_sign_wf
+from bidsqsm.workflows.quality import init_quality_wf
 from bidsqsm.workflows.reference import init_reference_wf
 from bidsqsm.workflows.regions import EXTRAS, region_links, region_steps
 
@@ -106,6 +107,12 @@ def init_run_wf(
     chain = pass_links(links_of_run) if two_pass else (*links_of_run, *round_links(rounds))
     kept = needed(steps, chain, wanted)
     steps = {key: step for key, step in steps.items() if key in kept}
+    # after what is kept is settled: nothing is made only to be judged
+    steps['quality_wf'] = init_quality_wf(
+        run=run,
+        mem_gb=memory_gb(run.shape, 20 + 2 * run.n_echoes),
+        omp_nthreads=omp_nthreads,
+    )
     others = [
         f'{step}.extras' for step in EXTRAS if step in steps and step not in unwanted(wanted)
     ]
@@ -137,7 +144,7 @@ def init_run_wf(
     saved = [(source, f'outputs_wf.{key}') for key, source in products.items()]
     told = [(source, f'outputs_wf.facts_{key}') for key, source in facts.items()]
     added = [(source, f'outputs_wf.extras{n}') for n, source in enumerate(others, start=1)]
-    for source, target in (*chain, *saved, *told, *added):
+    for source, target in (*chain, *QUALITY, *saved, *told, *added):
         (maker, output), (taker, field) = source.split('.'), target.split('.')
         if maker in steps and taker in steps:
             workflow.connect(

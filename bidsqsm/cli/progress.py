@@ -25,6 +25,7 @@ STAGES: Mapping[str, str] = {
     'combine_passes': 'combination of two passes',
     'invert_jointly': 'joint inversion',
     'reference_chi': 'reference',
+    'measure_quality': 'quality metrics',
     'write_derivatives': 'writing',
     'report': 'report',
 }

@@ -18,7 +18,7 @@ CODE_URL = 'https://pypi.org/project/bidsqsm/'
 #: slash (``figures/``) does not silence a folder, a bare name does.
 IGNORED = (
     *('*.html', 'logs', 'log', 'figures', '*_xfm.*', '*_swi.*', '*_minIP.*'),
-    *('*_ironmap.*', '*_gadoliniummap.*'),
+    *('*_ironmap.*', '*_gadoliniummap.*', '*_metrics.*'),
 )
 
 _MEANINGS = {

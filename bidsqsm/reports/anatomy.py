@@ -11,8 +11,9 @@ from bidsqsm.qsm.structures import MERGED
 from bidsqsm.reports.drawings import CHI
 from bidsqsm.reports.figures import Bar, Tile, draw
 from bidsqsm.reports.scene import Scene, raw_volume, robust_limits
-from bidsqsm.reports.values import read_regions, spelled
+from bidsqsm.reports.values import spelled
 from bidsqsm.reports.views import SIDES, Volume
+from bidsqsm.rois.table import read_table
 
 #: Colours that those who confuse red and green tell apart, on gray; after Okabe and Ito. What lies
 #: at one level differs most.
@@ -104,7 +105,7 @@ def _structures(scene: Scene) -> dict[int, str]:
     """Structure of every value of the label image; parts count to the whole."""
     if 'roi_table' not in scene.products:
         return {}
-    table = read_regions(scene.products['roi_table'])
+    table = read_table(scene.products['roi_table'])
     whole = {part: name for name, parts in MERGED.items() for part in parts}
     return {
         int(index): whole.get(structure, structure)

@@ -19,6 +19,7 @@ from bidsqsm.reports.figures import INK, as_png, figure_of
 from bidsqsm.reports.scene import Scene
 from bidsqsm.rois.literature import RANGES
 from bidsqsm.rois.regions import BOTH
+from bidsqsm.rois.table import read_table
 
 _MOST = 40  # rows of a chart
 _DIM, _BAND = '#a9b1bd', '#3a4350'
@@ -44,13 +45,6 @@ def rank_of(structure: str) -> int:
     """Place of a structure among all: those with published ranges first, what is unknown last."""
     known = [*RANGES]
     return known.index(structure) if structure in RANGES else len(known) + (not structure)
-
-
-def read_regions(path: Path) -> pd.DataFrame:
-    """Read a table of regions; ``n/a`` becomes NaN in numbers and nothing in words."""
-    table = pd.read_csv(path, sep='\t', na_values=['n/a'], keep_default_na=False)
-    words = ['name', 'hemisphere', 'structure', 'chi_in_range']
-    return table.astype(dict.fromkeys(words, object)).fillna(dict.fromkeys(words, ''))
 
 
 def spelled(structure: str) -> str:
@@ -87,7 +81,7 @@ def without_side(name: str) -> str:
 
 def draw_values(scene: Scene) -> bytes:
     """Draw mean and percentiles of every region; nothing where none was measured."""
-    lines = lines_of(read_regions(scene.products['roi_table']))
+    lines = lines_of(read_table(scene.products['roi_table']))
     if not any(_known(row) for line in lines for row in line.sides.values()):
         return b''
     shown, more = lines[:_MOST], len(lines) - _MOST
@@ -191,7 +185,7 @@ def summary_rows(path: Path) -> list[dict[str, str]]:
         empty where the mean lies outside it) and ``r2star`` (1/s).
 
     """
-    table = read_regions(path)
+    table = read_table(path)
     known = table[table['structure'] != '']
     both = known[known['hemisphere'] == BOTH]
     alone = known[~known['structure'].isin(both['structure'])]

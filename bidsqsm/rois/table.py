@@ -257,4 +257,11 @@ def _text(value: object) -> str:
     return f'{value}' or 'n/a'
 
 
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table of regions; ``n/a`` becomes NaN in numbers and nothing in words."""
+    table = pd.read_csv(path, sep='\t', na_values=['n/a'], keep_default_na=False)
+    words = ['name', 'hemisphere', 'structure', 'chi_in_range']
+    return table.astype(dict.fromkeys(words, object)).fillna(dict.fromkeys(words, ''))
+
+
 __all__ = ['FURTHER', 'MAPS', 'columns', 'columns_of', 'roi_table', 'write_table']

@@ -133,10 +133,10 @@ _ROWS = (
         better='lower',
         high=100.0,
         stage='phase',
-        alarm=1.0,
+        alarm=0.5,
         warning='The unwrapped phase still jumps',
         about='Share of the voxels of the susceptibility mask next to which the unwrapped phase of any echo '
-        'jumps by more than half a turn.',
+        'jumps by more than three quarters of a turn.',
     ),
     Metric(
         name='fit_residual',
@@ -340,8 +340,8 @@ _ROWS = (
         stage='chi',
         alarm=0.0,
         warning='Susceptibility falls where R2* rises, which points to a phase of the wrong sign',
-        about='Rank correlation of susceptibility and R2* over the tenth of the mask, less 6 mm of its '
-        'rim, that differs most from its surroundings in R2*. Iron raises both: below zero, the sign of '
+        about='Rank correlation of susceptibility and R2* over the fiftieth of the mask, less 6 mm of its '
+        'rim, that stands out of its surroundings in R2* most. Iron raises both: below zero, the sign of '
         'the phase is wrong.',
     ),
     Metric(

@@ -6,16 +6,19 @@ import numpy as np
 
 from bidsqsm.qsm.grid import Mask, Volume
 
+_STEP = 1.5 * np.pi  # rad
+
 
 def residual_wraps(unwrapped: Volume, mask: Mask) -> Mask:
-    r"""Find voxels at which the unwrapped phase jumps by more than half a turn.
+    r"""Find voxels at which the unwrapped phase jumps by more than three quarters of a turn.
 
     .. math:: m(r) \wedge \exists a : m(r \pm a) \wedge
-        \left| \phi(r \pm a) - \phi(r) \right| > \pi
+        \left| \phi(r \pm a) - \phi(r) \right| > 3 \pi / 2
 
-    with a the steps to the six nearest neighbours: both sides of a jump are marked. A step of
-    exactly half a turn is none. Where the field itself is so steep, as close above the sinuses,
-    and in noise, the turns cannot be told, and a jump is marked as well.
+    with a the steps to the six nearest neighbours: both sides of a jump are marked. A missed turn
+    makes such a step wherever the phase itself varies by less than a quarter of a turn from voxel to
+    voxel. A steep field does not: over a voxel across which the phase turns that far the signal is
+    gone.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ def residual_wraps(unwrapped: Volume, mask: Mask) -> Mask:
             for ends in ((None, -1), (1, None))
         )
         with np.errstate(invalid='ignore'):
-            jumps = np.abs(unwrapped[after] - unwrapped[before]) > np.pi
+            jumps = np.abs(unwrapped[after] - unwrapped[before]) > _STEP
         jumps &= inside[after] & inside[before]
         found[before] |= jumps
         found[after] |= jumps

@@ -1,0 +1,84 @@
+"""Quality metrics of a run as a Nipype interface."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nipype.interfaces.base import File, traits
+
+from bidsqsm.interfaces.base import (
+    StepInputSpec,
+    StepInterface,
+    StepOutputSpec,
+    echoes,
+    grid_of,
+    mask_of,
+    volume,
+)
+from bidsqsm.io import metrics
+from bidsqsm.io.extras import Extra
+from bidsqsm.io.segmentation import load_labels
+from bidsqsm.qsm.quality.maps import IMAGES, Maps
+from bidsqsm.qsm.quality.measure import alarms, in_order, measure
+from bidsqsm.rois.quality import iron_rich_labels, region_metrics
+from bidsqsm.rois.table import read_table
+
+#: Images that are read from files of their own; the nuclei come from labels and table.
+FILES = tuple(name for name in IMAGES if name != 'nuclei')
+_SERIES = ('magnitude', 'unwrapped')
+
+
+class _MeasureQualityInputSpec(StepInputSpec):
+    about = traits.Dict(mandatory=True, desc='what the metrics belong to')
+    echo_times = traits.List(traits.Float, mandatory=True, desc='in s')
+    labels = File(exists=True, desc='regions on the grid of the maps')
+    table = File(exists=True, desc='what was measured in them')
+
+
+for _name in FILES:
+    _MeasureQualityInputSpec.add_class_trait(_name, File(exists=True, desc=f'{_name} of the run'))
+
+
+class _MeasureQualityOutputSpec(StepOutputSpec):
+    metrics = File(exists=True, desc='JSON')
+    extras = traits.List(traits.Dict, desc='JSON and table, to be written')
+
+
+class MeasureQuality(StepInterface):
+    """Measure the quality of a run on its images and its table of regions."""
+
+    input_spec = _MeasureQualityInputSpec
+    output_spec = _MeasureQualityOutputSpec
+
+    def _run_interface(self, runtime):
+        table = self.given('table') and read_table(Path(self.inputs.table))
+        values = measure(self._maps(table))
+        if table is not None:
+            values = in_order(values | region_metrics(table))
+        content = metrics.content(self.inputs.about, values)
+        path, listed = Path(runtime.cwd, 'metrics.json'), Path(runtime.cwd, 'metrics.tsv')
+        path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+        listed.write_text(metrics.as_tsv(values), encoding='utf-8')
+        extra = Extra(listed, {}, metrics.SUFFIX, '.tsv', {**metrics.columns(), **content})
+        self._results['metrics'] = str(path)
+        self._results['extras'] = [extra.as_dict()]
+        self._results['facts'] = {'warnings': alarms(values)}
+        return runtime
+
+    def _maps(self, table: Any) -> Maps:
+        given = {name: self.given(name) for name in FILES}
+        images = {name: _read(name, path) for name, path in given.items() if path}
+        like = next(path for path in given.values() if path)
+        if table is not None and self.given('labels'):
+            labels, _ = load_labels(self.inputs.labels, none=True)
+            images['nuclei'] = np.isin(labels, iron_rich_labels(table))
+        return Maps(grid=grid_of(like), echo_times=tuple(self.inputs.echo_times), **images)
+
+
+def _read(name: str, path: str) -> Any:
+    if name in _SERIES:
+        return echoes(path)
+    return mask_of(path) if name.endswith('mask') or name == 'support' else volume(path)

@@ -1,0 +1,119 @@
+"""Quality of the magnitude: noise, contrast, ghosts, sharpness, echoes that moved."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from bidsqsm.qsm.grid import Volume, bounding_box
+from bidsqsm.qsm.masking.brain import otsu
+from bidsqsm.qsm.masking.morphology import dilate, distance_inside
+from bidsqsm.qsm.quality.maps import Maps, detail_noise, ratio, steepness
+
+_RAYLEIGH = np.sqrt(np.log(100) / np.log(2))  # 99th percentile over the median
+_AROUND = (2.0, 5.0)  # mm from a nucleus
+_OUTSIDE = 8.0  # mm from the head
+
+
+def snr(maps: Maps) -> dict[str, float]:
+    """Median magnitude in the brain over the noise, for each echo."""
+    assert maps.magnitude is not None
+    assert maps.brain_mask is not None
+    found = {}
+    for number, echo in enumerate(maps.magnitude, start=1):
+        noise = detail_noise(echo, maps.brain_mask)
+        found[f'snr_echo{number}'] = ratio(float(np.median(echo[maps.brain_mask])), noise)
+    return found
+
+
+def cnr(maps: Maps) -> dict[str, float]:
+    """Contrast of the nuclei with the tissue around them over the noise, for each echo."""
+    assert maps.magnitude is not None
+    assert maps.brain_mask is not None
+    assert maps.nuclei is not None
+    away = distance_inside(~maps.nuclei, maps.grid.voxel_size)
+    around = (away >= _AROUND[0]) & (away <= _AROUND[1]) & maps.brain_mask
+    inside = maps.nuclei & maps.brain_mask
+    if not (around.any() and inside.any()):
+        return {}
+    found = {}
+    for number, echo in enumerate(maps.magnitude, start=1):
+        contrast = abs(float(np.median(echo[inside])) - float(np.median(echo[around])))
+        found[f'cnr_echo{number}'] = ratio(contrast, detail_noise(echo, maps.brain_mask))
+    return found
+
+
+def ghosting(maps: Maps) -> dict[str, float]:
+    """Spread of the magnitude in the air, relative to that of pure noise; NaN where it is zero."""
+    assert maps.magnitude is not None
+    smooth = ndimage.gaussian_filter(maps.combined, [3 / d for d in maps.grid.voxel_size])
+    # noise is even when smoothed: far below the threshold that parts head from air
+    head = smooth > 0.5 * otsu(smooth.ravel())
+    values = maps.magnitude[0][~dilate(head, _OUTSIDE, maps.grid.voxel_size)]
+    if values.size < 1000 or not (middle := float(np.median(values))) > 0:
+        return {'ghosting': float('nan')}
+    return {'ghosting': float(np.percentile(values, 99)) / middle / float(_RAYLEIGH)}
+
+
+def sharpness(maps: Maps) -> dict[str, float]:
+    """95th percentile of the gradient of the combined magnitude over its median, in 1/mm."""
+    assert maps.brain_mask is not None
+    box = bounding_box(maps.brain_mask)
+    inside = maps.brain_depth[box] > 2
+    if not inside.any():
+        return {'sharpness': float('nan')}
+    steep = steepness(maps.combined[box], maps)
+    middle = float(np.median(maps.combined[maps.brain_mask]))
+    return {'sharpness': ratio(float(np.percentile(steep[inside], 95)), middle)}
+
+
+def decay_misfit(maps: Maps) -> dict[str, float]:
+    """Median misfit of the decay, in percent of S0."""
+    assert maps.decay_misfit is not None
+    assert maps.brain_mask is not None
+    fitted = maps.brain_mask & (maps.decay_misfit > 0)
+    value = 100 * float(np.median(maps.decay_misfit[fitted])) if fitted.any() else float('nan')
+    return {'decay_misfit': value}
+
+
+def echo_shift(maps: Maps) -> dict[str, float]:
+    """Largest displacement from one echo to the next, in mm; needs three echoes.
+
+    The logarithm of the magnitude falls linearly with the echo time; what an echo deviates from
+    the line in proportion to the gradient of the image is its displacement. A drift proportional
+    to the echo time cannot be told from decay and does not show.
+    """
+    assert maps.magnitude is not None
+    assert maps.brain_mask is not None
+    times = np.asarray(maps.echo_times)
+    if times.size < 3:
+        return {}
+    box = bounding_box(maps.brain_mask)
+    inside = maps.brain_depth[box] > 4
+    signal = maps.magnitude[(slice(None), *box)]
+    bright = signal.min(axis=0) > 0.2 * np.median(signal[-1][maps.brain_mask[box]])
+    inside &= bright
+    if np.count_nonzero(inside) < 1000:
+        return {'echo_shift': float('nan')}
+    smooth = [ndimage.gaussian_filter(np.log(np.maximum(echo, 1e-6)), 0.8) for echo in signal]
+    slopes = np.stack([
+        np.gradient(np.mean(smooth, axis=0), d, axis=axis)[inside]
+        for axis, d in enumerate(maps.grid.voxel_size)
+    ])  # fmt: skip
+    line = np.stack([np.ones_like(times), times], axis=1)
+    off_line = np.eye(times.size) - line @ np.linalg.pinv(line)
+    deviations = off_line @ np.stack([echo[inside] for echo in smooth])
+    moved = np.stack([_displacement(slopes, deviation) for deviation in deviations])
+    return {'echo_shift': float(np.linalg.norm(np.diff(moved, axis=0), axis=1).max())}
+
+
+def _displacement(slopes: Volume, deviation: Volume) -> Volume:
+    """Move (mm) that explains a deviation as minus its product with the slopes, outliers left out."""
+    terms = np.vstack([-slopes, np.ones_like(slopes[:1])])
+    found = np.zeros(4)
+    for _ in range(3):
+        rest = deviation - found @ terms
+        usual = np.abs(rest) <= 3 * 1.4826 * np.median(np.abs(rest)) + 1e-12
+        part = terms[:, usual].astype(float)
+        found = np.linalg.lstsq(part @ part.T, part @ deviation[usual], rcond=None)[0]
+    return np.asarray(found[:3])
