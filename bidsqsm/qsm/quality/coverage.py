@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from bidsqsm.qsm.grid import Mask
 from bidsqsm.qsm.masking.morphology import distance_inside
+from bidsqsm.qsm.metrics import dice
 from bidsqsm.qsm.operators import inner_voxels
 from bidsqsm.qsm.quality.maps import Maps, ratio, steepness
 
@@ -79,15 +80,5 @@ def registration_overlap(maps: Maps) -> dict[str, float]:
     """Dice coefficient of the template's brain and that of the run."""
     assert maps.template_mask is not None
     own = maps.brain_mask if maps.magnitude_mask is None else maps.magnitude_mask
+    assert own is not None
     return {'registration_overlap': dice(own, maps.template_mask)}
-
-
-def dice(one: Mask | None, other: Mask) -> float:
-    """Overlap of two masks: twice what they share over what they have together."""
-    assert one is not None
-    shared = np.count_nonzero(one & other)
-    return ratio(2.0 * shared, float(np.count_nonzero(one) + np.count_nonzero(other)))
-
-
-__all__ = ['coverage_lost', 'dice', 'mask_brightness', 'mask_cut', 'mask_roughness', 'mask_volume',
-           'registration_overlap']  # fmt: skip
