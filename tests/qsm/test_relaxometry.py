@@ -255,3 +255,13 @@ def test_what_cannot_be_fitted_is_explained(truth):
         loglinear(magnitude, mask, TIMES[::-1])
     with pytest.raises(ValueError, match=r'equally spaced .* use loglinear or nlls'):
         arlo(magnitude[:4], mask, UNEVEN)
+
+
+def test_air_in_the_mask_breaks_no_fit():
+    """Noise alone has next to no curvature along the rate, and the step must not divide by it."""
+    random = np.random.default_rng(3)
+    parts = random.standard_normal((2, len(TIMES), 60, 60, 60)) * 0.03
+    magnitude = np.hypot(*parts).astype(np.float32)
+    found = nlls(magnitude, np.ones(magnitude.shape[1:], bool), TIMES)
+    assert np.isfinite(found.r2star).all()
+    assert np.isfinite(found.s0).all()

@@ -75,6 +75,9 @@ def nlls(
     return finished(decay, rate, amplitude, floor)
 
 
+_ROUNDING, _LEAST = np.float32(1e-6), np.float32(1e-30)
+
+
 @nb.njit(fastmath=True, nogil=True)
 def _normal(
     signal: Volume,
@@ -126,7 +129,8 @@ def _descend(
         for _ in range(max_iter):
             more = np.float32(1) + damp
             det = daa * drr * more * more - dar * dar
-            if det <= 0:
+            # what rounding leaves, in voxels of noise, is no curvature
+            if det <= max(_ROUNDING * daa * drr, _LEAST):
                 break
             to_a = a + (more * drr * da - dar * dr) / det
             to_r = max(np.float32(0), r + (more * daa * dr - dar * da) / det)
