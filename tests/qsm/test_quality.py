@@ -119,11 +119,17 @@ def test_air_that_was_set_to_zero_tells_nothing_of_ghosts():
     assert np.isnan(signal.ghosting(empty)['ghosting'])
 
 
-def test_sharpness_is_a_gradient_over_the_brightness():
-    x, _, _ = places()
-    magnitude = np.stack([(100 + 0.5 * x).astype(np.float32)] * 5)
-    found = signal.sharpness(maps(magnitude=magnitude, brain_mask=inside()))
-    assert found['sharpness'] == pytest.approx(0.5 / 100, rel=0.01)
+def test_sharpness_is_a_half_for_edges_a_quarter_for_what_is_smooth_and_noise_does_not_change_it():
+    x, y, z = (n // 6 for n in np.indices(SHAPE))
+    blocks = 100 + 10 * ((x + y + z) % 2)
+    smooth = 100 + 5 * np.sin(places()[0] / 12)
+    for volume, expected in ((blocks, 0.5), (smooth, 0.25)):
+        for sd in (0.0, 0.5):
+            magnitude = np.stack([volume + noise(sd, seed) for seed in range(5)]).astype(
+                np.float32
+            )
+            found = signal.sharpness(maps(magnitude=magnitude, brain_mask=inside()))
+            assert found['sharpness'] == pytest.approx(expected, abs=0.03)
 
 
 def test_shares_of_voxels_are_in_percent():
