@@ -11,6 +11,7 @@ from bidsqsm.cli.execute import Ledger
 from bidsqsm.cli.progress import Progress
 from bidsqsm.executor import Failure, Usage
 from bidsqsm.io.inputs import find_runs
+from bidsqsm.reports.resources import StepUse
 
 
 @pytest.fixture
@@ -77,6 +78,8 @@ def test_files_facts_warnings_and_times_are_kept_by_their_run(ledger):
     assert {k: str(v) for k, v in state.products.items()} == {'chi': '/w/chi.nii'}
     assert state.facts == {'reference': facts}
     assert state.status.warnings == ['look']
+    assert state.status.warned_by == {'look': 'reference_wf'}
+    assert state.used == {'reference_chi': StepUse('reference', 2.0, 3.0, 0.5)}
     assert state.status.seconds == 2
     assert not ledger.states['sub_01_run_1_wf'].facts
 
@@ -86,3 +89,19 @@ def test_runs_without_an_end_are_settled_when_the_call_ends(ledger):
     ledger.close('interrupted')
     assert status(ledger, 'sub_01').status == 'ok'
     assert status(ledger, 'sub_01_run_1').reason == 'interrupted'
+
+
+def test_a_step_that_ends_without_an_account_was_reused(ledger):
+    ledger.on_status(node('sub_01'), 'end')
+    assert ledger.states['sub_01_wf'].used == {
+        'invert_dipole': StepUse('dipole inversion', reused=True)
+    }
+
+
+def test_a_warning_of_the_input_is_of_no_step(ledger):
+    state = ledger.states['sub_01_wf']
+    state.status.warnings.append('echo 2 is missing')
+    facts = {'warnings': ['echo 2 is missing', 'look']}
+    ledger.on_status(node('sub_01', 'prepare_phase', 'phase_wf', facts=facts), 'end')
+    assert state.status.warnings == ['echo 2 is missing', 'look']
+    assert state.status.warned_by == {'look': 'phase_wf'}

@@ -146,6 +146,16 @@ def test_the_chi_sidecar_says_what_a_reader_must_know(written):
     )
 
 
+def test_the_history_of_an_iteration_stays_out_of_the_sidecars(tmp_path, run, products):
+    ending = {'solver': 'tv', 'last': 0.01, 'changes': [0.1, 0.01]}
+    facts = {**madeup.make_facts(), 'dipole': {'convergence': [ending], 'kept': 1}}
+    write_run(tmp_path / 'out', run, products, facts, everyday_choices())
+    told = sidecar(tmp_path / 'out', f'anat/{P}_Chimap')['Decisions']['dipole']
+    assert told == {'convergence': [{'solver': 'tv', 'last': 0.01}], 'kept': 1}
+    whole = provenance(run, facts, everyday_choices())['Decisions']['dipole']
+    assert whole['convergence'][0]['changes'] == [0.1, 0.01]
+
+
 def test_a_map_of_one_step_names_its_method_and_no_other(tmp_path, run, products):
     choices = settled_methods({'onestep': STEPS['onestep'].choose('sstv')})
     write_run(tmp_path / 'out', run, products, madeup.make_facts(), choices)

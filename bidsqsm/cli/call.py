@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from bidsqsm.cli.execute import Ledger, RunState, clean, count_nodes, execute
 from bidsqsm.cli.outcome import FAILED, OK, SKIPPED, Status
@@ -21,6 +22,7 @@ from bidsqsm.io.inputs import GreRun, Skipped
 from bidsqsm.io.regions import NONE, Anatomy
 from bidsqsm.io.sidecars import provenance
 from bidsqsm.methods import Choice
+from bidsqsm.reports.resources import StepUse, with_earlier
 from bidsqsm.reports.subject import RunRecord
 from bidsqsm.workflows.base import init_bidsqsm_wf
 from bidsqsm.workflows.run import init_run_wf, used_choices
@@ -105,6 +107,7 @@ class Call:
                 states, self.interrupted = [*ledger.states.values()], ledger.interrupted
                 if self.config.resource_monitor:
                     self._write_usage(ledger)
+            self._recall_use(states)
             self._remember(states)
             if any(state.status.status == OK for state in states):
                 write_citation(self.config.output_dir)
@@ -162,7 +165,7 @@ class Call:
         if state is None:
             return RunRecord(run, content)
         told = provenance(state.run, state.facts, self._choices(state.run))
-        return RunRecord(run, content, state.products, told)
+        return RunRecord(run, content, state.products, told, tuple(state.used.values()))
 
     def _choices(self, run: GreRun) -> dict[str, Choice]:
         return used_choices(
@@ -183,12 +186,26 @@ class Call:
     def _memory_of(self, run: GreRun) -> Path:
         return self.config.work_dir / 'records' / f'{run.name}.json'
 
+    def _recall_use(self, states: Sequence[RunState]) -> None:
+        for state in states:
+            earlier = self._memory(state.run).get('used', {})
+            state.used = with_earlier(state.used, earlier)
+
+    def _memory(self, run: GreRun) -> dict[str, Any]:
+        """What an earlier call wrote down of a run; empty where there is nothing to read."""
+        try:
+            content = json.loads(self._memory_of(run).read_text())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
     def _remember(self, states: Sequence[RunState]) -> None:
         for state in states:
             content = {
                 'status': asdict(state.status),
                 'products': {key: str(path) for key, path in state.products.items()},
                 'facts': state.facts,
+                'used': {node: asdict(use) for node, use in state.used.items()},
             }
             write_text(self._memory_of(state.run), json.dumps(content))
 
@@ -199,11 +216,12 @@ class Call:
             f'{self.config.work_dir} holds no maps of {run.name}, expected those of an earlier '
             'call: run without --reports-only',
         )
+        content = self._memory(run)
         try:
-            content = json.loads(self._memory_of(run).read_text())
             products = {key: Path(path) for key, path in content['products'].items()}
             status, facts = Status(**content['status']), content['facts']
-        except (OSError, ValueError, KeyError, TypeError):
+            used = {node: StepUse(**use) for node, use in content.get('used', {}).items()}
+        except (KeyError, TypeError, AttributeError):
             return RunState(run, missing)
         there = {key: path for key, path in products.items() if path.is_file()}
-        return RunState(run, status if there == products else missing, there, facts)
+        return RunState(run, status if there == products else missing, there, facts, used)

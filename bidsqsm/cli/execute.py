@@ -19,6 +19,7 @@ from bidsqsm.io.atomic import write_text
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.sidecars import as_json
+from bidsqsm.reports.resources import StepUse
 from bidsqsm.workflows.base import NAME, subject_workflow_name
 from bidsqsm.workflows.links import FACTS, ONE_STEP, PRODUCTS, SHOWN
 from bidsqsm.workflows.orientations import JOINT
@@ -29,12 +30,13 @@ LOGGER = logging.getLogger(__name__)
 
 @dataclass
 class RunState:
-    """What is known of a run so far: its files, what was decided, how it stands."""
+    """What is known of a run so far: its files, what was decided, what it took, how it stands."""
 
     run: GreRun
     status: Status
     products: dict[str, Path] = field(default_factory=dict)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    used: dict[str, StepUse] = field(default_factory=dict)
     finished: bool = False
 
 
@@ -76,6 +78,8 @@ class Ledger:
             self._progress.start(state.run.name, node.name)
         elif event == 'end':
             self._book(state, node)
+            # a step whose result is that of an earlier call ends without an account
+            state.used.setdefault(node.name, StepUse(stage(node.name), reused=True))
             self._progress.end(state.run.name, node.name)
 
     def on_end(self, node: Any, usage: Usage) -> None:
@@ -83,6 +87,12 @@ class Ledger:
         state = self._state(node)
         state.status.seconds = round(state.status.seconds + usage.seconds, 1)
         self.usage.append((state.run.name, node.name, usage))
+        state.used[node.name] = StepUse(
+            stage(node.name),
+            round(usage.seconds, 2),
+            round(usage.cpu_seconds, 2),
+            round(usage.peak_gb, 3),
+        )
         LOGGER.info(
             '%s: %s took %.1f s, %.1f CPU s, %.2f GB at most',
             state.run.name, stage(node.name), usage.seconds, usage.cpu_seconds, usage.peak_gb,
@@ -138,8 +148,7 @@ class Ledger:
     def _book(self, state: RunState, node: Any) -> None:
         outputs = node.result.outputs.get()
         facts = json.loads(as_json(outputs.get('facts') or {}))
-        state.status.warnings += [w for w in facts.get('warnings', [])
-                                  if w not in state.status.warnings]  # fmt: skip
+        state.status.warn(facts.get('warnings', []), node.fullname.split('.')[-2])
         sources = _sources(node)
         state.facts |= {k: facts for k, source in FACTS.items() if source in sources}
         single = (*PRODUCTS.items(), *ONE_STEP.items(), *SHOWN.items())

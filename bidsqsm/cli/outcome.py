@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -36,6 +36,9 @@ class Status:
         Time that its steps took, those that were reused not counted.
     crash
         File with the traceback, if there is one.
+    warned_by
+        The workflow of the run, such as ``sign_wf``, that each warning came from; those that
+        came with the input are not in it.
 
     """
 
@@ -45,6 +48,14 @@ class Status:
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
     crash: str | None = None
+    warned_by: dict[str, str] = field(default_factory=dict)
+
+    def warn(self, warnings: Iterable[str], workflow: str) -> None:
+        """Book what a workflow of the run warned of."""
+        for text in warnings:
+            if text not in self.warnings:
+                self.warnings.append(text)
+                self.warned_by[text] = workflow
 
     def fail(self, reason: str) -> None:
         """Book a failure, unless there was an earlier one, which is the cause."""

@@ -25,6 +25,9 @@ from bidsqsm.methods import Choice
 from bidsqsm.qsm.grid import Grid, Mask
 from bidsqsm.qsm.iteration import Ending
 
+#: Points of the history of an iteration that are kept.
+CHANGES = 200
+
 
 @functools.cache
 def software() -> str:
@@ -82,12 +85,17 @@ class StepInterface(SimpleInterface):
 
 
 def convergence(endings: Sequence[Ending]) -> dict[str, Any]:
-    """Facts of the iterations of a step, with a warning for each that did not converge."""
+    """Facts of the iterations of a step, with a warning for each that did not converge.
+
+    ``changes`` has the measure after :data:`CHANGES` iterations at most, evenly spaced from the
+    first to the last.
+    """
     told = [
         {
             'solver': ending.name,
             'iterations': ending.iterations,
-            'last': float(f'{ending.changes[-1]:.3g}') if ending.changes else None,
+            'last': _rounded(ending.changes[-1]) if ending.changes else None,
+            'changes': thinned(ending.changes),
             'tolerance': ending.tol,
             'converged': ending.converged,
         }
@@ -95,6 +103,17 @@ def convergence(endings: Sequence[Ending]) -> dict[str, Any]:
     ]
     warnings = [ending.sentence for ending in endings if not ending.converged]
     return ({'convergence': told} if told else {}) | ({'warnings': warnings} if warnings else {})
+
+
+def thinned(changes: Sequence[float]) -> list[float]:
+    """Evenly spaced values of a history, the first and the last among them, to three digits."""
+    count = min(len(changes), CHANGES)
+    places = np.linspace(0, len(changes) - 1, count).round().astype(int)
+    return [_rounded(changes[place]) for place in places]
+
+
+def _rounded(value: float) -> float:
+    return float(f'{value:.3g}')
 
 
 def affine_of(path: str) -> npt.NDArray[np.float64]:

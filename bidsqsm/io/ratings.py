@@ -175,7 +175,7 @@ def _rating(head: Sequence[str], cells: Sequence[str], where: str) -> Rating:
         raise DatasetError(
             f'{where} has {len(cells)} cells, expected {len(head)}: take tabs out of the comment'
         )
-    row = {name: '' for name in head} | dict(zip(head, cells, strict=False))
+    row = dict.fromkeys(head, '') | dict(zip(head, cells, strict=False))
     row = {name: '' if cell.lower() == 'n/a' else cell for name, cell in row.items()}
     if not row['run']:
         raise DatasetError(f'{where} names no run, expected one such as sub-01: write its name')

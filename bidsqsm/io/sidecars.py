@@ -122,6 +122,19 @@ def decisions(facts: Facts) -> dict[str, Any]:
     return {step: found for step, found in plain.items() if found}
 
 
+def _without_histories(found: Mapping[str, Any]) -> dict[str, Any]:
+    # hundreds of lines in every sidecar; the report draws them
+    short = {
+        step: [{k: v for k, v in one.items() if k != 'changes'} for one in facts['convergence']]
+        for step, facts in found.items()
+        if 'convergence' in facts
+    }
+    return {
+        step: {**facts, 'convergence': short[step]} if step in short else facts
+        for step, facts in found.items()
+    }
+
+
 def decided(facts: Facts, key: str, default: Any = None) -> Any:
     """The value that the last step to know it gave to a key."""
     values = [found[key] for found in facts.values() if key in found]
@@ -166,7 +179,7 @@ def sidecar(
     if key == 'chi':
         content.update(statistics or {})
     content['Processing'] = steps
-    content['Decisions'] = decisions(facts)
+    content['Decisions'] = _without_histories(decisions(facts))
     content['GeneratedBySoftware'] = {'Name': 'bidsqsm', 'Version': __version__}
     return content
 

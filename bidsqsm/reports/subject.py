@@ -26,6 +26,7 @@ from bidsqsm.io.run import GreRun, Skipped
 from bidsqsm.io.sidecars import acquisition
 from bidsqsm.reports.numbers import key_numbers
 from bidsqsm.reports.panels import Panel, make_panels
+from bidsqsm.reports.resources import StepUse
 from bidsqsm.reports.values import summary_rows
 
 _CRASH_LIMIT = 20_000
@@ -46,6 +47,8 @@ class RunRecord:
         prepared phase), in the work folder or among the derivatives.
     provenance
         See :func:`bidsqsm.io.sidecars.provenance`; empty for a run that was skipped.
+    used
+        What its steps took, in the order in which they ended.
 
     """
 
@@ -53,6 +56,7 @@ class RunRecord:
     status: Mapping[str, Any]
     products: Mapping[str, Path] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    used: Sequence[StepUse] = ()
 
 
 def write_subject_report(output_dir: Path, subject: str, records: Sequence[RunRecord]) -> Path:

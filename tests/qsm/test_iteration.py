@@ -31,6 +31,7 @@ def test_an_iteration_stops_at_its_tolerance():
                 'solver': 'halving',
                 'iterations': 3,
                 'last': 0.125,
+                'changes': [0.5, 0.25, 0.125],
                 'tolerance': 0.2,
                 'converged': True,
             }
@@ -55,6 +56,16 @@ def test_a_number_of_iterations_by_design_is_no_failure():
 def test_a_diverging_iteration_has_no_result():
     with pytest.raises(ValueError, match='growing diverged after 1 iterations'):
         iterate(lambda: float('nan'), name='growing', tol=0.1, max_iter=5)
+
+
+def test_a_long_history_is_thinned_evenly_and_keeps_its_ends():
+    changes = tuple(1 / (n + 1) for n in range(1000))
+    kept = convergence([Ending('slow', changes, 0.1)])['convergence'][0]['changes']
+    assert len(kept) == 200
+    assert (kept[0], kept[-1]) == (1.0, 0.001)
+    places = [round(1 / value) for value in kept]
+    assert places[100] == pytest.approx(1 + 999 * 100 / 199, rel=0.01)
+    assert kept[1] == 0.167  # the sixth of all, to three digits
 
 
 def test_nothing_is_collected_outside_a_watch():
