@@ -18,12 +18,13 @@ from bidsqsm.interfaces.fieldmap import FitField
 from bidsqsm.interfaces.masking import MakeMask, check, refuse_noise
 from bidsqsm.interfaces.onestep import InvertTotalField
 from bidsqsm.interfaces.passes import CombinePasses, CutHoles
-from bidsqsm.interfaces.preparation import prepare_run, readout_of
+from bidsqsm.interfaces.preparation import prepare_run
 from bidsqsm.interfaces.reference import ReferenceChi, plausibility
 from bidsqsm.interfaces.sign import expected_sign, settle
 from bidsqsm.interfaces.weights import inverse_noise, weights_for
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.inputs import GreRun
+from bidsqsm.io.metadata import readout_of
 from bidsqsm.io.nifti import save_volume
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.masking.result import Masks

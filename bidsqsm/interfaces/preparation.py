@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.inputs import GreRun
+from bidsqsm.io.metadata import readout_of
 from bidsqsm.io.nifti import channel_loader, load_stored, load_volumes
 from bidsqsm.io.volumes import check_volumes
 from bidsqsm.methods import Choice
@@ -85,16 +86,6 @@ def prepare_run(
             )
         warnings.append(f'{done.facts["filtered"]["sentence"]} The run was forced.')
     return PreparedRun(done.phase, magnitude, {**facts, **done.facts, 'warnings': warnings})
-
-
-def readout_of(metadata: Mapping[str, Any]) -> Literal['monopolar', 'bipolar'] | None:
-    """What the metadata says of the direction of the readout gradients, if anything."""
-    for key in ('ReadoutPolarity', 'ReadoutMode', 'MultiEchoReadout'):
-        text = str(metadata.get(key, '')).lower()
-        for known in ('monopolar', 'bipolar'):
-            if known in text:
-                return known  # type: ignore[return-value]
-    return None
 
 
 def _read(run: GreRun) -> tuple[Volume, Volume, dict[str, Any]]:

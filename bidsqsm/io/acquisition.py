@@ -55,23 +55,23 @@ def rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     cells = [
         ('field strength', _number(found.get('MagneticFieldStrength'), 'T')),
         ('centre frequency', _number(found.get('ImagingFrequency'), 'MHz', 7)),
-        ('vendor', _text(found.get('Manufacturer'))),
-        ('scanner model', _text(found.get('ManufacturersModelName'))),
-        ('scanner software', _text(found.get('SoftwareVersions'))),
-        ('receive coil', _text(found.get('ReceiveCoilName'))),
+        ('vendor', text_of(found.get('Manufacturer'))),
+        ('scanner model', text_of(found.get('ManufacturersModelName'))),
+        ('scanner software', text_of(found.get('SoftwareVersions'))),
+        ('receive coil', text_of(found.get('ReceiveCoilName'))),
         ('sequence type', _first(found, _WANTED['sequence type'])),
         ('echo times', echo_times(_listed(found.get('EchoTime')))),
         ('repetition time', _number(found.get('RepetitionTime'), 'ms', scale=1000)),
         ('flip angle', _number(found.get('FlipAngle'), '°')),
         ('field of view', _field_of_view(found)),
-        ('matrix', _product(found.get('MatrixSize'))),
-        ('voxel size', _product(found.get('VoxelSize'), ' mm')),
-        ('acquired voxel size', _product(found.get('AcquisitionVoxelSize'), ' mm')),
+        ('matrix', product_of(found.get('MatrixSize'))),
+        ('voxel size', product_of(found.get('VoxelSize'), ' mm')),
+        ('acquired voxel size', product_of(found.get('AcquisitionVoxelSize'), ' mm')),
         ('receiver bandwidth', _number(found.get('PixelBandwidth'), 'Hz/pixel')),
-        ('readout polarity', _text(found.get('ReadoutPolarity'))),
+        ('readout polarity', text_of(found.get('ReadoutPolarity'))),
         ('flow compensation', _yes_no(found.get('FlowCompensation'))),
         ('acceleration', _acceleration(found)),
-        ('partial Fourier', _text(found.get('PartialFourier'))),
+        ('partial Fourier', text_of(found.get('PartialFourier'))),
         ('orientation', _orientation(found)),
         ('receive channels', _channels(found.get('NumberOfReceiveChannels'))),
     ]
@@ -114,38 +114,40 @@ def _listed(value: Any) -> list[float]:
 def _number(value: Any, unit: str, digits: int = 4, *, scale: float = 1) -> str:
     # a value that varies over echoes or runs comes as a list
     if value is None or isinstance(value, str):
-        return _text(value)
+        return text_of(value)
     text = ', '.join(f'{scale * number:.{digits}g}' for number in dict.fromkeys(_listed(value)))
     return f'{text}{"" if unit == "°" else " "}{unit}'
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value of the metadata as text; one that varies over echoes or runs comes as a list."""
     if isinstance(value, list | tuple):
         return ', '.join(dict.fromkeys(f'{v}' for v in value))
     return '' if value is None else f'{value}'.strip()
 
 
 def _yes_no(value: Any) -> str:
-    return {True: 'yes', False: 'no'}[value] if isinstance(value, bool) else _text(value)
+    return {True: 'yes', False: 'no'}[value] if isinstance(value, bool) else text_of(value)
 
 
 def _first(found: Mapping[str, Any], keys: Sequence[str]) -> str:
-    return next((_text(found[key]) for key in keys if key in found), '')
+    return next((text_of(found[key]) for key in keys if key in found), '')
 
 
-def _product(values: Any, unit: str = '') -> str:
+def product_of(values: Any, unit: str = '') -> str:
+    """Sizes along the axes, with a cross between them."""
     return _BY.join(f'{value:.4g}' for value in _listed(values)) + unit if values else ''
 
 
 def _field_of_view(found: Mapping[str, Any]) -> str:
     size, matrix = _listed(found.get('VoxelSize')), _listed(found.get('MatrixSize'))
-    return _product([n * d for n, d in zip(matrix, size, strict=True)], ' mm') if matrix else ''
+    return product_of([n * d for n, d in zip(matrix, size, strict=True)], ' mm') if matrix else ''
 
 
 def _acceleration(found: Mapping[str, Any]) -> str:
     keys = ('ParallelReductionFactorInPlane', 'ParallelReductionFactorOutOfPlane')
     factors = _BY.join(f'{found[key]}' for key in keys if key in found)
-    technique = _text(found.get('ParallelAcquisitionTechnique'))
+    technique = text_of(found.get('ParallelAcquisitionTechnique'))
     return ' '.join(filter(None, [technique, factors and f'factor {factors}']))
 
 

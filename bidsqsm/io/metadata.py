@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.names import BidsFile, listed, parse
@@ -177,6 +177,16 @@ def field_of(metadata: Metadata, name: str) -> tuple[float, float]:
     return field, frequency
 
 
+def readout_of(metadata: Metadata) -> Literal['monopolar', 'bipolar'] | None:
+    """What the metadata says of the direction of the readout gradients, if anything."""
+    for key in ('ReadoutPolarity', 'ReadoutMode', 'MultiEchoReadout'):
+        text = str(metadata.get(key, '')).lower()
+        for known in ('monopolar', 'bipolar'):
+            if known in text:
+                return known
+    return None
+
+
 def _checked(names: Sequence[str], values: Sequence[Any]) -> list[float]:
     for name, value in zip(names, values, strict=True):
         if not _is_number(value):
@@ -221,4 +231,4 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-__all__ = ['Sidecars', 'agreed_echo_times', 'echo_times', 'field_of', 'merge_echoes']
+__all__ = ['Sidecars', 'agreed_echo_times', 'echo_times', 'field_of', 'merge_echoes', 'readout_of']
