@@ -50,7 +50,7 @@ def first_echo(known: Known, _: Known) -> Advice | None:
         'First echo', MET if first <= FIRST_ECHO * steps[0] else PARTLY, f'{first:.4g} ms',
         f'as early as can be: up to {FIRST_ECHO * steps[0]:.3g} ms with this spacing',
         'Veins, bleeds and the tissue above the sinuses have lost their signal and wrapped their '
-        'phase in later ones.',
+        'phase in later ones.', practice=True,
     )  # fmt: skip
 
 

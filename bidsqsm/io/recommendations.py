@@ -1,7 +1,8 @@
 """An acquisition held against what the consensus on QSM recommends, item by item.
 
-The consensus is [bilgic2024]_. It asks for the longest echo to reach the T2* of what is looked
-at, and for coverage of the brain, without figures; those here are common practice and marked so.
+The consensus is [bilgic2024]_. It asks for an early first echo, a last one near the T2* of what is
+looked at and coverage of the brain without figures; those here are common practice and marked so.
+What still counts as ``partly`` is common practice throughout.
 
 .. [bilgic2024] doi:10.1002/mrm.30006
 """
@@ -94,7 +95,7 @@ def _shape(known: Known, _: Known) -> Advice:
     verdict = MET if ratio <= ANISOTROPY[0] else PARTLY if ratio <= ANISOTROPY[1] else MISSED
     return Advice(
         'Shape of the voxels', verdict, f'{ratio:.2g} : 1',
-        f'isotropic, at most {ANISOTROPY[1]:g} : 1',
+        'isotropic (1 : 1)',
         'Thick slices lose the fields across them, more of some structures than of others.',
     )  # fmt: skip
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import re
-import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,46 +14,16 @@ from markupsafe import Markup, escape
 from nibabel.filebasedimages import ImageFileError
 
 from bidsqsm import __version__
-from bidsqsm.io.acquisition import echo_times, missing_items, rows
 from bidsqsm.io.atomic import write_bytes, write_text
 from bidsqsm.io.bibliography import cited, works
 from bidsqsm.io.boilerplate import methods_text
 from bidsqsm.io.outputs import reference_statistics
-from bidsqsm.io.run import GreRun, Skipped
-from bidsqsm.io.sidecars import acquisition
-from bidsqsm.reports.numbers import key_numbers
+from bidsqsm.io.run import GreRun
+from bidsqsm.reports.overview import by_session, first_concerns, worst
 from bidsqsm.reports.panels import Panel, make_panels
-from bidsqsm.reports.resources import StepUse
-from bidsqsm.reports.values import summary_rows
-
-_CRASH_LIMIT = 20_000
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """What became of one run.
-
-    Parameters
-    ----------
-    run
-        The run, or what was skipped and why.
-    status
-        Content of its status file: status, reason, warnings, versions, crash, command.
-    products
-        NIfTI files by their key in :data:`bidsqsm.io.products.PRODUCTS` (and ``phase``, the
-        prepared phase), in the work folder or among the derivatives.
-    provenance
-        See :func:`bidsqsm.io.sidecars.provenance`; empty for a run that was skipped.
-    used
-        What its steps took, in the order in which they ended.
-
-    """
-
-    run: GreRun | Skipped
-    status: Mapping[str, Any]
-    products: Mapping[str, Path] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    used: Sequence[StepUse] = ()
+from bidsqsm.reports.rating import CHOICES, Earlier, earlier_ratings, script, script_hash
+from bidsqsm.reports.record import RunRecord
+from bidsqsm.reports.section import run_section
 
 
 def write_subject_report(output_dir: Path, subject: str, records: Sequence[RunRecord]) -> Path:
@@ -84,7 +51,7 @@ def write_subject_report(output_dir: Path, subject: str, records: Sequence[RunRe
         panels = make_panels(run, record.products) if isinstance(run, GreRun) else []
         save_panels(panels, run.name, Path(output_dir) / name / 'figures')
         drawn.append((record, panels))
-    return write_text(Path(output_dir) / f'{name}.html', render(name, drawn))
+    return write_text(Path(output_dir) / f'{name}.html', render(name, drawn, Path(output_dir)))
 
 
 def save_panels(panels: Sequence[Panel], run: str, folder: Path) -> list[Path]:
@@ -97,8 +64,12 @@ def save_panels(panels: Sequence[Panel], run: str, folder: Path) -> list[Path]:
     ]
 
 
-def render(subject: str, drawn: Sequence[tuple[RunRecord, Sequence[Panel]]]) -> str:
-    """Fill the page."""
+def render(
+    subject: str,
+    drawn: Sequence[tuple[RunRecord, Sequence[Panel]]],
+    output_dir: Path | None = None,
+) -> str:
+    """Fill the page; ratings and viewers are looked for in ``output_dir``."""
     provenances = [
         {**record.provenance, **_statistics(record.products)}
         for record, _ in drawn
@@ -107,7 +78,8 @@ def render(subject: str, drawn: Sequence[tuple[RunRecord, Sequence[Panel]]]) -> 
     text = methods_text(provenances) if provenances else ''
     known = works()
     numbers = {key: n for n, key in enumerate((k for k in cited(text) if k in known), 1)}
-    runs = [_run_section(record, panels, subject) for record, panels in drawn]
+    earlier = earlier_ratings(output_dir) if output_dir else Earlier()
+    runs = [run_section(record, panels, subject, earlier, output_dir) for record, panels in drawn]
     return (
         _environment()
         .get_template('subject.html')
@@ -116,7 +88,15 @@ def render(subject: str, drawn: Sequence[tuple[RunRecord, Sequence[Panel]]]) -> 
             version=__version__,
             summary=_summary(runs),
             css=Markup(_css()),  # noqa: S704, the style sheet is a file of the package
+            script=Markup(script()),  # noqa: S704, so is the script
+            script_hash=Markup(script_hash()),  # noqa: S704, base64
             runs=runs,
+            sessions=by_session(runs),
+            first=first_concerns(runs),
+            tone=worst(runs),
+            choices=CHOICES,
+            troubles=earlier.troubles,
+            consensus=known['bilgic2024'],
             paragraphs=[_with_links(part, numbers) for part in text.split('\n\n') if part],
             references=[known[key] for key in numbers],
             versions=_versions(drawn),
@@ -133,48 +113,6 @@ def _statistics(products: Mapping[str, Path]) -> dict[str, float]:
         return {}
 
 
-def _run_section(record: RunRecord, panels: Sequence[Panel], subject: str) -> dict[str, Any]:
-    run, status = record.run, record.status
-    warnings = _different([*getattr(run, 'warnings', ()), *status.get('warnings', ())])
-    state = str(status.get('status', 'failed' if isinstance(run, GreRun) else 'skipped'))
-    section: dict[str, Any] = {
-        'anchor': re.sub(r'[^\w-]', '-', run.name),
-        'short': run.name.removeprefix(f'{subject}_') or subject,
-        'status': state,
-        'tone': 'warned' if state == 'ok' and warnings else state,
-        'verdict': _verdict(state, len(warnings)),
-        'reason': status.get('reason') or getattr(run, 'reason', '') or '',
-        'warnings': warnings,
-        'crash': _crash(status.get('crash')),
-        'panels': [_panel(panel) for panel in panels],
-        'acquisition': [],
-        'numbers': [],
-        'regions': _regions(record.products),
-    }
-    if isinstance(run, GreRun):
-        found = acquisition(run)
-        decisions = record.provenance.get('Decisions', {})
-        section['acquisition'] = rows(found)
-        section['unrecorded'] = ', '.join(missing_items(found))
-        section['outline'] = _outline(found)
-        section['numbers'] = key_numbers(run, record.products, decisions)
-    return section
-
-
-def _regions(products: Mapping[str, Path]) -> list[dict[str, str]]:
-    try:
-        return summary_rows(products['roi_table']) if 'roi_table' in products else []
-    except (OSError, ValueError, KeyError):
-        # a table that cannot be read is told by its own panel
-        return []
-
-
-def _verdict(state: str, warnings: int) -> str:
-    if state == 'ok' and warnings:
-        return f'Complete, with {warnings} warning{"s" if warnings > 1 else ""}'
-    return {'ok': 'Complete', 'failed': 'Failed', 'skipped': 'Skipped'}.get(state, state)
-
-
 def _summary(runs: Sequence[Mapping[str, Any]]) -> str:
     counts = {state: sum(run['status'] == state for run in runs) for state in _STATES}
     parts = [f'{count} {_STATES[state]}' for state, count in counts.items() if count]
@@ -183,32 +121,6 @@ def _summary(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 _STATES = {'ok': 'complete', 'failed': 'failed', 'skipped': 'skipped'}
-
-
-def _outline(found: Mapping[str, Any]) -> str:
-    size = ' \u00d7 '.join(f'{length:.3g}' for length in found['VoxelSize'])
-    times = echo_times(found['EchoTime']).replace('TE1:ΔTE:TEmax ', '')
-    return f'{found["MagneticFieldStrength"]:.3g} T, {size} mm, {times}'
-
-
-def _panel(panel: Panel) -> dict[str, Any]:
-    content = {'key': panel.key, 'title': panel.title, 'caption': panel.caption}
-    if not panel.image:
-        return {**content, 'error': panel.error or 'it is empty'}
-    # width and height stand at a fixed place of every PNG; with them the page does not jump
-    width, height = struct.unpack('>II', panel.image[16:24])
-    uri = f'data:image/png;base64,{base64.b64encode(panel.image).decode()}'
-    return {**content, 'uri': uri, 'alt': panel.alt, 'width': width, 'height': height}
-
-
-def _crash(crash: Any) -> str:
-    # either the text itself or the path of a file that holds it
-    if not crash:
-        return ''
-    text = str(crash)
-    if '\n' not in text and len(text) < 1000 and Path(text).is_file():
-        text = Path(text).read_text(encoding='utf-8', errors='replace')
-    return text[-_CRASH_LIMIT:]
 
 
 def _with_links(paragraph: str, numbers: Mapping[str, int]) -> Markup:
@@ -232,7 +144,7 @@ def _versions(drawn: Sequence[tuple[RunRecord, Sequence[Panel]]]) -> list[tuple[
     return list(found.items())
 
 
-def _different(values: Any) -> list[str]:
+def _different(values: Iterable[Any]) -> list[str]:
     return list(dict.fromkeys(str(value) for value in values if value))
 
 
@@ -249,3 +161,6 @@ def _environment() -> jinja2.Environment:
 
 def _css() -> str:
     return (files('bidsqsm') / 'data' / 'report.css').read_text(encoding='utf-8').strip()
+
+
+__all__ = ['RunRecord', 'render', 'save_panels', 'write_subject_report']

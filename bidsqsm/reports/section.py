@@ -1,0 +1,195 @@
+"""What the page says of one run, ready for its template."""
+
+from __future__ import annotations
+
+import base64
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from bidsqsm.io.acquisition import echo_times, missing_items, rows
+from bidsqsm.io.advice import MET, MISSED, PARTLY, UNKNOWN, Advice
+from bidsqsm.io.recommendations import advise, count
+from bidsqsm.io.run import GreRun
+from bidsqsm.io.sidecars import acquisition
+from bidsqsm.reports.concerns import concerns
+from bidsqsm.reports.numbers import key_numbers
+from bidsqsm.reports.panels import Panel
+from bidsqsm.reports.quality import alarms, metric_groups, read_metrics
+from bidsqsm.reports.rating import Earlier
+from bidsqsm.reports.record import RunRecord
+from bidsqsm.reports.resources import resource_table
+from bidsqsm.reports.stages import STAGES, by_stage
+from bidsqsm.reports.values import summary_rows
+
+_CRASH_LIMIT = 20_000
+
+#: Sign of every tone, for those who do not see its colour.
+SIGNS = {'ok': '\u2713', 'warned': '!', 'failed': '\u2715', 'skipped': '\u2013'}
+
+#: Tone and words of every verdict on the acquisition.
+_VERDICTS: Mapping[str, tuple[str, str]] = {
+    MET: ('ok', 'as recommended'),
+    PARTLY: ('warned', 'close'),
+    MISSED: ('failed', 'departs'),
+    UNKNOWN: ('skipped', 'unknown'),
+}
+
+
+def run_section(
+    record: RunRecord,
+    panels: Sequence[Panel],
+    subject: str,
+    earlier: Earlier,
+    output_dir: Path | None,
+) -> dict[str, Any]:
+    """Everything the templates need of a run; ``subject`` with ``sub-``."""
+    run, status = record.run, record.status
+    metrics, trouble = _metrics(record.products)
+    noticed = getattr(run, 'warnings', ())
+    warnings = concerns(status, noticed, _new_alarms(metrics, status))
+    state = str(status.get('status', 'failed' if isinstance(run, GreRun) else 'skipped'))
+    tone = 'warned' if state == 'ok' and warnings else state
+    short = run.name.removeprefix(f'{subject}_') or subject
+    session = run.entities.get('ses', '')
+    section: dict[str, Any] = {
+        'name': run.name,
+        'anchor': re.sub(r'[^\w-]', '-', run.name),
+        'short': short,
+        'session': session,
+        'label': short.removeprefix(f'ses-{session}_') if session else short,
+        'status': state,
+        'tone': tone,
+        'sign': SIGNS.get(tone, ''),
+        'verdict': _verdict(state, len(warnings)),
+        'reason': status.get('reason') or getattr(run, 'reason', '') or '',
+        'concerns': warnings,
+        'crash': _crash(status.get('crash')),
+        'regions': _regions(record.products),
+        'metrics': metric_groups(metrics),
+        'unmeasured': trouble,
+        'resources': resource_table(record.used),
+        'settled': earlier.settled.get(run.name),
+        'viewer': _viewer(output_dir, subject, run.name),
+        'advice': {},
+    }
+    if isinstance(run, GreRun):
+        section |= _measured(run, record)
+    return {**section, 'stages': _stages(section, panels)}
+
+
+def _measured(run: GreRun, record: RunRecord) -> dict[str, Any]:
+    found = acquisition(run)
+    decisions = record.provenance.get('Decisions', {})
+    return {
+        'facts': rows(found),
+        'unrecorded': ', '.join(missing_items(found)),
+        'outline': _outline(found),
+        'numbers': key_numbers(run, record.products, decisions),
+        'advice': advice_table(advise(found, decisions, run.metadata)),
+    }
+
+
+def advice_table(advice: Sequence[Advice]) -> dict[str, Any]:
+    """Rows with tone, sign and word of their verdict, and a sentence that counts them."""
+    numbers = count(advice)
+    parts = [f'{number} {_VERDICTS[verdict][1]}' for verdict, number in numbers.items() if number]
+    known = len(advice) - numbers[UNKNOWN]
+    return {
+        'rows': [
+            {
+                **vars(row),
+                'tone': _VERDICTS[row.verdict][0],
+                'sign': SIGNS[_VERDICTS[row.verdict][0]],
+                'word': _VERDICTS[row.verdict][1],
+            }
+            for row in advice
+        ],
+        'summary': f'Of {len(advice)} items: {", ".join(parts)}.' if parts else '',
+        'brief': f'{numbers[MET]} of {known} met' if known else '',
+    }
+
+
+def _stages(section: Mapping[str, Any], panels: Sequence[Panel]) -> list[dict[str, Any]]:
+    """The headings of a run that have something below them."""
+    more = {
+        'acquisition': bool(section['advice']),
+        'quality': bool(section['metrics'] or section['resources'] or section['unmeasured']),
+    }
+    grouped = by_stage(panels)
+    return [
+        {'key': key, 'title': title, 'panels': [_panel(panel) for panel in grouped[key]]}
+        for key, (title, _) in STAGES.items()
+        if grouped[key] or more.get(key)
+    ]
+
+
+def _metrics(products: Mapping[str, Path]) -> tuple[dict[str, float | None], str]:
+    if 'metrics' not in products:
+        return {}, ''
+    try:
+        return read_metrics(products['metrics']), ''
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return {}, f'{type(error).__name__}: {error}'
+
+
+def _new_alarms(metrics: Mapping[str, float | None], status: Mapping[str, Any]) -> list[str]:
+    """What the metrics warn of, unless the run was warned of it when they were measured."""
+    known = [str(text) for text in status.get('warnings', ())]
+    return [
+        text
+        for text in alarms(metrics)
+        if not any(text.split(':')[0] == old.split(':')[0] for old in known)
+    ]
+
+
+def _regions(products: Mapping[str, Path]) -> list[dict[str, str]]:
+    try:
+        return summary_rows(products['roi_table']) if 'roi_table' in products else []
+    except (OSError, ValueError, KeyError):
+        # a table that cannot be read is told by its own panel
+        return []
+
+
+def _viewer(output_dir: Path | None, subject: str, run: str) -> str:
+    """Address of the viewer of a run, relative to the page, if there is one."""
+    place = f'{subject}/figures/{run}_viewer.html'
+    return quote(place) if output_dir and (output_dir / place).is_file() else ''
+
+
+def _verdict(state: str, warnings: int) -> str:
+    if state == 'ok' and warnings:
+        return f'Complete, with {warnings} warning{"s" if warnings > 1 else ""}'
+    return {'ok': 'Complete', 'failed': 'Failed', 'skipped': 'Skipped'}.get(state, state)
+
+
+def _outline(found: Mapping[str, Any]) -> str:
+    size = ' \u00d7 '.join(f'{length:.3g}' for length in found['VoxelSize'])
+    times = echo_times(found['EchoTime']).replace('TE1:ΔTE:TEmax ', '')
+    return f'{found["MagneticFieldStrength"]:.3g} T, {size} mm, {times}'
+
+
+def _panel(panel: Panel) -> dict[str, Any]:
+    content = {'key': panel.key, 'title': panel.title, 'caption': panel.caption}
+    if not panel.image:
+        return {**content, 'error': panel.error or 'it is empty'}
+    # width and height stand at a fixed place of every PNG; with them the page does not jump
+    width, height = struct.unpack('>II', panel.image[16:24])
+    uri = f'data:image/png;base64,{base64.b64encode(panel.image).decode()}'
+    return {**content, 'uri': uri, 'alt': panel.alt, 'width': width, 'height': height}
+
+
+def _crash(crash: Any) -> str:
+    # either the text itself or the path of a file that holds it
+    if not crash:
+        return ''
+    text = str(crash)
+    if '\n' not in text and len(text) < 1000 and Path(text).is_file():
+        text = Path(text).read_text(encoding='utf-8', errors='replace')
+    return text[-_CRASH_LIMIT:]
+
+
+__all__ = ['SIGNS', 'advice_table', 'run_section']
