@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,9 +67,7 @@ class Concern:
         return self.weight, self.rank
 
 
-def concerns(
-    status: Mapping[str, Any], noticed: Sequence[str] = (), measured: Iterable[str] = ()
-) -> list[Concern]:
+def concerns(status: Mapping[str, Any], noticed: Sequence[str] = ()) -> list[Concern]:
     """Everything to look at in a run that was made, once each, in order.
 
     Parameters
@@ -78,8 +76,6 @@ def concerns(
         Content of the status file: warnings, and which workflow each came from.
     noticed
         What was noticed of the input.
-    measured
-        What the metrics of quality say.
 
     """
     sources = status.get('warned_by', {})
@@ -88,7 +84,6 @@ def concerns(
         for text in status.get('warnings', ())
         if text and text not in noticed
     ]
-    found += [_of(text, 'quality_wf') for text in measured]
     found += [Concern(INPUT, 'Input', str(text)) for text in noticed]
     return sorted(dict.fromkeys(found), key=lambda concern: concern.order)
 

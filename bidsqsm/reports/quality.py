@@ -44,15 +44,6 @@ def metric_groups(values: Mapping[str, float | None]) -> list[dict[str, Any]]:
     return groups
 
 
-def alarms(values: Mapping[str, float | None]) -> list[str]:
-    """A sentence for every metric that lies where something is amiss in any run."""
-    return [
-        _alarm(metric_of(key), value)
-        for key, value in values.items()
-        if value is not None and metric_of(key).alarming(value)
-    ]
-
-
 def _row(metric: Metric, values: Mapping[int, float | None]) -> dict[str, Any]:
     return {
         'name': metric.name,
@@ -65,15 +56,6 @@ def _row(metric: Metric, values: Mapping[int, float | None]) -> dict[str, Any]:
         'about': metric.about,
         'alarm': any(value is not None and metric.alarming(value) for value in values.values()),
     }
-
-
-def _alarm(metric: Metric, value: float) -> str:
-    bound = 'at least' if metric.better == 'higher' else 'at most'
-    unit = f' {metric.unit}' if metric.unit else ''
-    return (
-        f'{metric.warning}: {metric.title[:1].lower()}{metric.title[1:]} {_number(value)}{unit}, '
-        f'expected {bound} {_number(metric.alarm)}{unit}.'
-    )
 
 
 def _range(metric: Metric) -> str:
@@ -90,4 +72,4 @@ def _number(value: float | None) -> str:
     return text.replace('-', '\N{MINUS SIGN}')
 
 
-__all__ = ['alarms', 'metric_groups', 'read_metrics']
+__all__ = ['metric_groups', 'read_metrics']

@@ -18,7 +18,7 @@ from bidsqsm.io.sidecars import acquisition
 from bidsqsm.reports.concerns import concerns
 from bidsqsm.reports.numbers import key_numbers
 from bidsqsm.reports.panels import Panel
-from bidsqsm.reports.quality import alarms, metric_groups, read_metrics
+from bidsqsm.reports.quality import metric_groups, read_metrics
 from bidsqsm.reports.rating import Earlier
 from bidsqsm.reports.record import RunRecord
 from bidsqsm.reports.resources import resource_table
@@ -49,8 +49,7 @@ def run_section(
     """Everything the templates need of a run; ``subject`` with ``sub-``."""
     run, status = record.run, record.status
     metrics, trouble = _metrics(record.products)
-    noticed = getattr(run, 'warnings', ())
-    warnings = concerns(status, noticed, _new_alarms(metrics, status))
+    warnings = concerns(status, getattr(run, 'warnings', ()))
     state = str(status.get('status', 'failed' if isinstance(run, GreRun) else 'skipped'))
     tone = 'warned' if state == 'ok' and warnings else state
     short = run.name.removeprefix(f'{subject}_') or subject
@@ -134,16 +133,6 @@ def _metrics(products: Mapping[str, Path]) -> tuple[dict[str, float | None], str
         return read_metrics(products['metrics']), ''
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return {}, f'{type(error).__name__}: {error}'
-
-
-def _new_alarms(metrics: Mapping[str, float | None], status: Mapping[str, Any]) -> list[str]:
-    """What the metrics warn of, unless the run was warned of it when they were measured."""
-    known = [str(text) for text in status.get('warnings', ())]
-    return [
-        text
-        for text in alarms(metrics)
-        if not any(text.split(':')[0] == old.split(':')[0] for old in known)
-    ]
 
 
 def _regions(products: Mapping[str, Path]) -> list[dict[str, str]]:
