@@ -25,6 +25,7 @@ from bidsqsm.io.groups import DEFAULT_GROUPS, GROUPS
 from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS, image_path
 from bidsqsm.methods import Method, Parameter, Step, as_text
 from bidsqsm.qsm.bounds import From, OneOf, Readable
+from bidsqsm.qsm.quality.table import METRICS, STAGES, Metric
 from bidsqsm.rois.literature import RANGES, published_range
 from bidsqsm.rois.table import columns
 
@@ -372,6 +373,48 @@ def separation() -> str:
     return table(head, ([row[0], f'`{row[1]}`', *row[2:]] for row in rows))
 
 
+def metrics() -> str:
+    """Every quality metric under its stage."""
+    parts = []
+    for stage, title in STAGES.items():
+        rows = [_metric(metric) for metric in METRICS.values() if metric.stage == stage]
+        parts += [f'### {title}', table(('key', 'unit', 'range', 'better', 'what it is'), rows)]
+    return '\n\n'.join(parts)
+
+
+def _metric(metric: Metric) -> tuple[str, str, str, str, str]:
+    key = f'`{metric.name}' + ('_echo<n>`' if metric.per_echo else '`')
+    high = '' if math.isinf(metric.high) else f' to {metric.high:g}'
+    low = f'{metric.low:g}'.replace('-', '\N{MINUS SIGN}')
+    about = f'**{plain(metric.title)}.** {plain(metric.about)}'
+    if math.isfinite(metric.alarm):
+        side = 'below' if metric.better == 'higher' else 'above'
+        about += f' A warning {side} {metric.alarm:g}.'
+    wanted = metric.better or 'like other runs'
+    return key, metric.unit, f'{low}{high}' if high else f'from {low}', wanted, about
+
+
+def quality() -> str:
+    """What the benchmark of faults has saved: what a fault is meant to move stands out."""
+    path = Path(__file__).parent / 'data' / 'quality.tsv'
+    head, *rows = csv.reader(path.read_text(encoding='utf-8').splitlines(), delimiter='\t')
+    shown = dict(zip(head, rows.pop(), strict=True))
+    lines = []
+    for key, mean, sd, *cells in rows:
+        marked = [
+            _moved(key, cell, shown[name]) for name, cell in zip(head[3:], cells, strict=True)
+        ]
+        lines.append([f'`{key}`', f'{mean} ± {sd}' if mean else '', *marked])
+    return table(('metric', 'good heads', *head[3:]), lines)
+
+
+def _moved(key: str, cell: str, shown: str) -> str:
+    if not cell:
+        return ''
+    text = f'{float(cell):+.0f}'.replace('-', '\N{MINUS SIGN}')
+    return f'**{text}**' if key in shown.split() else text
+
+
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table."""
     head = [*head]
@@ -412,4 +455,6 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     'decompose': decompose,
     'oxygenation': oxygenation,
     'separation': separation,
+    'metrics': metrics,
+    'quality': quality,
 }
