@@ -26,6 +26,7 @@ from bidsqsm.io.run import GreRun, Skipped
 from bidsqsm.io.sidecars import acquisition
 from bidsqsm.reports.numbers import key_numbers
 from bidsqsm.reports.panels import Panel, make_panels
+from bidsqsm.reports.thumbnail import save_thumbnail
 from bidsqsm.reports.values import summary_rows
 
 _CRASH_LIMIT = 20_000
@@ -77,19 +78,28 @@ def write_subject_report(output_dir: Path, subject: str, records: Sequence[RunRe
     drawn = []
     for record in records:
         run = record.run
-        panels = make_panels(run, record.products) if isinstance(run, GreRun) else []
-        save_panels(panels, run.name, Path(output_dir) / name / 'figures')
+        folder = Path(output_dir) / name / 'figures'
+        panels: list[Panel] = []
+        if isinstance(run, GreRun):
+            decisions = record.provenance.get('Decisions', {})
+            panels = make_panels(run, record.products, decisions)
+            save_panels(panels, run.name, folder)
+            save_thumbnail(run, record.products, folder)
         drawn.append((record, panels))
     return write_text(Path(output_dir) / f'{name}.html', render(name, drawn))
 
 
 def save_panels(panels: Sequence[Panel], run: str, folder: Path) -> list[Path]:
-    """Write the pictures under ``<run>_desc-<what>_<suffix>.png``, where a run may have a desc."""
+    """Write the pictures under ``<run>_desc-<what>_<suffix>.png``, where a run may have a desc.
+
+    Pictures that take each other's place are numbered.
+    """
     start = run if '_desc-' in run else f'{run}_desc-'
     return [
-        write_bytes(folder / f'{start}{panel.key}_{panel.suffix}.png', panel.image)
+        write_bytes(folder / f'{start}{panel.key}{number}_{panel.suffix}.png', picture)
         for panel in panels
         if panel.image
+        for number, picture in ([*enumerate(panel.layers.values(), 1)] or [('', panel.image)])
     ]
 
 
@@ -188,13 +198,21 @@ def _outline(found: Mapping[str, Any]) -> str:
 
 
 def _panel(panel: Panel) -> dict[str, Any]:
-    content = {'key': panel.key, 'title': panel.title, 'caption': panel.caption}
+    content: dict[str, Any] = {'key': panel.key, 'title': panel.title, 'caption': panel.caption}
     if not panel.image:
         return {**content, 'error': panel.error or 'it is empty'}
+    content['layers'] = [
+        {'name': name, **_picture(picture, f'{name}: {panel.alt}')}
+        for name, picture in panel.layers.items()
+    ]
+    return content | _picture(panel.image, panel.alt)
+
+
+def _picture(picture: bytes, alt: str) -> dict[str, Any]:
     # width and height stand at a fixed place of every PNG; with them the page does not jump
-    width, height = struct.unpack('>II', panel.image[16:24])
-    uri = f'data:image/png;base64,{base64.b64encode(panel.image).decode()}'
-    return {**content, 'uri': uri, 'alt': panel.alt, 'width': width, 'height': height}
+    width, height = struct.unpack('>II', picture[16:24])
+    uri = f'data:image/png;base64,{base64.b64encode(picture).decode()}'
+    return {'uri': uri, 'alt': alt, 'width': width, 'height': height}
 
 
 def _crash(crash: Any) -> str:

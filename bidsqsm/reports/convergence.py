@@ -1,0 +1,72 @@
+"""How the iterations of a run came to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from bidsqsm.reports.charts import axes_in
+from bidsqsm.reports.figures import INK, as_png, figure_of
+from bidsqsm.reports.scene import Scene
+
+_CURVE, _TOLERANCE = '#56b4e9', '#e69f00'
+_TALL, _ACROSS, _MOST = 1.9, 3, 9  # inches of a row, charts in it, charts in all
+
+
+@dataclass(frozen=True)
+class History:
+    """What an iteration measured after each of its steps, and where it was to stop."""
+
+    step: str
+    solver: str
+    changes: tuple[float, ...]
+    tolerance: float | None
+
+
+def histories(decisions: Mapping[str, Any]) -> Iterator[History]:
+    """The iterations of all steps that kept what they measured."""
+    for step, facts in decisions.items():
+        for told in facts.get('convergence', ()) if isinstance(facts, Mapping) else ():
+            changes = tuple(float(change) for change in told.get('changes') or ())
+            if len(changes) > 1:
+                yield History(step, told['solver'], changes, told.get('tolerance'))
+
+
+def draw_convergence(scene: Scene) -> bytes:
+    """Draw a curve for each iteration, on a logarithmic scale; nothing where none is known."""
+    found = [*histories(scene.decisions)][:_MOST]
+    if not found:
+        return b''
+    columns = min(_ACROSS, len(found))
+    rows = -(-len(found) // columns)
+    figure = figure_of(rows * _TALL)
+    for place, history in enumerate(found):
+        _draw_one(figure, history, (rows, max(columns, 2)), divmod(place, columns))
+    return as_png(figure, [_CURVE, _TOLERANCE])
+
+
+def _draw_one(
+    figure: Figure, history: History, shape: tuple[int, int], place: tuple[int, int]
+) -> None:
+    axes = axes_in(figure, shape, place)
+    number = len(history.changes)
+    # a logarithm has no zero: what did not change at all is left out of the line
+    changes = [change if change > 0 else float('nan') for change in history.changes]
+    axes.semilogy(range(1, number + 1), changes, color=_CURVE, linewidth=1.3)
+    axes.plot([number], [changes[-1]], 'o', color=_CURVE, markersize=3.5)
+    if history.tolerance:
+        axes.axhline(history.tolerance, color=_TOLERANCE, linewidth=1, linestyle='--')
+        axes.annotate(
+            f'tolerance {history.tolerance:.2g}', (0.02, history.tolerance),
+            xycoords=('axes fraction', 'data'), xytext=(0, -2), textcoords='offset points',
+            ha='left', va='top', fontsize=7, color=_TOLERANCE,
+        )  # fmt: skip
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(low, history.tolerance / 2), high)  # room for the words
+    axes.minorticks_off()
+    axes.set_xlim(1, number)
+    axes.set_xlabel('iteration', fontsize=8, color=INK, labelpad=2)
+    axes.set_title(f'{history.step}: {history.solver}', fontsize=8.5, color=INK, pad=4)

@@ -1,0 +1,108 @@
+"""What the panels of the echoes show: magnitude, phase and unwrapped phase of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from bidsqsm.qsm.grid import Mask
+from bidsqsm.qsm.quality.wraps import residual_wraps
+from bidsqsm.reports.figures import Bar, Drawn, Tile, draw
+from bidsqsm.reports.scene import Scene, raw_volume, robust_limits
+
+_ACROSS = 5  # echoes that stand in one row
+_TURN = (-np.pi, np.pi)
+_WRAP = '#ff8c42'
+
+T = TypeVar('T')
+
+
+def in_rows(items: Sequence[T]) -> list[Sequence[T]]:
+    """Items in one row, or in rows of about the same length where they are many."""
+    rows = -(-len(items) // _ACROSS)
+    length = -(-len(items) // rows)
+    return [items[start : start + length] for start in range(0, len(items), length)]
+
+
+def magnitude(scene: Scene) -> Drawn:
+    """Every echo at the brightness of the first."""
+    tiles: list[Tile] = []
+    for echo in scene.echoes:
+        volume = raw_volume(scene.run, echo, 'magnitude')
+        limits = tiles[0].limits if tiles else robust_limits(volume.values)
+        tiles.append(scene.tile(volume, 'axial', limits, title=scene.time(echo), whole=True))
+    return Drawn({'': draw(in_rows(tiles))}, scene.echoes_note)
+
+
+def phase(scene: Scene) -> Drawn:
+    """Every echo as stored and, below it, as prepared."""
+    rows: list[list[Tile]] = []
+    bars: list[Bar | None] = []
+    for echoes in in_rows(scene.echoes):
+        rows.append([_stored(scene, echo) for echo in echoes])
+        bars.append(None)
+        if 'phase' in scene.products:
+            rows.append([
+                scene.tile(scene.load('phase', echo), 'axial', _TURN, smooth=False, whole=True)
+                for echo in echoes
+            ])  # fmt: skip
+            bars.append(Bar(_TURN, 'rad'))
+    return Drawn({'': draw(rows, bars)}, scene.echoes_note)
+
+
+def _stored(scene: Scene, echo: int) -> Tile:
+    volume = raw_volume(scene.run, echo, 'phase')
+    limits = (float(np.nanmin(volume.values)), float(np.nanmax(volume.values)))
+    title = scene.time(echo)
+    return scene.tile(volume, 'axial', limits, title=title, smooth=False, whole=True)
+
+
+def unwrapped(scene: Scene) -> Drawn:
+    """Every echo with the wraps that were left; once more where there are most of them."""
+    volumes = {
+        echo: scene.inside(scene.load('unwrapped', echo), 'brain_mask') for echo in scene.echoes
+    }
+    region = scene.region(volumes[0])
+    wraps = {
+        echo: residual_wraps(scene.load('unwrapped', echo).values, region) for echo in volumes
+    }
+    last = scene.tile(volumes[scene.echoes[-1]], 'axial', (0, 1)).image
+    limits = robust_limits(np.asarray(last), symmetric=True)
+
+    def tiles(index: int, titles: Sequence[str]) -> list[Tile]:
+        return [
+            scene.tile(
+                volumes[echo], 'axial', limits, title=title, index=index,
+                outlines=((scene.outline(wraps[echo], 'axial', index=index), _WRAP),),
+            )
+            for echo, title in zip(scene.echoes, titles, strict=True)
+        ]  # fmt: skip
+
+    index = scene.look.index('axial')
+    rows = in_rows(tiles(index, [scene.time(echo) for echo in scene.echoes]))
+    counts = [int(found.sum()) for found in wraps.values()]
+    if any(counts):
+        level = int(np.sum([found.sum(axis=(0, 1)) for found in wraps.values()], axis=0).argmax())
+        rows += in_rows(
+            tiles(level, [_in_words(wraps[echo][..., level]) for echo in scene.echoes])
+        )
+    drawn = draw(rows, [Bar(limits, 'rad')] * len(rows))
+    return Drawn({'': drawn}, f'{_told(scene.echoes, counts)} {scene.echoes_note}'.strip())
+
+
+def _in_words(wraps: Mask) -> str:
+    return f'{int(wraps.sum())} wrapped' if wraps.any() else 'none'
+
+
+def _told(echoes: Sequence[int], counts: Sequence[int]) -> str:
+    if not any(counts):
+        return 'None is left inside the mask of the susceptibility.'
+    said = ', '.join(
+        f'{count} in echo {echo + 1}' for echo, count in zip(echoes, counts, strict=True) if count
+    )
+    return (
+        f'Voxels outlined inside the mask of the susceptibility: {said}. '
+        'Below, the slice that holds most of them.'
+    )
