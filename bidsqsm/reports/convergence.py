@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bidsqsm.reports.charts import axes_in
 from bidsqsm.reports.figures import INK, as_png, figure_of
@@ -29,7 +30,7 @@ class History:
 def histories(decisions: Mapping[str, Any]) -> Iterator[History]:
     """The iterations of all steps that kept what they measured."""
     for step, facts in decisions.items():
-        for told in facts.get('convergence', ()) if isinstance(facts, Mapping) else ():
+        for told in facts.get('convergence', ()):
             changes = tuple(float(change) for change in told.get('changes') or ())
             if len(changes) > 1:
                 yield History(step, told['solver'], changes, told.get('tolerance'))
@@ -56,7 +57,7 @@ def _draw_one(
     # a logarithm has no zero: what did not change at all is left out of the line
     changes = [change if change > 0 else float('nan') for change in history.changes]
     axes.semilogy(range(1, number + 1), changes, color=_CURVE, linewidth=1.3)
-    axes.plot([number], [changes[-1]], 'o', color=_CURVE, markersize=3.5)
+    axes.plot([number], [changes[-1]], 'o', color=_CURVE, markersize=3.5, clip_on=False)
     if history.tolerance:
         axes.axhline(history.tolerance, color=_TOLERANCE, linewidth=1, linestyle='--')
         axes.annotate(
@@ -67,6 +68,7 @@ def _draw_one(
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, history.tolerance / 2), high)  # room for the words
     axes.minorticks_off()
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_xlim(1, number)
     axes.set_xlabel('iteration', fontsize=8, color=INK, labelpad=2)
     axes.set_title(f'{history.step}: {history.solver}', fontsize=8.5, color=INK, pad=4)

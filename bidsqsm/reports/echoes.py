@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -26,6 +27,14 @@ def in_rows(items: Sequence[T]) -> list[Sequence[T]]:
     return [items[start : start + length] for start in range(0, len(items), length)]
 
 
+def _rows(tiles: Sequence[Tile]) -> list[list[Tile]]:
+    """Tiles of one plane in rows; the first of each row tells the sides of all."""
+    return [
+        [row[0], *(replace(tile, sides=('', '', '', '')) for tile in row[1:])]
+        for row in in_rows(tiles)
+    ]
+
+
 def magnitude(scene: Scene) -> Drawn:
     """Every echo at the brightness of the first."""
     tiles: list[Tile] = []
@@ -33,7 +42,7 @@ def magnitude(scene: Scene) -> Drawn:
         volume = raw_volume(scene.run, echo, 'magnitude')
         limits = tiles[0].limits if tiles else robust_limits(volume.values)
         tiles.append(scene.tile(volume, 'axial', limits, title=scene.time(echo), whole=True))
-    return Drawn({'': draw(in_rows(tiles))}, scene.echoes_note)
+    return Drawn({'': draw(_rows(tiles))}, scene.echoes_note)
 
 
 def phase(scene: Scene) -> Drawn:
@@ -41,10 +50,10 @@ def phase(scene: Scene) -> Drawn:
     rows: list[list[Tile]] = []
     bars: list[Bar | None] = []
     for echoes in in_rows(scene.echoes):
-        rows.append([_stored(scene, echo) for echo in echoes])
+        rows += _rows([_stored(scene, echo) for echo in echoes])
         bars.append(None)
         if 'phase' in scene.products:
-            rows.append([
+            rows += _rows([
                 scene.tile(scene.load('phase', echo), 'axial', _TURN, smooth=False, whole=True)
                 for echo in echoes
             ])  # fmt: skip
@@ -68,32 +77,31 @@ def unwrapped(scene: Scene) -> Drawn:
     wraps = {
         echo: residual_wraps(scene.load('unwrapped', echo).values, region) for echo in volumes
     }
-    last = scene.tile(volumes[scene.echoes[-1]], 'axial', (0, 1)).image
-    limits = robust_limits(np.asarray(last), symmetric=True)
-
-    def tiles(index: int, titles: Sequence[str]) -> list[Tile]:
-        return [
+    rows, bars = [], []
+    for index, titles in _levels(scene, wraps).items():
+        last = scene.tile(volumes[scene.echoes[-1]], 'axial', (0, 1), index=index).image
+        limits = robust_limits(np.asarray(last), symmetric=True)
+        rows += _rows([
             scene.tile(
                 volumes[echo], 'axial', limits, title=title, index=index,
                 outlines=((scene.outline(wraps[echo], 'axial', index=index), _WRAP),),
             )
             for echo, title in zip(scene.echoes, titles, strict=True)
-        ]  # fmt: skip
-
-    index = scene.look.index('axial')
-    rows = in_rows(tiles(index, [scene.time(echo) for echo in scene.echoes]))
+        ])  # fmt: skip
+        bars += [Bar(limits, 'rad')] * (len(rows) - len(bars))
     counts = [int(found.sum()) for found in wraps.values()]
-    if any(counts):
-        level = int(np.sum([found.sum(axis=(0, 1)) for found in wraps.values()], axis=0).argmax())
-        rows += in_rows(
-            tiles(level, [_in_words(wraps[echo][..., level]) for echo in scene.echoes])
-        )
-    drawn = draw(rows, [Bar(limits, 'rad')] * len(rows))
-    return Drawn({'': drawn}, f'{_told(scene.echoes, counts)} {scene.echoes_note}'.strip())
+    note = f'{_told(scene.echoes, counts)} {scene.echoes_note}'.strip()
+    return Drawn({'': draw(rows, bars)}, note)
 
 
-def _in_words(wraps: Mask) -> str:
-    return f'{int(wraps.sum())} wrapped' if wraps.any() else 'none'
+def _levels(scene: Scene, wraps: Mapping[int, Mask]) -> dict[int, list[str]]:
+    """Axial slices to show, with the titles of the echoes: the nuclei, and where most wraps are."""
+    levels = {scene.look.index('axial'): [scene.time(echo) for echo in wraps]}
+    areas = np.sum([found.sum(axis=(0, 1)) for found in wraps.values()], axis=0)
+    if areas.any() and int(areas.argmax()) not in levels:
+        found = [int(one[..., areas.argmax()].sum()) for one in wraps.values()]
+        levels[int(areas.argmax())] = [f'{count} marked' if count else 'none' for count in found]
+    return levels
 
 
 def _told(echoes: Sequence[int], counts: Sequence[int]) -> str:
@@ -103,6 +111,6 @@ def _told(echoes: Sequence[int], counts: Sequence[int]) -> str:
         f'{count} in echo {echo + 1}' for echo, count in zip(echoes, counts, strict=True) if count
     )
     return (
-        f'Voxels outlined inside the mask of the susceptibility: {said}. '
+        f'Voxels marked inside the mask of the susceptibility: {said}. '
         'Below, the slice that holds most of them.'
     )

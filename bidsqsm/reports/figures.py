@@ -59,7 +59,7 @@ class Tile:
         Letters at the left, right, top and bottom.
     outlines
         Masks (rows, columns) whose edge is drawn, each with its colour; of an image, the line along
-        which it is 0.5.
+        which it is 0.5, and none where it is NaN.
 
     """
 
@@ -166,7 +166,7 @@ def _draw_tile(figure: Figure, tile: Tile, place: tuple[float, float, float, flo
         interpolation='bicubic' if tile.smooth else 'nearest',
     )
     for mask, colour in tile.outlines:
-        if mask.min() < 0.5 < mask.max():
+        if (mask < 0.5).any() and (mask > 0.5).any():
             axes.contour(mask.astype(float), levels=[0.5], colors=[colour], linewidths=0.9)
     _draw_letters(axes, tile.sides)
     if tile.title:

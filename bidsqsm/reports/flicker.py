@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from bidsqsm.reports.figures import Bar, Drawn, Tile, draw
 from bidsqsm.reports.scene import PLANES, Scene
@@ -12,6 +13,7 @@ from bidsqsm.reports.views import Array, Volume
 _EDGES = (('fluid', '#56b4e9'), ('white matter', '#ffd23f'))
 _SAMPLES = 200_000  # values of which the classes of tissue are made
 _ROUNDS = 20
+_RIM = 2  # voxels about the brain in which edges are drawn
 
 
 def draw_edges(scene: Scene) -> bytes:
@@ -61,9 +63,11 @@ def _outlined(
     title: str,
 ) -> list[Tile]:
     template = scene.load('template_t1w')
+    brain = scene.region(template)
     tiles = []
     for plane in PLANES:
-        cut = scene.outline(template.values, plane)
+        near = ndimage.binary_dilation(scene.outline(brain, plane), iterations=_RIM)
+        cut = np.where(near, scene.outline(template.values, plane), np.nan)
         # a line is drawn where an image is 0.5
         lines = tuple(
             (0.5 * cut / border, colour)
@@ -93,14 +97,15 @@ def tissue_borders(values: Array) -> tuple[float, float] | None:
     """
     known = values[np.isfinite(values) & (values > 0)]
     known = known[:: max(1, known.size // _SAMPLES)]
-    if np.unique(known[:1000]).size < 3:
+    if np.unique(known).size < 3:
         return None
-    means = np.percentile(known, (5, 50, 90))
+    low, high = np.quantile(known, (0.005, 0.98))  # fluid may be rare
+    means = low + (high - low) * np.array([1, 3, 5]) / 6
     for _ in range(_ROUNDS):
         borders = (means[1:] + means[:-1]) / 2
         members = np.searchsorted(borders, known)
         if len(np.unique(members)) < 3:
             return None
         means = np.array([known[members == number].mean() for number in range(3)])
-    low, high = (float(border) for border in (means[1:] + means[:-1]) / 2)
-    return low, high
+    first, second = (float(border) for border in (means[1:] + means[:-1]) / 2)
+    return first, second

@@ -49,7 +49,8 @@ def draw_histograms(scene: Scene) -> bytes:
         shown = _MAPS[key]
         limits = _limits(values, signed=shown.signed)
         heights, edges = np.histogram(values, _BINS, limits)
-        axes.stairs(heights / values.size * 100, edges, fill=True, color=_COLOUR)
+        axes.stairs(heights, edges, fill=True, color=_COLOUR)
+        axes.set_yticks([])  # the shape is what tells
         middle = float(np.median(values))
         axes.axvline(middle, color=_LINE, linewidth=1)
         axes.set_xlim(*limits)

@@ -17,7 +17,7 @@ CHI = (-0.1, 0.1)
 WIDE = (-0.5, 0.5)
 _SLAB = 16.0  # mm
 _ROWS = (('axial', 6), ('axial', 6), ('coronal', 6), ('sagittal', 5))
-_MARGIN = 0.06  # share of the brain at either end that is not shown
+_MARGIN = 0.1  # share of the brain at either end that is not shown
 
 
 def draw_levels(scene: Scene) -> bytes:

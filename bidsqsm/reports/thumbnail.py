@@ -18,7 +18,7 @@ from bidsqsm.reports.slices import CHI
 LOGGER = logging.getLogger(__name__)
 
 HEIGHT = 96  # pixels
-_QUALITY = 60  # of 100: 2 to 4 kB
+_QUALITY = 80  # of 100: 2 to 4 kB
 
 
 def save_thumbnail(run: GreRun, products: Mapping[str, Path], folder: Path) -> Path | None:

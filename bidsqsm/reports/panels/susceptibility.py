@@ -53,10 +53,10 @@ SUSCEPTIBILITY: Mapping[str, Kind] = {
         ('chi', 'local_field', 'r2star', 'noise'),
         'Chimap',
         'Histograms',
-        'Share of the voxels inside the mask of the susceptibility, in percent of them for each '
-        'column; the line is the median. Susceptibility and local field should have one narrow peak '
-        'near zero with a tail to the right and to both sides. A second peak, a flat top or a far '
-        'median tells of background, wraps or a mask that is too large.',
+        'Voxels inside the mask of the susceptibility; the line is the median. Susceptibility should '
+        'lie within some tens of ppb of zero, white matter below gray, with a thin tail of veins and '
+        'nuclei to the right; the local field evenly to both sides of zero. Wide or lopsided ones '
+        'tell of background or wraps, a second peak of the noise of a mask that is too large.',
         'Histograms of susceptibility, local field, R2* and noise inside the mask of',
         draw_histograms,
     ),
