@@ -13,7 +13,7 @@ from bidsqsm.reports.views import Array, Volume
 _EDGES = (('fluid', '#56b4e9'), ('white matter', '#ffd23f'))
 _SAMPLES = 200_000  # values of which the classes of tissue are made
 _ROUNDS = 20
-_RIM = 2  # voxels about the brain in which edges are drawn
+_RIM = 1  # voxels about the brain in which edges are drawn
 
 
 def draw_edges(scene: Scene) -> bytes:
@@ -24,7 +24,9 @@ def draw_edges(scene: Scene) -> bytes:
         return b''
     rows, bars = [], []
     if 'chi' in scene.products:
-        rows.append(_outlined(scene, scene.inside(scene.load('chi')), CHI, borders, 'chi'))
+        rows.append(
+            _outlined(scene, scene.inside(scene.load('chi')), CHI, borders, 'susceptibility')
+        )
         bars.append(Bar(CHI, 'ppm'))
     for name, image in _images(scene).items():
         if name != 'template':

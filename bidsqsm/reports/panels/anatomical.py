@@ -16,9 +16,9 @@ ANATOMICAL: Mapping[str, Kind] = {
         'T1w',
         'Template on the run',
         'Borders of fluid and of white matter in the template, as registration places them, on the '
-        'susceptibility, the magnitude and the T1w if there is one. They should follow the '
-        'ventricles and the folds of the brain, and each nucleus should lie where white matter is '
-        'spared; borders that are shifted alike on all sides mean that the registration is off.',
+        'susceptibility, the magnitude and the T1w if there is one. They should follow ventricles, '
+        'folds and the rim of the brain. Borders that are shifted alike on all sides mean that the '
+        'registration is off; a single fold that is missed matters little for the nuclei.',
         'Borders of tissue of the template on susceptibility and magnitude in three planes of',
         draw_edges,
     ),
