@@ -20,8 +20,9 @@ from bidsqsm.reports.convergence import draw_convergence, histories
 from bidsqsm.reports.flicker import draw_edges, draw_flicker, tissue_borders
 from bidsqsm.reports.histograms import draw_histograms
 from bidsqsm.reports.panels import make_panels
+from bidsqsm.reports.pictures import save_panels
 from bidsqsm.reports.scene import MOST_ECHOES, Scene
-from bidsqsm.reports.subject import RunRecord, render, save_panels, write_subject_report
+from bidsqsm.reports.subject import RunRecord, render, write_subject_report
 from bidsqsm.reports.thumbnail import HEIGHT, draw_thumbnail, save_thumbnail
 
 CHANGES = [0.5, 0.1, 0.04, 0.02, 0.008]
@@ -262,6 +263,9 @@ def test_a_curve_is_drawn_for_each_history_and_none_without(run, monkeypatch):
     assert said == ['tolerance 0.01', 'dipole: wh']
     assert draw_convergence(Scene(run, {}, decisions(tolerance=None, changes=[0.5, 0.0])))
     assert said[2:] == ['dipole: wh']
+    thinned = {'solver': 'wh', 'iterations': 401, 'changes': [0.5, 0.1, 0.01], 'tolerance': None}
+    (history,) = histories({'dipole': {'convergence': [thinned]}})
+    assert [*history.places] == [1, 201, 401]
     for empty in ({}, decisions(changes=[]), decisions(changes=None), {'dipole': {}}):
         assert draw_convergence(Scene(run, {}, empty)) == b''
     old = {'solver': 'wh', 'iterations': 5, 'last': 0.008, 'tolerance': 0.01, 'converged': True}
@@ -391,7 +395,7 @@ def test_whatever_panel_fails_the_page_has_its_error_and_the_others(run, product
     }
     monkeypatch.setattr(panels, 'KINDS', kinds)
     made = make_panels(run, products, decisions())
-    assert {p.key for p in made} >= {'mosaic', 'extremes', 'histograms', 'convergence'}
+    assert {p.key for p in made} >= {'chimosaic', 'vessels', 'histograms', 'convergence'}
     assert [p.key for p in made if p.image] == ['chi']
     page = render('sub-01', [(RunRecord(run, {'status': 'ok'}, products), made)])
     assert page.count('could not be drawn: RuntimeError: out of ink') == len(made) - 1

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -19,12 +21,18 @@ _TALL, _ACROSS, _MOST = 1.9, 3, 9  # inches of a row, charts in it, charts in al
 
 @dataclass(frozen=True)
 class History:
-    """What an iteration measured after each of its steps, and where it was to stop."""
+    """What an iteration measured, after some of its steps at equal distances where it made many."""
 
     step: str
     solver: str
+    iterations: int
     changes: tuple[float, ...]
     tolerance: float | None
+
+    @property
+    def places(self) -> npt.NDArray[np.floating]:
+        """Numbers of the steps, from 1, after which it was measured."""
+        return np.round(np.linspace(1, self.iterations, len(self.changes)))
 
 
 def histories(decisions: Mapping[str, Any]) -> Iterator[History]:
@@ -33,7 +41,9 @@ def histories(decisions: Mapping[str, Any]) -> Iterator[History]:
         for told in facts.get('convergence', ()):
             changes = tuple(float(change) for change in told.get('changes') or ())
             if len(changes) > 1:
-                yield History(step, told['solver'], changes, told.get('tolerance'))
+                yield History(
+                    step, told['solver'], told['iterations'], changes, told.get('tolerance')
+                )
 
 
 def draw_convergence(scene: Scene) -> bytes:
@@ -53,11 +63,12 @@ def _draw_one(
     figure: Figure, history: History, shape: tuple[int, int], place: tuple[int, int]
 ) -> None:
     axes = axes_in(figure, shape, place)
-    number = len(history.changes)
     # a logarithm has no zero: what did not change at all is left out of the line
     changes = [change if change > 0 else float('nan') for change in history.changes]
-    axes.semilogy(range(1, number + 1), changes, color=_CURVE, linewidth=1.3)
-    axes.plot([number], [changes[-1]], 'o', color=_CURVE, markersize=3.5, clip_on=False)
+    axes.semilogy(history.places, changes, color=_CURVE, linewidth=1.3)
+    axes.plot(
+        [history.iterations], [changes[-1]], 'o', color=_CURVE, markersize=3.5, clip_on=False
+    )
     if history.tolerance:
         axes.axhline(history.tolerance, color=_TOLERANCE, linewidth=1, linestyle='--')
         axes.annotate(
@@ -69,6 +80,6 @@ def _draw_one(
         axes.set_ylim(min(low, history.tolerance / 2), high)  # room for the words
     axes.minorticks_off()
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_xlim(1, number)
+    axes.set_xlim(1, history.iterations)
     axes.set_xlabel('iteration', fontsize=8, color=INK, labelpad=2)
     axes.set_title(f'{history.step}: {history.solver}', fontsize=8.5, color=INK, pad=4)

@@ -70,24 +70,23 @@ def _stored(scene: Scene, echo: int) -> Tile:
 
 def unwrapped(scene: Scene) -> Drawn:
     """Every echo with the wraps that were left; once more where there are most of them."""
-    volumes = {
-        echo: scene.inside(scene.load('unwrapped', echo), 'brain_mask') for echo in scene.echoes
-    }
-    region = scene.region(volumes[0])
+    region = scene.region(scene.load('unwrapped', 0))
     wraps = {
-        echo: residual_wraps(scene.load('unwrapped', echo).values, region) for echo in volumes
+        echo: residual_wraps(scene.load('unwrapped', echo).values, region) for echo in scene.echoes
     }
+    brain = scene.load('brain_mask') if 'brain_mask' in scene.products else None
     rows, bars = [], []
     for index, titles in _levels(scene, wraps).items():
-        last = scene.tile(volumes[scene.echoes[-1]], 'axial', (0, 1), index=index).image
-        limits = robust_limits(np.asarray(last), symmetric=True)
-        rows += _rows([
+        tiles = [
             scene.tile(
-                volumes[echo], 'axial', limits, title=title, index=index,
+                scene.load('unwrapped', echo), 'axial', (0, 1), title=title, index=index,
                 outlines=((scene.outline(wraps[echo], 'axial', index=index), _WRAP),),
+                within=brain,
             )
             for echo, title in zip(scene.echoes, titles, strict=True)
-        ])  # fmt: skip
+        ]  # fmt: skip
+        limits = robust_limits(np.asarray(tiles[-1].image), symmetric=True)
+        rows += _rows([replace(tile, limits=limits) for tile in tiles])
         bars += [Bar(limits, 'rad')] * (len(rows) - len(bars))
     counts = [int(found.sum()) for found in wraps.values()]
     note = f'{_told(scene.echoes, counts)} {scene.echoes_note}'.strip()

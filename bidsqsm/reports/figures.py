@@ -23,7 +23,7 @@ INK, _PAPER, _DIM = '#f2f4f7', '#000000', '#a9b1bd'
 _WIDTH = 7.4
 _GAP, _TITLE, _BAR = 0.08, 0.25, 0.62
 _ENTRIES = 6  # of a legend, in one line
-_HALO = [withStroke(linewidth=1.6, foreground=_PAPER)]
+_HALO = [withStroke(linewidth=2.2, foreground=_PAPER)]
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def _draw_letters(axes: Any, sides: tuple[str, str, str, str]) -> None:
                 ha=h,
                 va=v,
                 fontsize=7.5,
-                color=_DIM,
+                color=INK,
             )
 
 

@@ -83,7 +83,7 @@ def _outlined(
 def tissue_borders(values: Array) -> tuple[float, float] | None:
     """Values of a T1w halfway between fluid and gray matter, and between gray and white matter.
 
-    Three classes of about one value each are found by going to and fro between their means and
+    Three classes of about one value each are found by going back and forth between their means and
     their members.
 
     Parameters

@@ -10,7 +10,7 @@ from bidsqsm.reports.views import Volume
 
 _QSM = '#35c3ff'
 #: The outlines of masks, later ones on top: label and colour.
-_OUTLINES = {
+OUTLINES = {
     'quality_mask': ('good phase', '#e4572e'),
     'template_mask': ('template', '#cc79a7'),
     'magnitude_mask': ('magnitude', '#00b388'),
@@ -27,14 +27,14 @@ def draw_masks(scene: Scene) -> bytes:
     if 'phase' in scene.products:
         phase = scene.load('phase', (len(scene.run.echo_times) - 1) // 2)
         rows.append(_row(scene, phase, (-np.pi, np.pi)))
-    shown = [style for name, style in _OUTLINES.items() if name in scene.products]
+    shown = [style for name, style in OUTLINES.items() if name in scene.products]
     return draw(rows, legend=shown)
 
 
 def _row(scene: Scene, base: Volume, limits: tuple[float, float]) -> list[Tile]:
     masks = [
         (scene.load(name).values > 0, colour)
-        for name, (_, colour) in _OUTLINES.items()
+        for name, (_, colour) in OUTLINES.items()
         if name in scene.products
     ]
     return [

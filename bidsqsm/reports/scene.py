@@ -17,7 +17,7 @@ from bidsqsm.reports.views import SIDES, Array, Look, Volume, load_canonical, lo
 
 PLANES = ('sagittal', 'coronal', 'axial')
 MOST_ECHOES = 8
-_KEPT = 1_000_000_000  # bytes of volumes that are kept for the next panel
+_KEPT = 400_000_000  # bytes of volumes that are kept for the next panel
 
 
 class Scene:
@@ -90,12 +90,18 @@ class Scene:
             self._kept.popitem(last=False)
 
     def tile(self, volume: Volume, plane: str, limits: tuple[float, float], **style: Any) -> Tile:
-        """Cut a plane through the nuclei, of the head (``whole=True``) or of the brain's box."""
+        """Cut a plane through the nuclei, of the head (``whole=True``) or of the brain's box.
+
+        What lies outside of a mask ``within`` is left out.
+        """
         box = self.look.whole if style.pop('whole', False) else self.look.box
         index = style.pop('index', None)
         where = self.look.index(plane) if index is None else index
         sides = style.pop('sides', SIDES[plane])
+        within = style.pop('within', None)
         image = volume.plane(plane, where, box)
+        if within is not None:
+            image = np.where(within.plane(plane, where, box) > 0, image, np.nan)
         return Tile(image, volume.pixel(plane), limits, sides, **style)
 
     def outline(

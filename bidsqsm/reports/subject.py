@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import re
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,7 +16,7 @@ from nibabel.filebasedimages import ImageFileError
 
 from bidsqsm import __version__
 from bidsqsm.io.acquisition import echo_times, missing_items, rows
-from bidsqsm.io.atomic import write_bytes, write_text
+from bidsqsm.io.atomic import write_text
 from bidsqsm.io.bibliography import cited, works
 from bidsqsm.io.boilerplate import methods_text
 from bidsqsm.io.outputs import reference_statistics
@@ -26,6 +24,7 @@ from bidsqsm.io.run import GreRun, Skipped
 from bidsqsm.io.sidecars import acquisition
 from bidsqsm.reports.numbers import key_numbers
 from bidsqsm.reports.panels import Panel, make_panels
+from bidsqsm.reports.pictures import panel_content, save_panels
 from bidsqsm.reports.thumbnail import save_thumbnail
 from bidsqsm.reports.values import summary_rows
 
@@ -89,20 +88,6 @@ def write_subject_report(output_dir: Path, subject: str, records: Sequence[RunRe
     return write_text(Path(output_dir) / f'{name}.html', render(name, drawn))
 
 
-def save_panels(panels: Sequence[Panel], run: str, folder: Path) -> list[Path]:
-    """Write the pictures under ``<run>_desc-<what>_<suffix>.png``, where a run may have a desc.
-
-    Pictures that take each other's place are numbered.
-    """
-    start = run if '_desc-' in run else f'{run}_desc-'
-    return [
-        write_bytes(folder / f'{start}{panel.key}{number}_{panel.suffix}.png', picture)
-        for panel in panels
-        if panel.image
-        for number, picture in ([*enumerate(panel.layers.values(), 1)] or [('', panel.image)])
-    ]
-
-
 def render(subject: str, drawn: Sequence[tuple[RunRecord, Sequence[Panel]]]) -> str:
     """Fill the page."""
     provenances = [
@@ -152,7 +137,7 @@ def _run_section(record: RunRecord, panels: Sequence[Panel], subject: str) -> di
         'reason': status.get('reason') or getattr(run, 'reason', '') or '',
         'warnings': warnings,
         'crash': _crash(status.get('crash')),
-        'panels': [_panel(panel) for panel in panels],
+        'panels': [panel_content(panel) for panel in panels],
         'acquisition': [],
         'numbers': [],
         'regions': _regions(record.products),
@@ -195,24 +180,6 @@ def _outline(found: Mapping[str, Any]) -> str:
     size = ' \u00d7 '.join(f'{length:.3g}' for length in found['VoxelSize'])
     times = echo_times(found['EchoTime']).replace('TE1:ΔTE:TEmax ', '')
     return f'{found["MagneticFieldStrength"]:.3g} T, {size} mm, {times}'
-
-
-def _panel(panel: Panel) -> dict[str, Any]:
-    content: dict[str, Any] = {'key': panel.key, 'title': panel.title, 'caption': panel.caption}
-    if not panel.image:
-        return {**content, 'error': panel.error or 'it is empty'}
-    content['layers'] = [
-        {'name': name, **_picture(picture, f'{name}: {panel.alt}')}
-        for name, picture in panel.layers.items()
-    ]
-    return content | _picture(panel.image, panel.alt)
-
-
-def _picture(picture: bytes, alt: str) -> dict[str, Any]:
-    # width and height stand at a fixed place of every PNG; with them the page does not jump
-    width, height = struct.unpack('>II', picture[16:24])
-    uri = f'data:image/png;base64,{base64.b64encode(picture).decode()}'
-    return {'uri': uri, 'alt': alt, 'width': width, 'height': height}
 
 
 def _crash(crash: Any) -> str:

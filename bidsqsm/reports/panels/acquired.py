@@ -33,9 +33,9 @@ ACQUIRED: Mapping[str, Kind] = {
         'MEGRE',
         'Unwrapped phase and wraps left in it',
         'Smooth inside the brain and growing in proportion to the echo time. Outlined in orange are '
-        'both sides of a step of more than half a turn between neighbours: a sheet of them that '
-        'follows no anatomy is a turn that was missed; a few at veins or above the sinuses are steep '
-        'field.',
+        'both sides of a step of more than three quarters of a turn between neighbours: a sheet that '
+        'follows no anatomy is a turn that was missed; a few above the sinuses, where the field is '
+        'steep, matter little.',
         'Axial unwrapped phase of each echo, wraps that were left outlined, of',
         echoes.unwrapped,
     ),

@@ -28,7 +28,7 @@ SUSCEPTIBILITY: Mapping[str, Kind] = {
         'Susceptibility map in six axial slices, from -0.1 to 0.1 ppm, of',
         draw_levels,
     ),
-    'mosaic': Kind(
+    'chimosaic': Kind(
         ('chi',),
         'Chimap',
         'Susceptibility, from end to end',
@@ -38,7 +38,7 @@ SUSCEPTIBILITY: Mapping[str, Kind] = {
         'Susceptibility map in axial, coronal and sagittal slices, from -0.1 to 0.1 ppm, of',
         draw_mosaic,
     ),
-    'extremes': Kind(
+    'vessels': Kind(
         ('chi',),
         'Chimap',
         'Veins and calcifications',
