@@ -26,6 +26,7 @@ from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS, image_path
 from bidsqsm.methods import Method, Parameter, Step, as_text
 from bidsqsm.qsm.bounds import From, OneOf, Readable
 from bidsqsm.qsm.quality.table import METRICS, STAGES, Metric
+from bidsqsm.reports.panels import KINDS
 from bidsqsm.rois.literature import RANGES, published_range
 from bidsqsm.rois.table import columns
 
@@ -291,6 +292,12 @@ def _value(action: argparse.Action) -> str:
     return f'{shown} ...' if action.nargs == '+' else shown
 
 
+def pictures() -> str:
+    """Every panel of the report: its title and what to look for."""
+    rows = [(f'**{plain(kind.title)}**', plain(kind.caption)) for kind in KINDS.values()]
+    return table(('picture', 'what it shows, and what to look for'), rows)
+
+
 def benchmarks() -> str:
     """What every script of the benchmarks says of itself."""
     parts = []
@@ -447,6 +454,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     'roi-ranges': roi_ranges,
     'roi-sources': roi_sources,
     'fetch-command-line': fetch_command_line,
+    'pictures': pictures,
     'benchmarks': benchmarks,
     'accuracy': accuracy,
     'anatomy': anatomy,

@@ -128,6 +128,22 @@ def test_labels_lie_on_the_nuclei_of_the_head(first, alone, dataset):
             assert np.linalg.norm(apart) < limit, (value, apart)
 
 
+def test_the_report_shows_run_t1w_and_template_in_one_place(first, alone):
+    for call, names in ((first, ['own_t1w', 'template_t1w']), (alone, ['template_t1w'])):
+        page = (call.out / 'sub-01.html').read_text(encoding='utf-8')
+        assert page.count('<input type="radio" name="sub-01-flicker') == 1 + len(names)
+        assert 'id="sub-01-edges"' in page
+        brain = image(call, 'desc-qsm_mask').get_fdata() > 0
+        work = call.out.with_name(f'{call.out.name}_work')
+        carried = {
+            path.stem: nb.load(path).get_fdata()[brain] for path in work.rglob('carry_heads/*.nii')
+        }
+        assert sorted(carried) == names
+        if len(names) == 2:
+            assert np.corrcoef([*carried.values()])[0, 1] > 0.7
+        assert not [*call.out.rglob('*carry*'), *call.out.rglob('*own_t1w*')]
+
+
 def checked(call, name):
     """Mean, standard deviation and count of every label in every map, with NumPy alone."""
     labels = labels_of(call, name)

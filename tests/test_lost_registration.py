@@ -10,7 +10,7 @@ import pytest
 import SimpleITK
 from templates import AFFINE, MASSP20, SHAPE, brain, labels
 
-from bidsqsm.interfaces.carrying import CarryLabels, CarryMask
+from bidsqsm.interfaces.carrying import CarryHeads, CarryLabels, CarryMask
 from bidsqsm.interfaces.collecting import CollectTransforms
 from bidsqsm.interfaces.refinement import RefineRois
 from bidsqsm.interfaces.registration import RegisterT1w, RegisterTemplate, TakeTransform
@@ -79,6 +79,21 @@ def test_a_failure_on_the_way_leaves_masks_out_and_labels_empty(files, tmp_path)
     assert labelled.facts == {'registration_failed': 'it folds'}
     masked = CarryMask(template=files['head'], mask=files['mask'], **way).run(cwd=tmp_path)
     assert not isinstance(masked.outputs.mask, str)
+
+
+def test_heads_are_carried_to_where_they_lie_and_a_lost_one_is_left_out(files, tmp_path):
+    step = np.eye(4)
+    step[0, 3] = 2 * AFFINE[0, 0]  # the run lies two voxels to the left of the T1w
+    SimpleITK.WriteTransform(affine_transform(step), str(tmp_path / 'there.txt'))
+    way = {'own_t1w_transforms': [str(tmp_path / 'there.txt')], 'own_t1w_registrations': [{}]}
+    way['template_t1w_transforms'] = way['own_t1w_transforms']
+    heads = CarryHeads(
+        reference=files['chi'], own_t1w=files['head'], template_t1w=files['head'],
+        template_t1w_registrations=[{}, {'failed': 'it folds'}], **way,
+    ).run(cwd=tmp_path).outputs  # fmt: skip
+    carried, there = load_volume(heads.own_t1w)[0], load_volume(files['head'])[0]
+    np.testing.assert_allclose(carried[:-2], there[2:], atol=1e-3)
+    assert not isinstance(heads.template_t1w, str)
 
 
 @pytest.mark.parametrize('method', ['border', 'trim:erode=2'])

@@ -15,7 +15,7 @@ from PIL import Image
 
 from bidsqsm.config import settled_methods
 from bidsqsm.io.run import Skipped
-from bidsqsm.reports import drawings, figures
+from bidsqsm.reports import echoes, figures
 from bidsqsm.reports.figures import Bar, Tile, draw
 from bidsqsm.reports.panels import make_panels
 from bidsqsm.reports.scene import robust_limits
@@ -106,7 +106,7 @@ def test_the_page_tells_what_became_of_every_run(made):
 
 def test_a_figure_that_fails_says_so_and_the_others_stay(made):
     text = made[2].text
-    assert text.count('This figure could not be drawn') == 2
+    assert text.count('This figure could not be drawn') == 5
     assert 'broken.nii' in text
     assert 'Magnitude' in text
 
@@ -155,7 +155,7 @@ def test_any_error_of_a_figure_is_caught(tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError('out of ink')
 
-    monkeypatch.setattr(drawings, 'raw_volume', fail)
+    monkeypatch.setattr(echoes, 'raw_volume', fail)
     drawn = make_panels(madeup.make_run(tmp_path / 'raw'), {})
     assert [panel.error for panel in drawn] == ['RuntimeError: out of ink'] * 2
 

@@ -13,17 +13,20 @@ import madeup
 import pytest
 from pages import HOSTILE, Page, record
 
+from bidsqsm.io.metrics import read_metrics
 from bidsqsm.io.run import Skipped
 from bidsqsm.reports.concerns import MAP, PART, Concern, concerns
 from bidsqsm.reports.overview import first_concerns, worst
-from bidsqsm.reports.panels import Panel
-from bidsqsm.reports.quality import metric_groups, read_metrics
+from bidsqsm.reports.panels import KINDS, Panel
+from bidsqsm.reports.quality import metric_groups
 from bidsqsm.reports.resources import StepUse
 from bidsqsm.reports.stages import STAGES, by_stage, stage_of
 from bidsqsm.reports.subject import RunRecord, render
 
 SIGN, REGION = 'The sign was guessed.', 'The putamen is out of range.'
 METRIC_FILE = {
+    'Run': 'sub-01',
+    'Acquisition': {},
     'Metrics': {
         'snr_echo1': 41.23,
         'snr_echo2': 30.0,
@@ -31,7 +34,7 @@ METRIC_FILE = {
         'ghosting': None,
         'chi_r2star_correlation': -0.25,
         'of_a_later_version': 1.0,
-    }
+    },
 }
 
 
@@ -102,9 +105,7 @@ def test_the_longest_start_of_a_key_decides():
 
 
 def test_every_panel_has_a_stage():
-    from bidsqsm.reports.panels import _KINDS
-
-    assert 'further' not in {stage_of(key) for key in _KINDS}
+    assert 'further' not in {stage_of(key) for key in KINDS}
 
 
 def test_what_turns_the_whole_map_wrong_is_told_first():
@@ -183,7 +184,7 @@ def metric_file(tmp_path, content=METRIC_FILE):
 
 
 def test_metrics_of_echoes_share_a_row_in_their_order(tmp_path):
-    groups = metric_groups(read_metrics(metric_file(tmp_path)))
+    groups = metric_groups(read_metrics(metric_file(tmp_path))['Metrics'])
     assert [group['title'] for group in groups] == ['Signal', 'Susceptibility']
     snr, ghosting = groups[0]['rows']
     assert snr['numbers'] == ['41.2', '30', '2.5']

@@ -131,6 +131,8 @@ SHOWN: Mapping[str, str] = {
     'phase': 'phase_wf.phase',
     'roi_labels': 'rois_wf.shown_labels',
     'roi_table': 'rois_wf.shown_table',
+    'own_t1w': 'overlay_wf.own_t1w',
+    'template_t1w': 'overlay_wf.template_t1w',
     'metrics': 'quality_wf.metrics',
 }
 

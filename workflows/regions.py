@@ -13,6 +13,7 @@ from bidsqsm.rois.table import FURTHER
 from bidsqsm.workflows.alignment import IMAGES, aligned_templates, init_alignment_wf
 from bidsqsm.workflows.anatomical import init_anatomical_wf
 from bidsqsm.workflows.links import PRODUCTS
+from bidsqsm.workflows.overlay import init_overlay_wf, overlaid
 from bidsqsm.workflows.rois import init_rois_wf, spaces_of
 from bidsqsm.workflows.spaces import init_spaces_wf
 from bidsqsm.workflows.ways import WAYS
@@ -58,6 +59,7 @@ def region_steps(
             continued=[template.name for template in aligned],
             **resources,
         )
+        steps['overlay_wf'] = init_overlay_wf(images=overlaid(run, anatomy), mem_gb=mem_gb)
     if aligned:
         steps['alignment_wf'] = init_alignment_wf(
             templates=aligned,
@@ -98,6 +100,9 @@ def region_links(
         ('spaces_wf', (*IN_MASKS, *IN_SPACES)),
     ):
         links += [(source, f'{taker}.{name}') for name in names for source in SOURCES[name]]
+    links.append(('phase_wf.magnitude_rss', 'overlay_wf.reference'))
+    for space, _ in overlaid(run, anatomy).values():
+        links += _ways('overlay_wf', 'into', space, space in aligned)
     for space in spaces_of(run, anatomy.atlases):
         links += _ways('rois_wf', 'into', space, space in aligned)
     for template in anatomy.spaces:

@@ -20,6 +20,8 @@ from bidsqsm.qsm.registration.itk import carry_map, carry_mask, chain, places_of
 #: Maps that are brought to other spaces, with the mask in which they are known
 IN_SPACES = {'chi': 'qsm_mask', 'r2star': 'brain_mask', 't2star': 'brain_mask'}
 IN_MASKS = ('brain_mask', 'qsm_mask')
+#: Images that are brought to the run: of the subject, and of a template
+HEADS = ('own_t1w', 'template_t1w')
 
 
 def chained(paths: Sequence[str]) -> Any:
@@ -92,6 +94,44 @@ class CarryLabels(StepInterface):
         path = Path(runtime.cwd, 'labels.nii')
         self._results['labels'] = str(save_volume(carried, onto, path))
         self._results['facts'] = {'registration_failed': reason} if reason else {}
+        return runtime
+
+
+class _CarryHeadsInputSpec(StepInputSpec):
+    reference = File(exists=True, mandatory=True, desc='image on the grid of the run')
+
+
+class _CarryHeadsOutputSpec(StepOutputSpec):
+    pass
+
+
+for _name in HEADS:
+    for _field, _trait in (
+        ('', File(exists=True, desc='image of a head')),
+        ('_transforms', InputMultiObject(File(exists=True), desc="from the run's points to its")),
+        ('_registrations', traits.List(traits.Dict, desc='facts of those registrations')),
+    ):
+        _CarryHeadsInputSpec.add_class_trait(f'{_name}{_field}', _trait)
+    _CarryHeadsOutputSpec.add_class_trait(
+        _name, File(exists=True, desc='on the grid of the run; left out where it is lost')
+    )
+
+
+class CarryHeads(StepInterface):
+    """Bring images of heads onto the grid of a run, to be looked at: one interpolation each."""
+
+    input_spec = _CarryHeadsInputSpec
+    output_spec = _CarryHeadsOutputSpec
+
+    def _run_interface(self, runtime):
+        self._results['facts'] = {}
+        shape, onto = grid_of_file(self.inputs.reference)
+        for name in HEADS:
+            if self.given(name) and not lost(self.given(f'{name}_registrations')):
+                values, affine = load_volume(self.given(name))
+                way = chained(self.given(f'{name}_transforms'))
+                carried = resample(values, affine, way, shape, onto)
+                self.save(runtime, self.inputs.reference, **{name: carried})
         return runtime
 
 

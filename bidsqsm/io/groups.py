@@ -32,7 +32,7 @@ GROUPS: Mapping[str, Group] = {
         'susceptibility and local field, with regions of atlases and output spaces',
         (
             *('background_wf', 'dipole_wf', 'onestep_wf', 'passes_wf', 'reference_wf'),
-            *('anatomical_wf', 'alignment_wf', 'rois_wf', 'spaces_wf'),
+            *('anatomical_wf', 'alignment_wf', 'rois_wf', 'spaces_wf', 'overlay_wf'),
         ),
     ),
     'r2star': Group('R2*, T2* and S0', ('relaxometry_wf',)),

@@ -12,7 +12,7 @@ from bidsqsm import __version__
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.run import GreRun
 from bidsqsm.io.sidecars import tilt
-from bidsqsm.qsm.quality.table import echo_of, metric_of
+from bidsqsm.qsm.quality.table import echo_of, is_metric, metric_of
 
 SUFFIX = 'metrics'
 _COLUMNS = {
@@ -64,7 +64,7 @@ def as_tsv(values: Mapping[str, float]) -> str:
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
-    """Read what :func:`content` gave.
+    """Read what :func:`content` gave; metrics that this version does not have are left out.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
             f'{path} has values of the wrong type, expected numbers or null in Metrics: process the '
             'run again'
         )
-    return dict(found)
+    return {**found, 'Metrics': {k: v for k, v in found['Metrics'].items() if is_metric(k)}}
 
 
 def _rounded(value: float | None) -> float | None:

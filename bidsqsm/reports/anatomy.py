@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsqsm.qsm.structures import MERGED
-from bidsqsm.reports.drawings import CHI
 from bidsqsm.reports.figures import Bar, Tile, draw
-from bidsqsm.reports.scene import Scene, raw_volume, robust_limits
+from bidsqsm.reports.scene import Scene
+from bidsqsm.reports.slices import CHI
 from bidsqsm.reports.values import spelled
 from bidsqsm.reports.views import SIDES, Volume
 from bidsqsm.rois.table import read_table
@@ -117,14 +117,8 @@ def _bases(scene: Scene) -> list[tuple[Volume, tuple[float, float], Bar | None]]
     bases: list[tuple[Volume, tuple[float, float], Bar | None]] = []
     if 'chi' in scene.products:
         bases.append((scene.inside(scene.load('chi')), CHI, Bar(CHI, 'ppm')))
-    key = 'magnitude_rss'
-    base = scene.load(key) if key in scene.products else raw_volume(scene.run, 0, 'magnitude')
-    inside = scene.inside(base).values
-    tissue = inside[np.isfinite(inside)]
-    if not tissue.any():
-        return [*bases, (base, robust_limits(base.values), None)]
-    low, high = (float(np.percentile(tissue, share)) for share in (1, 99.5))
-    return [*bases, (base, (low, high), None)]
+    base = scene.magnitude()
+    return [*bases, (base, scene.tissue_limits(base), None)]
 
 
 def _box(labels: Volume) -> tuple[slice, slice, slice]:

@@ -1,4 +1,4 @@
-"""What the panels of a report show of a scene: maps, masks and fields."""
+"""What the panels of a report show of a scene: fields and rates."""
 
 from __future__ import annotations
 
@@ -6,90 +6,10 @@ import numpy as np
 
 from bidsqsm.io.products import PRODUCTS
 from bidsqsm.reports.figures import Bar, draw
-from bidsqsm.reports.scene import PLANES, Scene, raw_volume, robust_limits
+from bidsqsm.reports.scene import PLANES, Scene, robust_limits
+from bidsqsm.reports.views import Volume
 
-_BRAIN, _QSM = '#ffd23f', '#35c3ff'
-#: The outlines of masks, later ones on top: label and colour.
-_OUTLINES = {
-    'quality_mask': ('good phase', '#7a8699'),
-    'template_mask': ('template', '#ff5fa2'),
-    'magnitude_mask': ('magnitude', '#6fdc6f'),
-    'brain_mask': ('brain', _BRAIN),
-    'holed_mask': ('first pass', '#ff8c42'),
-    'qsm_mask': ('susceptibility', _QSM),
-}
-CHI = (-0.1, 0.1)
-LOCAL = (-0.05, 0.05)
-
-
-def magnitude(scene: Scene) -> bytes:
-    volumes = [raw_volume(scene.run, echo, 'magnitude') for echo in scene.echoes]
-    limits = robust_limits(volumes[0].values)
-    return draw(
-        [
-            [
-                scene.tile(volume, 'axial', limits, title=scene.time(echo), whole=True)
-                for echo, volume in zip(scene.echoes, volumes, strict=True)
-            ]
-        ]
-    )
-
-
-def phase(scene: Scene) -> bytes:
-    raw = []
-    for echo in scene.echoes:
-        volume = raw_volume(scene.run, echo, 'phase')
-        limits = (float(np.nanmin(volume.values)), float(np.nanmax(volume.values)))
-        title = f'{scene.time(echo)}: stored'
-        raw.append(scene.tile(volume, 'axial', limits, title=title, smooth=False, whole=True))
-    prepared = [
-        scene.tile(
-            scene.load('phase', echo),
-            'axial',
-            (-np.pi, np.pi),
-            title='prepared',
-            smooth=False,
-            whole=True,
-        )
-        for echo in (scene.echoes if 'phase' in scene.products else [])
-    ]
-    if not prepared:
-        return draw([raw])
-    return draw([raw, prepared], [None, Bar((-np.pi, np.pi), 'rad')])
-
-
-def unwrapped(scene: Scene) -> bytes:
-    volumes = [scene.inside(scene.load('unwrapped', echo), 'brain_mask') for echo in scene.echoes]
-    cuts = [scene.tile(volume, 'axial', (0, 1)).image for volume in volumes]
-    limits = robust_limits(np.asarray(cuts[-1]), symmetric=True)
-    tiles = [
-        scene.tile(volume, 'axial', limits, title=scene.time(echo))
-        for echo, volume in zip(scene.echoes, volumes, strict=True)
-    ]
-    return draw([tiles], [Bar(limits, 'rad')])
-
-
-def masks(scene: Scene) -> bytes:
-    key = 'magnitude_rss'
-    base = scene.load(key) if key in scene.products else raw_volume(scene.run, 0, 'magnitude')
-    masks = [
-        (scene.load(name), *style) for name, style in _OUTLINES.items() if name in scene.products
-    ]
-    limits = robust_limits(base.values)
-    tiles = [
-        scene.tile(
-            base,
-            plane,
-            limits,
-            whole=True,
-            outlines=tuple(
-                (mask.plane(plane, scene.look.index(plane), scene.look.whole) > 0, colour)
-                for mask, _, colour in masks
-            ),
-        )
-        for plane in PLANES
-    ]
-    return draw([tiles], legend=[(label, colour) for _, label, colour in masks])
+_LOCAL = (-0.05, 0.05)  # ppm
 
 
 def total_field(scene: Scene) -> bytes:
@@ -98,10 +18,19 @@ def total_field(scene: Scene) -> bytes:
     return scene.three('total_field', limits, 'ppm', 'brain_mask')
 
 
-def levels(scene: Scene) -> bytes:
-    chi = scene.inside(scene.load('chi'))
-    tiles = [scene.tile(chi, 'axial', CHI, index=level) for level in scene.look.levels]
-    return draw([tiles[:3], tiles[3:]], [Bar(CHI, 'ppm')] * 2)
+def local_field(scene: Scene) -> bytes:
+    local = scene.inside(scene.load('local_field'))
+    rows = [[scene.tile(local, plane, _LOCAL, title=f'local, {plane}') for plane in PLANES]]
+    bars = [Bar(_LOCAL, 'ppm')]
+    if 'total_field' in scene.products:
+        rest = scene.load('total_field').values - local.values
+        limits = robust_limits(rest, symmetric=True)
+        background = Volume(rest, local.voxel_size)
+        rows.append(
+            [scene.tile(background, plane, limits, title='background') for plane in PLANES]
+        )
+        bars.append(Bar(limits, 'ppm'))
+    return draw(rows, bars)
 
 
 def r2star(scene: Scene) -> bytes:
@@ -142,20 +71,3 @@ def fat(scene: Scene) -> bytes:
     volume = scene.load('fat_fraction')
     tiles = [scene.tile(volume, plane, (0, 1), whole=True) for plane in PLANES]
     return draw([tiles], [Bar((0, 1), 'share of the signal')])
-
-
-def registered(scene: Scene) -> bytes:
-    mask = scene.load('qsm_mask')
-    rows = []
-    for index, run in enumerate(getattr(scene.run, 'runs', ())):
-        volume = scene.load('registered', index)
-        limits = robust_limits(volume.values)
-        rows.append([
-            scene.tile(
-                volume, plane, limits, whole=True,
-                title=run.name.partition('_')[2] if plane == PLANES[0] else '',
-                outlines=((mask.plane(plane, scene.look.index(plane), scene.look.whole) > 0, _QSM),),
-            )
-            for plane in PLANES
-        ])  # fmt: skip
-    return draw(rows, legend=[('susceptibility', _QSM)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,24 @@ INK, _PAPER, _DIM = '#f2f4f7', '#000000', '#a9b1bd'
 _WIDTH = 7.4
 _GAP, _TITLE, _BAR = 0.08, 0.25, 0.62
 _ENTRIES = 6  # of a legend, in one line
-_HALO = [withStroke(linewidth=1.6, foreground=_PAPER)]
+_HALO = [withStroke(linewidth=2.2, foreground=_PAPER)]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Pictures of one panel that take each other's place, and what the data says of them.
+
+    Parameters
+    ----------
+    layers
+        Pictures of one size, each by the words that choose it.
+    note
+        Sentences that end the caption.
+
+    """
+
+    layers: Mapping[str, bytes]
+    note: str = ''
 
 
 @dataclass(frozen=True)
@@ -41,7 +58,8 @@ class Tile:
     sides
         Letters at the left, right, top and bottom.
     outlines
-        Masks (rows, columns) whose edge is drawn, each with its colour.
+        Masks (rows, columns) whose edge is drawn, each with its colour; of an image, the line along
+        which it is 0.5, and none where it is NaN.
 
     """
 
@@ -148,24 +166,9 @@ def _draw_tile(figure: Figure, tile: Tile, place: tuple[float, float, float, flo
         interpolation='bicubic' if tile.smooth else 'nearest',
     )
     for mask, colour in tile.outlines:
-        if mask.any() and not mask.all():
+        if (mask < 0.5).any() and (mask > 0.5).any():
             axes.contour(mask.astype(float), levels=[0.5], colors=[colour], linewidths=0.9)
-    left, right, top, bottom = tile.sides
-    for letter, x, y, h, v in (
-        (left, 0.012, 0.5, 'left', 'center'),
-        (right, 0.988, 0.5, 'right', 'center'),
-        (top, 0.5, 0.988, 'center', 'top'),
-        (bottom, 0.5, 0.012, 'center', 'bottom'),
-    ):
-        axes.text(
-            *(x, y, letter),
-            transform=axes.transAxes,
-            path_effects=_HALO,
-            ha=h,
-            va=v,
-            fontsize=7.5,
-            color=_DIM,
-        )
+    _draw_letters(axes, tile.sides)
     if tile.title:
         axes.text(
             *(0.5, 1.02, tile.title),
@@ -175,6 +178,27 @@ def _draw_tile(figure: Figure, tile: Tile, place: tuple[float, float, float, flo
             fontsize=8.5,
             color=INK,
         )
+
+
+def _draw_letters(axes: Any, sides: tuple[str, str, str, str]) -> None:
+    for letter, x, y, h, v in zip(
+        sides,
+        (0.012, 0.988, 0.5, 0.5),
+        (0.5, 0.5, 0.988, 0.012),
+        ('left', 'right', 'center', 'center'),
+        ('center', 'center', 'top', 'bottom'),
+        strict=True,
+    ):
+        if letter:
+            axes.text(
+                *(x, y, letter),
+                transform=axes.transAxes,
+                path_effects=_HALO,
+                ha=h,
+                va=v,
+                fontsize=7.5,
+                color=INK,
+            )
 
 
 def _draw_bar(figure: Figure, bar: Bar, place: tuple[float, float, float, float]) -> None:

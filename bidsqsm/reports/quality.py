@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from bidsqsm.qsm.quality.table import METRICS, STAGES, Metric, echo_of, metric_of
 
 _BETTER = {'higher': '\u2191 higher', 'lower': '\u2193 lower'}
-
-
-def read_metrics(path: Path) -> dict[str, float | None]:
-    """Values by key, None for what could not be measured; keys that no metric has are left out."""
-    found = json.loads(path.read_text(encoding='utf-8'))['Metrics']
-    known: dict[str, float | None] = {}
-    for key, value in found.items():
-        try:
-            metric_of(key)
-        except KeyError:  # of another version
-            continue
-        is_number = isinstance(value, int | float) and math.isfinite(value)
-        known[key] = float(value) if is_number else None
-    return known
 
 
 def metric_groups(values: Mapping[str, float | None]) -> list[dict[str, Any]]:
@@ -72,4 +56,4 @@ def _number(value: float | None) -> str:
     return text.replace('-', '\N{MINUS SIGN}')
 
 
-__all__ = ['metric_groups', 'read_metrics']
+__all__ = ['metric_groups']

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,54 +11,106 @@ from typing import Any
 import numpy as np
 
 from bidsqsm.io.run import GreRun
+from bidsqsm.qsm.grid import Mask
 from bidsqsm.reports.figures import Bar, Tile, draw
 from bidsqsm.reports.views import SIDES, Array, Look, Volume, load_canonical, look_at
 
 PLANES = ('sagittal', 'coronal', 'axial')
+MOST_ECHOES = 8
+_KEPT = 400_000_000  # bytes of volumes that are kept for the next panel
 
 
 class Scene:
-    """The volumes of one run, cut where its nuclei are."""
+    """The volumes of one run, cut where its nuclei are.
 
-    def __init__(self, run: GreRun, products: Mapping[str, Path]) -> None:
+    Parameters
+    ----------
+    run
+        The run.
+    products
+        Its files by their key.
+    decisions
+        What its steps decided, by step; see :func:`bidsqsm.io.sidecars.provenance`.
+
+    """
+
+    def __init__(
+        self,
+        run: GreRun,
+        products: Mapping[str, Path],
+        decisions: Mapping[str, Any] | None = None,
+    ) -> None:
         self.run = run
         self.products = {key: Path(path) for key, path in products.items()}
+        self.decisions = decisions or {}
+        self._kept: OrderedDict[tuple[Path, int | None], Volume] = OrderedDict()
 
     @cached_property
     def look(self) -> Look:
         """Planes through the deep nuclei; through the middle of the image without a mask."""
         for key in ('qsm_mask', 'brain_mask'):
             if key in self.products:
-                return look_at(load_canonical(self.products[key]))
+                return look_at(self.load(key))
         first = load_canonical(self.run.files[0])
         return look_at(Volume(np.ones_like(first.values), first.voxel_size))
 
     @cached_property
     def echoes(self) -> list[int]:
-        """First, middle and last echo, counted from 0."""
+        """Every echo, counted from 0; evenly chosen ones, first and last too, where there are many."""
         number = len(self.run.echo_times)
-        return sorted({0, (number - 1) // 2, number - 1})
+        chosen = np.linspace(0, number - 1, min(number, MOST_ECHOES))
+        return [int(echo) for echo in np.round(chosen)]
+
+    @property
+    def echoes_note(self) -> str:
+        """Which echoes are shown, if not all."""
+        number = len(self.run.echo_times)
+        if number <= MOST_ECHOES:
+            return ''
+        return f'Shown are {MOST_ECHOES} of {number} echoes, from the first to the last.'
 
     def load(self, key: str, echo: int | None = None) -> Volume:
         """Read a product; fields in ppm of B0, whether the file holds ppm or Hz."""
         path = self.products[key]
         if echo is not None and '_echo-1_' in path.name:
-            return load_canonical(
-                path.with_name(path.name.replace('_echo-1_', f'_echo-{echo + 1}_'))
-            )
+            path = path.with_name(path.name.replace('_echo-1_', f'_echo-{echo + 1}_'))
+            echo = None
+        if (path, echo) in self._kept:
+            self._kept.move_to_end((path, echo))
+            return self._kept[path, echo]
         volume = load_canonical(path, echo)
         if path.name.endswith('_fieldmap.nii.gz'):
-            return Volume(volume.values / self.run.imaging_frequency, volume.voxel_size)
+            volume = Volume(volume.values / self.run.imaging_frequency, volume.voxel_size)
+        self._keep((path, echo), volume)
         return volume
 
+    def _keep(self, key: tuple[Path, int | None], volume: Volume) -> None:
+        self._kept[key] = volume
+        while sum(one.values.nbytes for one in self._kept.values()) > _KEPT:
+            self._kept.popitem(last=False)
+
     def tile(self, volume: Volume, plane: str, limits: tuple[float, float], **style: Any) -> Tile:
-        """Cut a plane through the nuclei, of the head (``whole=True``) or of the brain's box."""
+        """Cut a plane through the nuclei, of the head (``whole=True``) or of the brain's box.
+
+        What lies outside of a mask ``within`` is left out.
+        """
         box = self.look.whole if style.pop('whole', False) else self.look.box
         index = style.pop('index', None)
         where = self.look.index(plane) if index is None else index
-        return Tile(
-            volume.plane(plane, where, box), volume.pixel(plane), limits, SIDES[plane], **style
-        )
+        sides = style.pop('sides', SIDES[plane])
+        within = style.pop('within', None)
+        image = volume.plane(plane, where, box)
+        if within is not None:
+            image = np.where(within.plane(plane, where, box) > 0, image, np.nan)
+        return Tile(image, volume.pixel(plane), limits, sides, **style)
+
+    def outline(
+        self, mask: Array, plane: str, *, whole: bool = False, index: int | None = None
+    ) -> Array:
+        """Cut a mask, or an image of which a line is drawn, as :meth:`tile` cuts what lies below."""
+        where = self.look.index(plane) if index is None else index
+        box = self.look.whole if whole else self.look.box
+        return Volume(mask, (1.0, 1.0, 1.0)).plane(plane, where, box)
 
     def three(
         self, key: str, limits: tuple[float, float], bar: str, mask: str = 'qsm_mask'
@@ -67,12 +120,33 @@ class Scene:
         tiles = [self.tile(volume, plane, limits) for plane in PLANES]
         return draw([tiles], [Bar(limits, bar)])
 
+    def region(self, like: Volume) -> Mask:
+        """Where there is a susceptibility; the brain, or all voxels, where that is not known."""
+        for key in ('qsm_mask', 'brain_mask'):
+            if key in self.products:
+                return np.asarray(self.load(key).values > 0)
+        return np.ones(like.values.shape, bool)
+
     def inside(self, volume: Volume, mask: str = 'qsm_mask') -> Volume:
         """Leave out (NaN) what lies outside a mask, if the run has it."""
         if mask not in self.products:
             return volume
         kept = self.load(mask).values > 0
         return Volume(np.where(kept, volume.values, np.nan), volume.voxel_size)
+
+    def magnitude(self) -> Volume:
+        """The magnitude of all echoes together; of the first, as stored, where that is not there."""
+        if 'magnitude_rss' in self.products:
+            return self.load('magnitude_rss')
+        return raw_volume(self.run, 0, 'magnitude')
+
+    def tissue_limits(self, volume: Volume) -> tuple[float, float]:
+        """Limits that hold nearly all values of the tissue that has a susceptibility."""
+        tissue = volume.values[self.region(volume)]
+        if not tissue.any():
+            return robust_limits(volume.values)
+        low, high = (float(value) for value in np.percentile(tissue, (1, 99.5)))
+        return low, high
 
     def time(self, echo: int) -> str:
         """Title of an echo's column."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import re
-import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,16 @@ from urllib.parse import quote
 
 from bidsqsm.io.acquisition import echo_times, missing_items, rows
 from bidsqsm.io.advice import MET, MISSED, PARTLY, UNKNOWN, Advice
+from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.metrics import read_metrics
 from bidsqsm.io.recommendations import advise, count
 from bidsqsm.io.run import GreRun
 from bidsqsm.io.sidecars import acquisition
 from bidsqsm.reports.concerns import concerns
 from bidsqsm.reports.numbers import key_numbers
 from bidsqsm.reports.panels import Panel
-from bidsqsm.reports.quality import metric_groups, read_metrics
+from bidsqsm.reports.pictures import panel_content
+from bidsqsm.reports.quality import metric_groups
 from bidsqsm.reports.rating import Earlier
 from bidsqsm.reports.record import RunRecord
 from bidsqsm.reports.resources import resource_table
@@ -120,7 +121,7 @@ def _stages(section: Mapping[str, Any], panels: Sequence[Panel]) -> list[dict[st
     }
     grouped = by_stage(panels)
     return [
-        {'key': key, 'title': title, 'panels': [_panel(panel) for panel in grouped[key]]}
+        {'key': key, 'title': title, 'panels': [panel_content(panel) for panel in grouped[key]]}
         for key, (title, _) in STAGES.items()
         if grouped[key] or more.get(key)
     ]
@@ -130,9 +131,9 @@ def _metrics(products: Mapping[str, Path]) -> tuple[dict[str, float | None], str
     if 'metrics' not in products:
         return {}, ''
     try:
-        return read_metrics(products['metrics']), ''
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return {}, f'{type(error).__name__}: {error}'
+        return read_metrics(products['metrics'])['Metrics'], ''
+    except DatasetError as error:
+        return {}, str(error)
 
 
 def _regions(products: Mapping[str, Path]) -> list[dict[str, str]]:
@@ -159,16 +160,6 @@ def _outline(found: Mapping[str, Any]) -> str:
     size = ' \u00d7 '.join(f'{length:.3g}' for length in found['VoxelSize'])
     times = echo_times(found['EchoTime']).replace('TE1:ΔTE:TEmax ', '')
     return f'{found["MagneticFieldStrength"]:.3g} T, {size} mm, {times}'
-
-
-def _panel(panel: Panel) -> dict[str, Any]:
-    content = {'key': panel.key, 'title': panel.title, 'caption': panel.caption}
-    if not panel.image:
-        return {**content, 'error': panel.error or 'it is empty'}
-    # width and height stand at a fixed place of every PNG; with them the page does not jump
-    width, height = struct.unpack('>II', panel.image[16:24])
-    uri = f'data:image/png;base64,{base64.b64encode(panel.image).decode()}'
-    return {**content, 'uri': uri, 'alt': panel.alt, 'width': width, 'height': height}
 
 
 def _crash(crash: Any) -> str:

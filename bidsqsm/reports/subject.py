@@ -14,16 +14,18 @@ from markupsafe import Markup, escape
 from nibabel.filebasedimages import ImageFileError
 
 from bidsqsm import __version__
-from bidsqsm.io.atomic import write_bytes, write_text
+from bidsqsm.io.atomic import write_text
 from bidsqsm.io.bibliography import cited, works
 from bidsqsm.io.boilerplate import methods_text
 from bidsqsm.io.outputs import reference_statistics
 from bidsqsm.io.run import GreRun
 from bidsqsm.reports.overview import by_session, first_concerns, worst
 from bidsqsm.reports.panels import Panel, make_panels
+from bidsqsm.reports.pictures import save_panels
 from bidsqsm.reports.rating import CHOICES, Earlier, earlier_ratings, script, script_hash
 from bidsqsm.reports.record import RunRecord
 from bidsqsm.reports.section import run_section
+from bidsqsm.reports.thumbnail import save_thumbnail
 
 
 def write_subject_report(output_dir: Path, subject: str, records: Sequence[RunRecord]) -> Path:
@@ -48,20 +50,15 @@ def write_subject_report(output_dir: Path, subject: str, records: Sequence[RunRe
     drawn = []
     for record in records:
         run = record.run
-        panels = make_panels(run, record.products) if isinstance(run, GreRun) else []
-        save_panels(panels, run.name, Path(output_dir) / name / 'figures')
+        folder = Path(output_dir) / name / 'figures'
+        panels: list[Panel] = []
+        if isinstance(run, GreRun):
+            decisions = record.provenance.get('Decisions', {})
+            panels = make_panels(run, record.products, decisions)
+            save_panels(panels, run.name, folder)
+            save_thumbnail(run, record.products, folder)
         drawn.append((record, panels))
     return write_text(Path(output_dir) / f'{name}.html', render(name, drawn, Path(output_dir)))
-
-
-def save_panels(panels: Sequence[Panel], run: str, folder: Path) -> list[Path]:
-    """Write the pictures under ``<run>_desc-<what>_<suffix>.png``, where a run may have a desc."""
-    start = run if '_desc-' in run else f'{run}_desc-'
-    return [
-        write_bytes(folder / f'{start}{panel.key}_{panel.suffix}.png', panel.image)
-        for panel in panels
-        if panel.image
-    ]
 
 
 def render(

@@ -22,12 +22,13 @@ from bidsqsm.rois.regions import BOTH
 from bidsqsm.rois.table import read_table
 
 _MOST = 40  # rows of a chart
+_BOX = 0.3  # of a row: height of a box
 _DIM, _BAND = '#a9b1bd', '#3a4350'
-_ROW, _FOOT, _NAMES = 0.3, 0.85, 1.75  # inches: a row, below all rows, beside them
+_ROW, _FOOT, _NAMES = 0.36, 0.85, 1.75  # inches: a row, below all rows, beside them
 #: Of each side: colour, marker and place in the row
 _SIDES: Mapping[str, tuple[str, str, str, float]] = {
-    'L': ('left', '#56b4e9', 'o', -0.17),
-    'R': ('right', '#e69f00', 'D', 0.17),
+    'L': ('left', '#56b4e9', 'o', -0.2),
+    'R': ('right', '#e69f00', 'D', 0.2),
     '': ('middle', '#f2f4f7', 's', 0.0),
 }
 
@@ -80,7 +81,7 @@ def without_side(name: str) -> str:
 
 
 def draw_values(scene: Scene) -> bytes:
-    """Draw mean and percentiles of every region; nothing where none was measured."""
+    """Draw a box of the values of every region; nothing where none was measured."""
     lines = lines_of(read_table(scene.products['roi_table']))
     if not any(_known(row) for line in lines for row in line.sides.values()):
         return b''
@@ -121,24 +122,35 @@ def _draw_line(axes: Any, place: int, line: Line) -> None:
     row = next(iter(line.sides.values()))
     low, high = 1000 * row['chi_range_low'], 1000 * row['chi_range_high']
     if math.isfinite(low):
-        axes.add_patch(Rectangle((low, place - 0.4), high - low, 0.8, color=_BAND, linewidth=0))
+        axes.add_patch(Rectangle((low, place - 0.44), high - low, 0.88, color=_BAND, linewidth=0))
         axes.update_datalim([(low, place), (high, place)])
     for side, row in line.sides.items():
-        _, colour, marker, beside = _SIDES[side]
         if _known(row):
-            # all values relative to the whole brain, as the ranges are
-            shift = row['mean_wholebrain'] - row['mean']
-            names = ('p05', 'p25', 'p75', 'p95')
-            p05, p25, p75, p95 = (1000 * (row[name] + shift) for name in names)
-            y = place + beside
-            axes.plot([p05, p95], [y, y], color=colour, linewidth=0.8)
-            axes.plot([p25, p75], [y, y], color=colour, linewidth=2.6, solid_capstyle='butt')
-            mean = 1000 * row['mean_wholebrain']
-            axes.plot(
-                [mean], [y], marker, color=colour, markersize=4.5,
-                markeredgecolor='black', markeredgewidth=0.6,
-            )  # fmt: skip
+            _draw_box(axes, place, row, side)
     axes.autoscale_view(scaley=False)
+
+
+def _draw_box(axes: Any, place: int, row: pd.Series, side: str) -> None:
+    _, colour, marker, beside = _SIDES[side]
+    # all values relative to the whole brain, as the ranges are
+    shift = row['mean_wholebrain'] - row['mean']
+    names = ('p05', 'p25', 'median', 'p75', 'p95')
+    p05, p25, median, p75, p95 = (1000 * (row[name] + shift) for name in names)
+    y, half = place + beside, _BOX / 2
+    for ends in ((p05, p25), (p75, p95)):
+        axes.plot(ends, [y, y], color=colour, linewidth=1)
+    for end in (p05, p95):
+        axes.plot([end, end], [y - half / 2, y + half / 2], color=colour, linewidth=1)
+    axes.add_patch(Rectangle((p25, y - half), p75 - p25, _BOX, facecolor='black', alpha=0.55))
+    axes.add_patch(
+        Rectangle((p25, y - half), p75 - p25, _BOX, fill=False, edgecolor=colour, linewidth=1)
+    )
+    axes.plot([median, median], [y - half, y + half], color=colour, linewidth=2)
+    mean = 1000 * row['mean_wholebrain']
+    axes.plot(
+        [mean], [y], marker, color=colour, markersize=4,
+        markeredgecolor='black', markeredgewidth=0.6,
+    )  # fmt: skip
 
 
 def _name_missing(axes: Any, place: int, line: Line) -> None:
@@ -154,7 +166,7 @@ def _name_missing(axes: Any, place: int, line: Line) -> None:
 def _legend(figure: Figure, lines: Sequence[Line]) -> None:
     sides = {side for line in lines for side, row in line.sides.items() if _known(row)}
     entries: list[Any] = [
-        Line2D([], [], color=colour, marker=marker, markersize=4.5, linewidth=2.6, label=name)
+        Line2D([], [], color=colour, marker=marker, markersize=4.5, linewidth=1, label=name)
         for side, (name, colour, marker, _) in _SIDES.items()
         if side in sides
     ]

@@ -397,6 +397,11 @@ def metric_of(key: str) -> Metric:
     return METRICS[_ECHO.sub('', key)]
 
 
+def is_metric(key: str) -> bool:
+    """Whether :func:`metric_of` knows a key."""
+    return _ECHO.sub('', key) in METRICS
+
+
 def echo_of(key: str) -> int | None:
     """Number of the echo at the end of a key, None where it has none."""
     found = _ECHO.search(key)

@@ -1,0 +1,69 @@
+"""The panels of a run's report: what each shows, from which products, and what to look for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bidsqsm.io.orientations import OrientationSet
+from bidsqsm.io.run import GreRun
+from bidsqsm.reports.figures import Drawn
+from bidsqsm.reports.panels.acquired import ACQUIRED
+from bidsqsm.reports.panels.anatomical import ANATOMICAL
+from bidsqsm.reports.panels.kinds import Kind, Panel
+from bidsqsm.reports.panels.others import OTHERS
+from bidsqsm.reports.panels.susceptibility import SUSCEPTIBILITY
+from bidsqsm.reports.scene import Scene
+
+LOGGER = logging.getLogger(__name__)
+
+#: In the order of the page.
+KINDS: Mapping[str, Kind] = {**ACQUIRED, **SUSCEPTIBILITY, **ANATOMICAL, **OTHERS}
+
+
+def make_panels(
+    run: GreRun, products: Mapping[str, Path], decisions: Mapping[str, Any] | None = None
+) -> list[Panel]:
+    """Draw every panel whose products are there, in the order of the processing.
+
+    A panel that fails carries the error in place of the picture; the others are
+    drawn all the same. A panel that has nothing to show is left out.
+
+    Parameters
+    ----------
+    run
+        The run.
+    products
+        Its files by their key.
+    decisions
+        What its steps decided; see :func:`bidsqsm.io.sidecars.provenance`.
+
+    """
+    scene = Scene(run, products, decisions)
+    there = {*products, 'decisions'}
+    if not isinstance(run, OrientationSet):
+        there.add('stored')  # of several orientations it is shown with each of them
+    made = (
+        _panel(scene, key, kind) for key, kind in KINDS.items() if there.intersection(kind.needs)
+    )
+    return [panel for panel in made if panel.image or panel.error]
+
+
+def _panel(scene: Scene, key: str, kind: Kind) -> Panel:
+    words = (key, kind.suffix, kind.title)
+    alt = f'{kind.alt} {scene.run.name}.'
+    try:
+        drawn = kind.make(scene)
+    except Exception as problem:  # noqa: BLE001, whatever breaks a picture, the page stays
+        LOGGER.warning('%s: the figure "%s" failed: %s', scene.run.name, kind.title, problem)
+        return Panel(*words, kind.caption, alt, error=f'{type(problem).__name__}: {problem}')
+    if not isinstance(drawn, Drawn):
+        return Panel(*words, kind.caption, alt, drawn)
+    pictures = [*drawn.layers.values()]
+    layers = drawn.layers if len(pictures) > 1 else {}
+    return Panel(*words, f'{kind.caption} {drawn.note}'.rstrip(), alt, pictures[0], layers=layers)
+
+
+__all__ = ['KINDS', 'Kind', 'Panel', 'make_panels']
