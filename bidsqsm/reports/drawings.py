@@ -36,6 +36,8 @@ def magnitude(scene: Scene) -> bytes:
 
 
 def phase(scene: Scene) -> bytes:
+    if not scene.run.has_phase:
+        return b''
     raw = []
     for echo in scene.echoes:
         volume = raw_volume(scene.run, echo, 'phase')

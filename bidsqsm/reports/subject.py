@@ -146,6 +146,7 @@ def _run_section(record: RunRecord, panels: Sequence[Panel], subject: str) -> di
         'acquisition': [],
         'numbers': [],
         'regions': _regions(record.products),
+        'table_after': 'values' if any(panel.key == 'values' for panel in panels) else 'regions',
     }
     if isinstance(run, GreRun):
         found = acquisition(run)

@@ -7,10 +7,11 @@ import pytest
 
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.masking.brain import brain_mask, otsu, tissue_threshold
-from bidsqsm.qsm.masking.combined import combined, correct, trim
+from bidsqsm.qsm.masking.combined import combined, trim
 from bidsqsm.qsm.masking.magnitude import magnitude as magnitude_alone
 from bidsqsm.qsm.masking.morphology import close, dilate, erode, fill_holes, open_
 from bidsqsm.qsm.masking.phase_quality import phase_quality
+from bidsqsm.qsm.masking.structural import correct
 from bidsqsm.qsm.masking.template import template
 
 SIZE = (3.0, 3.0, 3.0)
