@@ -18,7 +18,7 @@ from bidsqsm.interfaces.fieldmap import FitField
 from bidsqsm.interfaces.masking import MakeMask, check, refuse_noise
 from bidsqsm.interfaces.onestep import InvertTotalField
 from bidsqsm.interfaces.passes import CombinePasses, CutHoles
-from bidsqsm.interfaces.preparation import prepare_run, readout_of
+from bidsqsm.interfaces.preparation import prepare_run, read_magnitude, readout_of
 from bidsqsm.interfaces.reference import ReferenceChi, plausibility
 from bidsqsm.interfaces.sign import expected_sign, settle
 from bidsqsm.interfaces.weights import inverse_noise, weights_for
@@ -373,6 +373,34 @@ def test_a_given_mask_is_taken_as_it_is(phantom, files, tmp_path):
     assert not isdefined(outputs.magnitude_mask)
 
 
+def test_magnitudes_of_channels_without_phase_add_by_their_squares(make_run):
+    random = np.random.default_rng(4)
+    channels = random.uniform(1, 9, (len(TIMES), *SIZE, 3)).astype(np.float32)
+    run = make_run({'mag': channels}, layout='channels-4d', n_channels=3)
+    magnitude, facts = read_magnitude(run)
+    np.testing.assert_allclose(magnitude, np.sqrt((channels**2).sum(-1)), rtol=1e-6)
+    assert (facts['parts'], facts['channels']) == ('magnitude', 3)
+    assert '3 receive channels were combined as the root' in facts['warnings'][0]
+    single, told = read_magnitude(make_run({'mag': channels[..., 0]}))
+    np.testing.assert_array_equal(single, channels[..., 0])
+    assert told == {'parts': 'magnitude', 'warnings': []}
+
+
+@pytest.mark.parametrize(
+    ('where', 'value', 'said'),
+    [
+        ((1, 4, 4, 4), np.nan, 'echo-2_part-mag_MEGRE.nii.gz is NaN or infinite in 1 voxel '),
+        (1, 0.0, 'echo-2_part-mag_MEGRE.nii.gz has no voxel above 0'),
+        (1, np.inf, 'echo-2_part-mag_MEGRE.nii.gz has no finite value'),
+    ],
+)
+def test_a_magnitude_that_is_none_is_refused_without_phase_too(make_run, where, value, said):
+    magnitude = np.random.default_rng(4).uniform(1, 9, (len(TIMES), *SIZE)).astype(np.float32)
+    magnitude[where] = value
+    with pytest.raises(DatasetError, match=said):
+        read_magnitude(make_run({'mag': magnitude}))
+
+
 @pytest.fixture
 def two_brains(tmp_path):
     """A bright ball in an image without background noise, and a template that lies 2 voxels off."""
@@ -397,6 +425,7 @@ def test_a_method_gets_the_arrays_that_it_names_and_its_parts_are_kept(two_brain
         'combined': ({'magnitude', 'template', 'quality'}, 'magnitude, template'),
         'template': ({'template'}, 'template'),
         'magnitude': ({'magnitude'}, 'magnitude'),
+        'structural': ({'magnitude', 'template'}, 'magnitude, template'),
         'phase-quality': ({'quality'}, 'quality'),
     }
     for method, (parts, source) in wanted.items():
@@ -502,3 +531,12 @@ def test_water_and_fat_are_written_by_the_method_that_parts_them(echoes, tmp_pat
     assert isdefined(found.water)
     assert isdefined(found.waterfat_r2star)
     assert not isdefined(plain.fat_fraction)
+
+
+def test_a_mask_without_phase_tells_of_no_susceptibility(two_brains, tmp_path):
+    files, brain = two_brains
+    alone = {name: path for name, path in files.items() if name in ('in_file', 'template_mask')}
+    outputs = MakeMask(**alone, method='structural').run(cwd=tmp_path).outputs
+    assert dice(nb.load(outputs.brain_mask).get_fdata() > 0, brain) > 0.97
+    assert outputs.facts['mask_sources'] == {'brain': 'magnitude, template'}
+    assert 'qsm_ml' not in outputs.facts

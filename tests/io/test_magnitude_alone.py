@@ -52,6 +52,9 @@ def test_half_a_phase_is_an_error_and_not_taken_for_none(skeleton):
     assert 'part-real only, expected part-imag' in imaginary.reason
     assert gap.n_echoes == 2
     assert 'echoes 1, 3 found, the others are missing' in gap.warnings[0]
+    aside = {'megre': {'part': 'mag'}}
+    (asked,) = find_runs(skeleton.root, participant_label=['01'], filters=aside)
+    assert (asked.n_echoes, asked.has_phase) == (3, False)
 
 
 def test_a_structural_image_is_no_run(skeleton):
