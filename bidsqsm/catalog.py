@@ -51,6 +51,7 @@ from bidsqsm.qsm.fieldmap.nonlinear import nonlinear
 from bidsqsm.qsm.masking.combined import combined
 from bidsqsm.qsm.masking.magnitude import magnitude
 from bidsqsm.qsm.masking.phase_quality import phase_quality
+from bidsqsm.qsm.masking.structural import structural
 from bidsqsm.qsm.masking.template import template
 from bidsqsm.qsm.onestep.qsip import qsip
 from bidsqsm.qsm.onestep.sstgv import sstgv
@@ -140,6 +141,7 @@ MASK = Step(
         Method('combined', combined, cite=('heckemann2006', 'dymerska2021', 'bilgic2024')),
         Method('magnitude', magnitude, cite=('otsu1979',)),
         Method('phase-quality', phase_quality, cite=('dymerska2021', 'otsu1979', 'stewart2022')),
+        Method('structural', structural, cite=('otsu1979', 'heckemann2006')),
         Method('template', template, cite=('heckemann2006',)),
     ),
 )

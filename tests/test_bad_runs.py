@@ -44,11 +44,18 @@ def two_sessions(s: Subject) -> None:
         path.unlink()
 
 
-GOOD = {'two+signs': unfriendly, 'sessions': two_sessions}
+def single_magnitude(s: Subject) -> None:
+    """One echo, without its phase."""
+    hostile.no_phase(s)
+    for path in s.anat.glob('*_echo-[23]_*'):
+        path.unlink()
+
+
+GOOD = {'two+signs': unfriendly, 'sessions': two_sessions, 'magnitude': hostile.no_phase}
 #: Label of each bad subject: how it was spoilt, and what the reason must say.
 BAD = {
     'nophase': (
-        hostile.no_phase,
+        single_magnitude,
         'echo-1_part-mag_MEGRE.nii.gz has no phase, expected part-phase',
     ),
     'noecho': (
@@ -147,9 +154,18 @@ def test_the_good_runs_are_finished(call, name):
     assert len([*call.out.rglob(f'{name}_Chimap.nii.gz')]) == 1
 
 
+def test_magnitudes_without_phase_are_finished_as_far_as_they_go(call):
+    status = call.status('sub-magnitude')
+    assert (status['status'], status['reason'], status['crash']) == ('ok', None, None)
+    (said,) = status['warnings']
+    assert 'has no phase' in said
+    assert len([*call.out.rglob('sub-magnitude_R2starmap.nii.gz')]) == 1
+    assert not [*call.out.rglob('sub-magnitude*_Chimap*')]
+
+
 def test_the_call_fails_and_says_so_in_its_last_line(call):
     assert call.code == 1
-    assert call.last_line.startswith(f'bidsqsm failed: 3 runs ok, {len(BAD) + 1} skipped; sub-')
+    assert call.last_line.startswith(f'bidsqsm failed: 4 runs ok, {len(BAD) + 1} skipped; sub-')
     assert 'Traceback' not in call.printed
     missing = call.status('sub-sessions_ses-b')
     assert 'ses-b_echo-2_part-phase_MEGRE.nii.gz is missing' in missing['reason']

@@ -97,6 +97,18 @@ def test_the_maps_stand_beside_the_magnitude(files, atlas, tmp_path):
     assert single.facts['contrasts'] == ['magnitude', 'chi']
 
 
+def test_without_phase_the_rate_alone_stands_beside_the_magnitude(files, atlas, tmp_path):
+    alone = RegisterContrasts(
+        in_file=files['head'], in_mask=files['mask'], template=files['head'],
+        template_mask=files['mask'], template_name='T', method=QUICK, r2star=files['r2star'],
+        template_r2star=files['r2star'], labels=[files['labels']],
+        names=[[asdict(label) for label in atlas[1]]], first_forward=[files['forward']],
+        first_backward=[files['backward']], first_facts=[{'overlap': 0.9}],
+    ).run(cwd=tmp_path).outputs  # fmt: skip
+    assert alone.facts['contrasts'] == ['magnitude', 'r2star']
+    assert 'failed' not in alone.facts
+
+
 def test_the_map_of_the_template_goes_before_its_labels(files, atlas, tmp_path):
     step = RegisterContrasts(
         in_file=files['head'], in_mask=files['mask'], template=files['head'],

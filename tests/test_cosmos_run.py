@@ -21,8 +21,8 @@ from bidsqsm.io.inputs import find_runs
 from bidsqsm.io.orientations import orientation_sets
 from bidsqsm.qsm.phantom.signal import Sequence
 from bidsqsm.workflows.base import init_bidsqsm_wf
+from bidsqsm.workflows.choices import used_choices
 from bidsqsm.workflows.orientations import TAKEN
-from bidsqsm.workflows.run import used_choices
 
 NAMES = ['acq-1', 'acq-2', 'acq-3']
 

@@ -12,10 +12,10 @@ from bidsqsm.catalog import STEPS
 from bidsqsm.config import settled_methods
 from bidsqsm.interfaces.relaxometry import FitRelaxation
 from bidsqsm.interfaces.transverse import CarryR2, FitSpinEcho, SubtractR2, rates
+from bidsqsm.io.groups import GROUPS
 from bidsqsm.io.nifti import load_volume, save_volume
 from bidsqsm.io.spinecho import SpinEcho
 from bidsqsm.qsm.relaxometry.reversible import reversible
-from bidsqsm.workflows.others import OTHERS
 from bidsqsm.workflows.r2prime import init_r2prime_wf
 
 TIMES = [0.012, 0.024, 0.036, 0.048]
@@ -150,13 +150,12 @@ def test_the_graph_fits_spin_echoes_and_only_those(scene):
 
 def test_a_run_without_r2_is_told_before_anything_is_computed():
     run = SimpleNamespace(name='sub-01', n_echoes=5, spin_echo=None)
-    assert 'sub-01 has no R2, expected an R2map' in OTHERS['r2prime'].lacking(
-        run, settled_methods()
-    )
+    r2prime, methods = GROUPS['r2prime'], settled_methods()
+    assert 'sub-01 has no R2, expected an R2map' in r2prime.lacking(run, methods)
     run.spin_echo = SpinEcho('R2map', ())
-    assert OTHERS['r2prime'].lacking(run, settled_methods()) == ''
+    assert r2prime.lacking(run, methods) == ''
     run.n_echoes = 1
-    assert 'has one echo' in OTHERS['r2prime'].lacking(run, settled_methods())
+    assert 'has one echo' in r2prime.lacking(run, methods)
 
 
 def test_the_gradient_of_the_field_reaches_the_fit_and_the_facts_tell_its_noise(scene):

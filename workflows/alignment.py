@@ -37,7 +37,10 @@ def aligned_templates(run: GreRun, anatomy: Anatomy, method: Choice) -> tuple[Te
         template
         for template in anatomy.templates
         if f'orig:{template.name}' not in run.transforms
-        and (template.chi or template.r2star or drawing(anatomy.atlases, template))
+        and (
+            template.r2star
+            or (run.has_phase and (template.chi or drawing(anatomy.atlases, template)))
+        )
     )
 
 

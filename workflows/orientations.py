@@ -12,9 +12,10 @@ from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.orientations import InvertJointly, RegisterHead
 from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.methods import Choice
+from bidsqsm.workflows.choices import used_choices
 from bidsqsm.workflows.outputs import init_outputs_wf
 from bidsqsm.workflows.reference import init_reference_wf
-from bidsqsm.workflows.run import memory_gb, used_choices, workflow_name
+from bidsqsm.workflows.run import memory_gb, workflow_name
 
 #: What is taken of every run, and where it comes from.
 TAKEN: Mapping[str, str] = {

@@ -1,4 +1,4 @@
-"""The contrasts that a run may have besides susceptibility: what each needs, and how it is built.
+"""The contrasts that a run may have besides susceptibility: how each is built, and why it is not.
 
 A new one is a row of :data:`OTHERS` here, a row of :data:`bidsqsm.io.groups.GROUPS`, and its links and
 products in :mod:`bidsqsm.workflows.links`.
@@ -7,15 +7,12 @@ products in :mod:`bidsqsm.workflows.links`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bidsqsm.engine import Workflow
 from bidsqsm.io.groups import GROUPS
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.methods import Choice
-from bidsqsm.qsm.decompose.three_pool import FEWEST
-from bidsqsm.qsm.relaxometry.decay import evenly_spaced
 from bidsqsm.workflows.concentration import init_concentration_wf
 from bidsqsm.workflows.decompose import init_decompose_wf
 from bidsqsm.workflows.oxygenation import init_oxygenation_wf
@@ -24,23 +21,8 @@ from bidsqsm.workflows.relaxometry import init_relaxometry_wf
 from bidsqsm.workflows.separation import init_separation_wf
 from bidsqsm.workflows.swi import init_swi_wf
 
-
-@dataclass(frozen=True)
-class Other:
-    """How the workflow of a group is made.
-
-    Attributes
-    ----------
-    build
-        From the run, the methods and the resources (``mem_gb``, ``omp_nthreads``) to its workflow.
-    lacking
-        From the run and the methods to why it cannot be had, as one sentence, or ''; told before
-        anything is computed.
-
-    """
-
-    build: Callable[[GreRun, Mapping[str, Choice], Mapping[str, Any]], Workflow]
-    lacking: Callable[[GreRun, Mapping[str, Choice]], str]
+#: From the run, the methods and the resources (``mem_gb``, ``omp_nthreads``) to a workflow.
+Build = Callable[[GreRun, Mapping[str, Choice], Mapping[str, Any]], Workflow]
 
 
 def _relaxometry(
@@ -55,9 +37,7 @@ def _relaxometry(
     )
 
 
-def _weighted(
-    step: str,
-) -> Callable[[GreRun, Mapping[str, Choice], Mapping[str, Any]], Workflow]:
+def _weighted(step: str) -> Build:
     def build(
         run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
     ) -> Workflow:
@@ -80,40 +60,15 @@ def _separation(
     )
 
 
-def _no_decay(run: GreRun, choices: Mapping[str, Choice]) -> str:
-    if run.n_echoes == 1:
-        return f'{run.name} has one echo, which shows no decay'
-    if choices['relaxometry'].method.name == 'arlo' and not evenly_spaced(run.echo_times):
-        times = ', '.join(f'{1000 * time:g}' for time in run.echo_times)
-        return (
-            f'{run.name} has echoes at {times} ms, and --relaxometry arlo needs three or more at '
-            'equal distances; choose auto'
-        )
-    return ''
-
-
 def _r2prime(run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]) -> Workflow:
     assert run.spin_echo is not None
     return init_r2prime_wf(spin_echo=run.spin_echo, method=choices['relaxometry'], **resources)
-
-
-def _no_r2(run: GreRun, choices: Mapping[str, Choice]) -> str:
-    if run.spin_echo is None:
-        return (
-            f'{run.name} has no R2, expected an R2map or T2map among --derivatives or three or more '
-            'spin echoes (_MESE) in the session'
-        )
-    return _no_decay(run, choices)
 
 
 def _concentration(
     _run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
 ) -> Workflow:
     return init_concentration_wf(method=choices['concentration'], **resources)
-
-
-def _nothing(_run: GreRun, _choices: Mapping[str, Choice]) -> str:
-    return ''
 
 
 def _decompose(
@@ -127,22 +82,17 @@ def _decompose(
     )
 
 
-def _few_echoes(run: GreRun, _choices: Mapping[str, Choice]) -> str:
-    few = run.n_echoes < FEWEST
-    return f'it needs {FEWEST} echoes or more, and {run.name} has {run.n_echoes}' if few else ''
-
-
-#: By the name of the group.
-OTHERS: Mapping[str, Other] = {
-    'r2star': Other(_relaxometry, _no_decay),
-    'r2prime': Other(_r2prime, _no_r2),
-    'concentration': Other(_concentration, _nothing),
-    'swi': Other(_weighted('swi'), _nothing),
-    'clear-swi': Other(_weighted('clear_swi'), _nothing),
-    'true-swi': Other(_weighted('true_swi'), _nothing),
-    'oxygenation': Other(_oxygenation, _nothing),
-    'decompose': Other(_decompose, _few_echoes),
-    'separation': Other(_separation, _no_decay),
+#: How the workflow of a group is made.
+OTHERS: Mapping[str, Build] = {
+    'r2star': _relaxometry,
+    'r2prime': _r2prime,
+    'concentration': _concentration,
+    'swi': _weighted('swi'),
+    'clear-swi': _weighted('clear_swi'),
+    'true-swi': _weighted('true_swi'),
+    'oxygenation': _oxygenation,
+    'decompose': _decompose,
+    'separation': _separation,
 }
 
 #: Groups that another one takes something of, where a run can have them.
@@ -156,16 +106,16 @@ def other_steps(
     used = {'r2star', *(name for group in wanted for name in USES.get(group, ()))}
     names = [name for name in OTHERS if name in used.union(wanted)]
     made = [
-        OTHERS[name].build(run, choices, resources)
+        OTHERS[name](run, choices, resources)
         for name in names
-        if not OTHERS[name].lacking(run, choices)
+        if not GROUPS[name].lacking(run, choices)
     ]
     return {workflow.name: workflow for workflow in made}
 
 
 def left_out(run: GreRun, choices: Mapping[str, Choice], wanted: Iterable[str]) -> list[str]:
     """A sentence for each wanted group that a run cannot have."""
-    reasons = {name: OTHERS[name].lacking(run, choices) for name in wanted if name in OTHERS}
+    reasons = {name: GROUPS[name].lacking(run, choices) for name in wanted if name in OTHERS}
     return [f'{name} was left out: {reason}.' for name, reason in reasons.items() if reason]
 
 
@@ -194,4 +144,4 @@ def unwanted(wanted: Iterable[str]) -> set[str]:
     return {name for group in GROUPS.values() for name in group.workflows} - kept
 
 
-__all__ = ['OTHERS', 'Other', 'left_out', 'needed', 'other_steps', 'unwanted']
+__all__ = ['OTHERS', 'left_out', 'needed', 'other_steps', 'unwanted']

@@ -9,7 +9,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from bidsqsm.engine import Workflow
-from bidsqsm.interfaces.phase import PreparePhase
+from bidsqsm.interfaces.phase import PreparePhase, ReadMagnitude
 from bidsqsm.interfaces.sign import DecideSign
 from bidsqsm.io.run import PARTS, GreRun
 from bidsqsm.methods import Choice
@@ -82,6 +82,47 @@ def init_phase_wf(
     )
 
     workflow.connect([(prepare_phase, outputnode, [(field, field) for field in fields])])
+    return workflow
+
+
+def init_magnitude_wf(*, run: GreRun, mem_gb: float = 4.0, name: str = 'magnitude_wf') -> Workflow:
+    """Read a run that has no phase.
+
+    Parameters
+    ----------
+    run
+        The run, for its files and metadata.
+    mem_gb
+        Peak memory of the step, in GB.
+    name
+        Name of the workflow.
+
+    Outputs
+    -------
+    magnitude
+        Magnitude, echoes last.
+    magnitude_rss
+        Root of the sum of squares of the magnitude over echoes.
+    facts
+        That there was no phase, and how channels were combined.
+
+    """
+    workflow = Workflow(name=name)
+    workflow.desc = 'There was no phase; all that follows is from the magnitude alone.'
+    fields = ['magnitude', 'magnitude_rss', 'facts']
+    outputnode = pe.Node(niu.IdentityInterface(fields=fields), name='outputnode')
+
+    read_magnitude = pe.Node(
+        ReadMagnitude(
+            run=run.to_json(),
+            known=_without_paths(run),
+            in_files=[str(path) for path in run.files],
+        ),
+        name='read_magnitude',
+        mem_gb=mem_gb,
+    )
+
+    workflow.connect([(read_magnitude, outputnode, [(field, field) for field in fields])])
     return workflow
 
 

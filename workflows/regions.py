@@ -90,6 +90,8 @@ def region_links(
     links = [('phase_wf.magnitude', 'anatomical_wf.magnitude')]
     if anatomy.templates:
         links.append(('anatomical_wf.template_mask', 'masking_wf.template_mask'))
+    if not run.has_phase:
+        links.append(('masking_wf.brain_mask', 'rois_wf.mask'))
     links += [(f'anatomical_wf.{name}', f'alignment_wf.{name}') for name in ('contrast', 'brain')]
     for space in aligned:
         links += [(f'anatomical_wf.{way}_{space}', f'alignment_wf.{way}_{space}') for way in WAYS]

@@ -59,7 +59,8 @@ def init_rois_wf(
     Inputs
     ------
     chi, mask, r2star, t2star, local_field, noise, reference_facts
-        Maps (ppm, 1/s, s, ppm, ppm), the mask of the first, what its zero is.
+        Maps (ppm, 1/s, s, ppm, ppm), the mask of the first, what its zero is; the mask alone is
+        needed.
     into_<space>, registrations_<space>
         Transforms of points from the run to a space, and facts of the registrations.
 
@@ -154,7 +155,7 @@ def _carry(
         name=f'carry_{source.name}',
         mem_gb=mem_gb,
     )
-    workflow.connect(inputnode, 'chi', carry, 'reference')
+    workflow.connect(inputnode, 'mask', carry, 'reference')
     space = source.template.name if is_atlas else source.space
     if space != 'orig':
         workflow.connect([

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bidsqsm.catalog import STEPS, in_use
 from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.sign import expected_sign
-from bidsqsm.io.groups import DEFAULT_GROUPS, GROUPS
+from bidsqsm.io.groups import DEFAULT_GROUPS
 from bidsqsm.io.inputs import GreRun
-from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.regions import NONE, Anatomy
 from bidsqsm.methods import Choice
 from bidsqsm.workflows.background import init_background_wf
+from bidsqsm.workflows.choices import not_made, settled_choices, used_choices
 from bidsqsm.workflows.dipole import init_dipole_wf
 from bidsqsm.workflows.fieldmap import init_fieldmap_wf
 from bidsqsm.workflows.links import FACTS, LINKS, ONE_STEP, PRODUCTS, QUALITY
@@ -23,13 +22,10 @@ from bidsqsm.workflows.onestep import init_onestep_wf
 from bidsqsm.workflows.others import left_out, needed, other_steps, unwanted
 from bidsqsm.workflows.outputs import init_outputs_wf
 from bidsqsm.workflows.passes import init_holes_wf, init_passes_wf, pass_links
-from bidsqsm.workflows.phase import init_phase_wf, init_sign_wf
+from bidsqsm.workflows.phase import init_magnitude_wf, init_phase_wf, init_sign_wf
 from bidsqsm.workflows.quality import init_quality_wf
 from bidsqsm.workflows.reference import init_reference_wf
 from bidsqsm.workflows.regions import EXTRAS, region_links, region_steps
-
-#: Steps of the catalogue with a workflow of their name
-OWN_WORKFLOW = ('background', 'dipole', 'onestep', 'reference', 'relaxometry')
 
 
 def init_run_wf(
@@ -86,23 +82,18 @@ def init_run_wf(
 
     """
     workflow = Workflow(name=name or workflow_name(run.name))
-    choices = in_use(choices)
-    steps = _steps(run, choices, phase_sign, rounds, omp_nthreads)
-    if two_pass:
-        steps |= _pass_steps(run, choices, omp_nthreads)
+    choices = settled_choices(run, choices)
     many = {'mem_gb': memory_gb(run.shape, 8 + 4 * run.n_echoes), 'omp_nthreads': omp_nthreads}
+    steps = {'masking_wf': init_masking_wf(method=choices['mask'], mask=run.mask, **many)}
+    if run.has_phase:
+        steps |= _phase_steps(run, choices, phase_sign, rounds, wishes, force, omp_nthreads)
+        steps |= _pass_steps(run, choices, omp_nthreads) if two_pass else {}
+    else:
+        # in the place of the phase's, with the same outputs but for the phase
+        steps['phase_wf'] = init_magnitude_wf(run=run, mem_gb=many['mem_gb'], name='phase_wf')
     steps |= other_steps(run, choices, wanted, many)
     light = memory_gb(run.shape, 8)
     steps |= region_steps(run, anatomy, choices, age, light, omp_nthreads)
-    steps['phase_wf'] = init_phase_wf(
-        run=run,
-        coil=choices['coil'],
-        unwrap=choices['unwrap'],
-        wishes=wishes,
-        force=force,
-        mem_gb=memory_gb(run.shape, 10 + 5 * run.n_echoes),
-        omp_nthreads=omp_nthreads,
-    )
     links_of_run = (*LINKS, *region_links(run, anatomy, choices))
     chain = pass_links(links_of_run) if two_pass else (*links_of_run, *round_links(rounds))
     kept = needed(steps, chain, wanted)
@@ -175,22 +166,28 @@ def _of_round(name: str, number: int, rounds: int) -> str:
     return f'round{number}_{name}' if repeated else name
 
 
-def _steps(
+def _phase_steps(
     run: GreRun,
     choices: Mapping[str, Choice],
     phase_sign: str,
     rounds: int,
+    wishes: Mapping[str, str] | None,
+    force: tuple[str, ...],
     omp_nthreads: int,
 ) -> dict[str, Workflow]:
+    """What needs the phase: all that leads to the susceptibility."""
     times, n = run.echo_times, run.n_echoes
     many = {'mem_gb': memory_gb(run.shape, 8 + 4 * n), 'omp_nthreads': omp_nthreads}
     few = {'mem_gb': memory_gb(run.shape, 12), 'omp_nthreads': omp_nthreads}
     made = [
+        init_phase_wf(
+            run=run, coil=choices['coil'], unwrap=choices['unwrap'], wishes=wishes, force=force,
+            mem_gb=memory_gb(run.shape, 10 + 5 * n), omp_nthreads=omp_nthreads,
+        ),
         init_fieldmap_wf(
             unwrap=choices['unwrap'], field=choices['field'], echo_times=times,
             imaging_frequency=run.imaging_frequency, phase_sign=phase_sign, **many,
         ),
-        init_masking_wf(method=choices['mask'], mask=run.mask, **many),
         init_sign_wf(phase_sign=phase_sign, expected=expected_sign(run.metadata), **many),
         init_reference_wf(
             method=choices['reference'], labels=run.labels, fluid=run.fluid, **few,
@@ -247,41 +244,6 @@ def _pass_steps(
             init_dipole_wf(method=choices['dipole'], name='holed_dipole_wf', **few),
         ]
     return {step.name: step for step in made}
-
-
-def used_choices(
-    run: GreRun,
-    choices: Mapping[str, Choice],
-    *,
-    regions: bool = False,
-    spaces: bool = False,
-    kept: Collection[str] | None = None,
-) -> dict[str, Choice]:
-    """The methods that this run goes through: its data may leave some without work.
-
-    ``regions`` tells whether it has those of an atlas, ``spaces`` whether maps go to templates,
-    ``kept`` the workflows that it is made of.
-    """
-    together = isinstance(run, OrientationSet)
-    idle = {
-        'dipole': together,
-        'joint': not together,
-        'coil': run.n_channels == 1,
-        'mask': run.mask is not None,
-        **dict.fromkeys(('gradient_correction', 'relaxometry'), together or run.n_echoes == 1),
-        'registration': not (regions or spaces),
-        'roi_refine': not regions,
-    }
-    if kept is not None:
-        owned = {group.step for group in GROUPS.values()} | {*OWN_WORKFLOW}
-        idle |= {step: True for step in owned if f'{step}_wf' not in kept}
-    return {step: choice for step, choice in in_use(choices).items() if not idle.get(step)}
-
-
-def not_made(choices: Mapping[str, Choice]) -> set[str]:
-    """Products that only methods which were not chosen make."""
-    every = {key for step in STEPS.values() for method in step.methods for key in method.makes}
-    return every - {key for choice in choices.values() for key in choice.method.makes}
 
 
 def workflow_name(run_name: str) -> str:

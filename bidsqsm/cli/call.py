@@ -25,7 +25,8 @@ from bidsqsm.methods import Choice
 from bidsqsm.reports.resources import StepUse, with_earlier
 from bidsqsm.reports.subject import RunRecord
 from bidsqsm.workflows.base import init_bidsqsm_wf
-from bidsqsm.workflows.run import init_run_wf, used_choices
+from bidsqsm.workflows.choices import used_choices
+from bidsqsm.workflows.run import init_run_wf
 
 LOGGER = logging.getLogger(__name__)
 
@@ -96,6 +97,9 @@ class Call:
         counts = {run.name: count_nodes(workflow, run) + 1 for run in self.runs}
         with Progress(counts) as progress:
             self._tell_skipped(progress)
+            for run in self.runs:
+                for said in () if run.has_phase else run.warnings:
+                    progress.tell(f'{run.name}: {said}', logging.WARNING)
             states: list[RunState] = []
             if self.runs:
                 for said in self.anatomy.terms:

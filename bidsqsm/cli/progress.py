@@ -14,6 +14,7 @@ LOGGER = logging.getLogger('bidsqsm.progress')
 #: What a person is told while a node runs.
 STAGES: Mapping[str, str] = {
     'prepare_phase': 'phase preparation',
+    'read_magnitude': 'reading',
     'unwrap_phase': 'unwrapping',
     'fit_field': 'field fit',
     'make_mask': 'masking',

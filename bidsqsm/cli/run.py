@@ -134,6 +134,7 @@ def settle(config: Config, found: Sequence[GreRun | Skipped]) -> Config:
 
 
 def _find(config: Config) -> list[GreRun | Skipped]:
+    from bidsqsm.io.groups import skip_without_products
     from bidsqsm.io.inputs import find_runs
     from bidsqsm.io.orientations import orientation_sets, read_orientations
 
@@ -146,6 +147,7 @@ def _find(config: Config) -> list[GreRun | Skipped]:
         mask_pattern=config.mask_pattern,
         database_dir=config.bids_database_dir,
     )
+    found = skip_without_products(found, config.methods, config.products)
     if config.orientations:
         found += orientation_sets(found, *read_orientations(config.orientations))
     return found

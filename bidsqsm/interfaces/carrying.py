@@ -174,7 +174,7 @@ class ToTemplate(StepInterface):
         self, way: Any, shape: tuple[int, int, int], onto: np.ndarray
     ) -> Iterator[tuple[str, np.ndarray]]:
         masks: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        for key in IN_MASKS:
+        for key in (key for key in IN_MASKS if self.given(key)):
             values, affine = load_volume(getattr(self.inputs, key))
             masks[key] = values > 0, carry_mask(values > 0, affine, way, shape, onto)
             yield key, masks[key][1]

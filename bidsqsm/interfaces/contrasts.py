@@ -56,7 +56,7 @@ class RegisterContrasts(RegisterTemplate):
             facts['contrasts'] = ['magnitude', *self._pairs()]
             return runtime
         said = (
-            f'The registration by the magnitude alone stands, since with susceptibility beside it '
+            f'The registration by the magnitude alone stands, since with further maps beside it '
             f'{facts["failed"]}.'
         )
         return self._as_it_was(runtime, first | {'warnings': [*first.get('warnings', ()), said]})

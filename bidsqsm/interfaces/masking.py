@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from nipype.interfaces.base import File, traits
 
@@ -29,8 +31,8 @@ NOISE = 0.025  # median quality below which phase is noise; pure noise has 0.005
 
 class _MakeMaskInputSpec(StepInputSpec):
     in_file = File(exists=True, mandatory=True, desc='magnitude, echoes last')
-    quality = File(exists=True, mandatory=True, desc='quality of the phase, 0 to 1')
-    residual = File(exists=True, mandatory=True, desc='relative residual of the field fit')
+    quality = File(exists=True, desc='quality of the phase, 0 to 1, where there is phase')
+    residual = File(exists=True, desc='relative residual of the field fit')
     in_mask = File(exists=True, desc='a mask that is taken as it is')
     template_mask = File(exists=True, desc="brain of a template on the run's grid")
     method = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. combined')
@@ -58,7 +60,10 @@ class MakeMask(StepInterface):
         facts = {'source': path or 'made', **told(masks, path)}
         facts |= check(masks, grid_of(self.inputs.in_file))
         facts['warnings'] += disagreement(facts.get('template_dice'))
-        refuse_noise(volume(self.inputs.quality), masks.qsm)
+        if self.given('quality'):
+            refuse_noise(volume(self.inputs.quality), masks.qsm)
+        else:  # without phase there is no susceptibility to have a mask of
+            del facts['qsm_ml'], facts['mask_sources']['qsm']
         self._results['facts'] = facts
         parts = {f'{name}_mask': part for name, part in masks.parts.items()}
         self.save(
@@ -70,20 +75,20 @@ class MakeMask(StepInterface):
         make = self.choice('mask')
         arrays = {
             'magnitude': echoes(self.inputs.in_file),
-            'quality_map': volume(self.inputs.quality),
-            'residual': volume(self.inputs.residual),
+            'quality_map': volume(self.given('quality')),
+            'residual': volume(self.given('residual')),
             'grid': grid_of(self.inputs.in_file),
             'template_mask': mask_of(self.given('template_mask')),
         }
         return make(**{name: array for name, array in arrays.items() if make.method.takes(name)})
 
 
-def told(masks: Masks, path: str | None) -> dict[str, object]:
+def told(masks: Masks, path: str | None) -> dict[str, Any]:
     """What brain and QSM mask come from; where two brains were found, how well they agree."""
     parts = [*masks.parts]
     brains = [part for part in parts if part != 'quality'] or parts
     sources = {'brain': brains, 'qsm': parts}
-    facts: dict[str, object] = {
+    facts: dict[str, Any] = {
         'mask_sources': {name: path or ', '.join(found) for name, found in sources.items()}
     }
     if masks.magnitude is not None and masks.template is not None:
@@ -108,8 +113,8 @@ def check(masks: Masks, grid: Grid) -> dict[str, object]:
     """Volumes of the masks (mL) and doubts about them, or why a run cannot go on with them."""
     if not masks.qsm.any():
         raise DatasetError(
-            'the mask is empty: no voxel has both signal and a trusted phase; look at the '
-            'magnitude, loosen the mask (--mask combined:quality_limit=...) or give one '
+            'the mask is empty: no voxel has signal and, where it was asked for, a trusted phase; '
+            'look at the magnitude, loosen the mask (--mask combined:quality_limit=...) or give one '
             '(--mask FILE)'
         )
     to_ml = float(np.prod(grid.voxel_size)) / 1000

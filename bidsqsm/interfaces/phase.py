@@ -1,4 +1,4 @@
-"""Phase preparation as a Nipype interface."""
+"""Phase preparation, and reading where there is no phase, as Nipype interfaces."""
 
 from __future__ import annotations
 
@@ -7,25 +7,44 @@ from nipype.interfaces.base import File, traits
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec
-from bidsqsm.interfaces.preparation import prepare_run
+from bidsqsm.interfaces.preparation import prepare_run, read_magnitude
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.qsm.jit import threads
 
 
-class _PreparePhaseInputSpec(StepInputSpec):
+class _ReadMagnitudeInputSpec(StepInputSpec):
     run = traits.Str(mandatory=True, nohash=True, desc='the run, a GreRun as JSON')
     known = traits.Str(desc='what of the run decides the result: all but paths')
     in_files = traits.List(File(exists=True), mandatory=True, desc='its images')
+
+
+class _ReadMagnitudeOutputSpec(StepOutputSpec):
+    magnitude = File(exists=True, desc='magnitude, echoes last')
+    magnitude_rss = File(exists=True, desc='root of the sum of squares over echoes')
+
+
+class ReadMagnitude(StepInterface):
+    """Read a run that has no phase."""
+
+    input_spec = _ReadMagnitudeInputSpec
+    output_spec = _ReadMagnitudeOutputSpec
+
+    def _run_interface(self, runtime):
+        magnitude, self._results['facts'] = read_magnitude(GreRun.from_json(self.inputs.run))
+        rss = np.sqrt(np.sum(magnitude**2, axis=0))
+        self.save(runtime, self.inputs.in_files[0], magnitude=magnitude, magnitude_rss=rss)
+        return runtime
+
+
+class _PreparePhaseInputSpec(_ReadMagnitudeInputSpec):
     coil = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. mcpc3ds')
     unwrap = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. romeo')
     wishes = traits.Dict(desc='alternation, bipolar and offset: auto, yes or no')
     force = traits.List(traits.Str, desc='checks that do not stop the run')
 
 
-class _PreparePhaseOutputSpec(StepOutputSpec):
+class _PreparePhaseOutputSpec(_ReadMagnitudeOutputSpec):
     phase = File(exists=True, desc='phase, in rad, echoes last')
-    magnitude = File(exists=True, desc='magnitude, echoes last')
-    magnitude_rss = File(exists=True, desc='root of the sum of squares over echoes')
 
 
 class PreparePhase(StepInterface):

@@ -1,9 +1,10 @@
-"""From the files of a run to phase in radians that is ready for unwrapping."""
+"""From the files of a run to magnitude, and to phase in radians that is ready for unwrapping."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,36 @@ def prepare_run(
     return PreparedRun(done.phase, magnitude, {**facts, **done.facts, 'warnings': warnings})
 
 
+def read_magnitude(run: GreRun) -> tuple[Volume, dict[str, Any]]:
+    """Read a run without phase: magnitude (n_echoes, nx, ny, nz) float32, and facts.
+
+    Raises
+    ------
+    DatasetError
+        Where the values cannot be a magnitude.
+
+    """
+    facts: dict[str, Any] = {'parts': 'magnitude'}
+    said = [*run.warnings]
+    if run.n_channels > 1:
+        load = channel_loader(run.magnitude)
+        squares = load(0) ** 2
+        for index in range(1, run.n_channels):
+            squares += load(index) ** 2
+        magnitude = np.sqrt(squares)
+        facts['channels'] = run.n_channels
+        said.append(
+            f'The magnitudes of {run.n_channels} receive channels were combined as the root of '
+            'their sum of squares, whose noise floor is higher than the fit of R2* takes it for.'
+        )
+    else:
+        magnitude = load_volumes(run.magnitude)
+    names = _called(run, run.magnitude)
+    # what holds of a pair of images holds of one twice
+    said += check_volumes(magnitude, magnitude, phase_name=names, magnitude_name=names)
+    return magnitude, {**facts, 'warnings': said}
+
+
 def _read(run: GreRun) -> tuple[Volume, Volume, dict[str, Any]]:
     if run.real:
         phase, magnitude = polar(load_volumes(run.real), load_volumes(run.imag))
@@ -170,7 +201,8 @@ def _phase_file(run: GreRun) -> str:
 def _names(run: GreRun) -> dict[str, str | list[str]]:
     """How to call the volumes: by the file of each echo, or by the one file of all echoes."""
     files = {'phase_name': run.phase or run.real, 'magnitude_name': run.magnitude or run.real}
-    return {
-        key: [path.name for path in paths] if len(paths) == run.n_echoes else paths[0].name
-        for key, paths in files.items()
-    }
+    return {key: _called(run, paths) for key, paths in files.items()}
+
+
+def _called(run: GreRun, paths: Sequence[Path]) -> str | list[str]:
+    return [path.name for path in paths] if len(paths) == run.n_echoes else paths[0].name

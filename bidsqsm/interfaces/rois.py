@@ -26,8 +26,8 @@ from bidsqsm.rois.table import FURTHER, MAPS, roi_table, write_table
 class _MeasureRoisInputSpec(StepInputSpec):
     labels = File(exists=True, mandatory=True, desc='label image on the grid of the maps')
     names = traits.List(traits.Dict, mandatory=True, desc='labels of the atlas, as dictionaries')
-    chi = File(exists=True, mandatory=True, desc='susceptibility, in ppm')
-    in_mask = File(exists=True, mandatory=True, desc='voxels that have a susceptibility')
+    chi = File(exists=True, desc='susceptibility, in ppm')
+    in_mask = File(exists=True, mandatory=True, desc='where it is known; the brain without it')
     r2star = File(exists=True, desc='R2*, in 1/s')
     t2star = File(exists=True, desc='T2*, in s')
     local_field = File(exists=True, desc='local field, in ppm')
@@ -63,8 +63,8 @@ class MeasureRois(StepInterface):
         noise = volume(self.given('noise'))
         if noise is not None:  # as it is read back from the file that is written
             noise = in_ppm(in_hz(noise, frequency), round(frequency, 6))
-        mask, grid = mask_of(self.inputs.in_mask), grid_of(self.inputs.chi)
-        csf = csf_value(maps['chi'], mask, grid, maps.get('r2star'))
+        mask, grid = mask_of(self.inputs.in_mask), grid_of(self.inputs.in_mask)
+        csf = csf_value(maps.get('chi'), mask, grid, maps.get('r2star'))
         table = roi_table(
             labels, names, maps, mask, grid.voxel_size, noise=noise, grid=grid, csf=csf,
             coverage_limit=self.inputs.coverage_limit, age=self.given('age'),
@@ -72,7 +72,7 @@ class MeasureRois(StepInterface):
         self._results['table'] = str(write_table(table, Path(runtime.cwd, 'roi.tsv')))
         self._results['facts'] = {
             **self._particulars(csf),
-            'warnings': [*warnings, *check(table, self.given('age'))],
+            'warnings': [*warnings, *(check(table, self.given('age')) if 'chi' in maps else [])],
         }
         return runtime
 

@@ -134,6 +134,8 @@ def describe_decisions(provenance: Mapping[str, Any]) -> str:
     """Terms removed from the phase, its sign and the reference, as decided for a run."""
     found = _flat(provenance)
     sentences = []
+    if found.get('parts') == 'magnitude':
+        sentences.append(_without_phase(found))
     for term, text in _REMOVED.items():
         if isinstance(found.get(term), Mapping) and found[term].get('removed'):
             sentences.append(text)
@@ -174,6 +176,16 @@ def describe_decisions(provenance: Mapping[str, Any]) -> str:
         sentences.append(f'Sources were separated by {found["rate"]}.')
     sentences.append(_reference(found))
     return ' '.join(filter(None, sentences))
+
+
+def _without_phase(found: Mapping[str, Any]) -> str:
+    combined = (
+        f', that of {found["channels"]} receive channels being combined as the root of the sum of '
+        'their squares'
+        if 'channels' in found
+        else ''
+    )
+    return f'There was no phase, so that only the magnitude was used{combined}.'
 
 
 def _alignment(provenance: Mapping[str, Any]) -> str:

@@ -141,7 +141,15 @@ def _claim_names(runs: Sequence[GreRun | Skipped]) -> list[GreRun | Skipped]:
     """Skip a run whose derivatives would have the names of another's."""
     order = (*GRE, 'T1w')
     first: dict[str, str] = {}
-    for run in sorted(runs, key=lambda run: (isinstance(run, Skipped), order.index(run.suffix))):
+    best_first = sorted(
+        runs,
+        key=lambda run: (
+            isinstance(run, Skipped),
+            not getattr(run, 'has_phase', False),
+            order.index(run.suffix),
+        ),
+    )
+    for run in best_first:
         first.setdefault(run.name, run.suffix)
     return [
         run

@@ -142,12 +142,17 @@ def _made(
     entities = _without(group[0].entities, entity)
     by_label = {run.entities[entity]: run for run in sorted(group, key=lambda r: natural(r.name))}
     order = labels or [*by_label]
-    runs = [run for label in order if isinstance(run := by_label.get(label), GreRun)]
-    lost = [f'{entity}-{x}' for x in order if not isinstance(by_label.get(x), GreRun)]
+    fit = {x: run for x, run in by_label.items() if isinstance(run, GreRun) and run.has_phase}
+    runs = [fit[label] for label in order if label in fit]
+    lost = [f'{entity}-{x}{_why(by_label.get(x))}' for x in order if x not in fit]
     if len(runs) < FEWEST or order[0] != runs[0].entities[entity]:
         return _unfit(entities, too_few(entity, runs, lost), group[0].suffix)
-    notes = [f'{listed(lost)} could not be processed and was left out.'] if lost else []
+    notes = [f'{listed(lost)} could not be used and was left out.'] if lost else []
     return OrientationSet.of(runs, entity, notes)
+
+
+def _why(run: GreRun | Skipped | None) -> str:
+    return ' (no phase)' if isinstance(run, GreRun) else ''
 
 
 def too_few(entity: str, runs: Sequence[GreRun], lost: Sequence[str] = ()) -> str:

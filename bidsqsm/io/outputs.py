@@ -139,7 +139,8 @@ def reference_statistics(products: Mapping[str, Path]) -> dict[str, float]:
 def _with_field_magnitude(products: Mapping[str, Path], run: GreRun) -> dict[str, Path]:
     # BIDS wants the magnitude a field map belongs to in the same folder
     given = dict(products)
-    if 'magnitude_rss' in given:
+    in_fmap = any(run.products[key].folder == 'fmap' for key in given if key in run.products)
+    if 'magnitude_rss' in given and in_fmap:
         given['fmap_magnitude'] = given['magnitude_rss']
     unknown = [key for key in given if key not in run.products]
     if unknown:

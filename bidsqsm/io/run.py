@@ -37,7 +37,8 @@ class GreRun:
     suffix
         ``'MEGRE'``, ``'T2starw'`` or ``'T1w'``.
     magnitude, phase, real, imag
-        Files in the order of the echoes, or one file; either the first two or the last two.
+        Files in the order of the echoes, or one file; either the first two, the last two, or the
+        magnitude of several echoes alone.
     layout
         One of ``LAYOUTS``.
     n_channels
@@ -117,6 +118,11 @@ class GreRun:
     @property
     def n_echoes(self) -> int:
         return len(self.echo_times)
+
+    @property
+    def has_phase(self) -> bool:
+        """Whether more is known of the signal than its magnitude."""
+        return bool(self.phase or self.real)
 
     @property
     def fluid(self) -> tuple[int, ...] | None:

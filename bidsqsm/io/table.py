@@ -85,6 +85,8 @@ def _plan(run: GreRun) -> str:
         return f'one map of {labels}'
     if run.n_channels > 1:
         used.append(f'{run.n_channels} channels combined')
+    if not run.has_phase:
+        used.append('magnitude alone')
     if run.real:
         used.append('from real and imaginary part')
     if run.mask:

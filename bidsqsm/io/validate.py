@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import chain, pairwise
+from itertools import chain, pairwise, permutations
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,10 @@ def build_run(files: Sequence[BidsFile], sidecars: Sidecars) -> GreRun:
     headers = {part: [read_header(file.path) for file in of] for part, of in parts.items()}
     check_grids(list(chain(*headers.values())))
     layout, n_echoes, n_channels = _layout(parts, headers)
+    if [*parts] == ['mag']:
+        if n_echoes == 1:
+            raise DatasetError(_no_phase(files))
+        said.append(_magnitude_alone(files))
     if layout != 'echo-files':
         said.append(f'{next(iter(parts.values()))[0].name}: {LAYOUTS[layout]} were taken.')
     each = {part: [sidecars.of(file) for file in of] for part, of in parts.items()}
@@ -106,27 +110,45 @@ def _parts(files: Sequence[BidsFile]) -> tuple[Parts, list[str]]:
     for part, of in found.items():
         found[part] = sorted(of, key=lambda file: file.echo or 0)
         _refuse_doubles(found[part])
-    has_polar = 'phase' in found and 'mag' in found
-    if not has_polar and not ('real' in found and 'imag' in found):
-        raise DatasetError(_nothing_to_map(files, found))
-    chosen = ('mag', 'phase') if has_polar else ('real', 'imag')
+    chosen = _chosen(files, found)
     if unused := sorted(part for part in found if part not in chosen):
         said.append(f'part-{", part-".join(unused)} left aside: {" and ".join(chosen)} are used.')
     parts = {part: found[part] for part in chosen}
-    said += _check_echoes(parts)
-    return parts, said
+    return parts, said + _check_echoes(parts)
 
 
-def _nothing_to_map(files: Sequence[BidsFile], found: Parts) -> str:
+def _chosen(files: Sequence[BidsFile], found: Parts) -> tuple[str, ...]:
+    """The parts to use: two that make a complex number, or the magnitude where nothing else is."""
+    for pair in (('mag', 'phase'), ('real', 'imag')):
+        if set(pair) <= set(found):
+            return pair
     name = files[0].name
     if 'phase' in found:
-        return f'{name} has phase but no magnitude, expected part-mag beside it: add the magnitude'
+        raise DatasetError(
+            f'{name} has phase but no magnitude, expected part-mag beside it: add the magnitude'
+        )
     for one, other in (('real', 'imag'), ('imag', 'real')):
         if one in found:
-            return f'{name} has part-{one} only, expected part-{other} beside it: add it'
+            raise DatasetError(
+                f'{name} has part-{one} only, expected part-{other} beside it: add it'
+            )
+    if 'mag' not in found:
+        raise DatasetError(_no_phase(files))
+    return ('mag',)
+
+
+def _no_phase(files: Sequence[BidsFile]) -> str:
     return (
-        f'{name} has no phase, expected part-phase (or part-real and part-imag) beside it: '
-        'export the phase from the scanner'
+        f'{files[0].name} has no phase, expected part-phase (or part-real and part-imag) beside '
+        'it: export the phase from the scanner'
+    )
+
+
+def _magnitude_alone(files: Sequence[BidsFile]) -> str:
+    return (
+        f'{_no_phase(files)}. Without it susceptibility, field and all else that needs phase is '
+        'left out, R2* is not corrected for the gradient of the field, and the brain is masked '
+        'without the quality of the phase.'
     )
 
 
@@ -141,19 +163,19 @@ def _refuse_doubles(files: Sequence[BidsFile]) -> None:
 
 def _check_echoes(parts: Parts) -> list[str]:
     """Refuse parts that have different echoes; warn of a gap that all have."""
-    (one, a), (other, b) = parts.items()
     echoes = {part: {file.echo for file in of} for part, of in parts.items()}
-    for part, of, there in ((one, a, echoes[other]), (other, b, echoes[one])):
-        if missing := there - echoes[part]:
-            wanted = _counterpart(of[0], min(missing, key=lambda e: e or 0))
+    for part, other in permutations(parts, 2):
+        if missing := echoes[other] - echoes[part]:
+            wanted = _counterpart(parts[part][0], min(missing, key=lambda e: e or 0))
             raise DatasetError(
                 f'{wanted} is missing: {SHORT[part]} has {_echoes(echoes[part])} where '
-                f'{SHORT[other if part == one else one]} has {_echoes(there)}, expected the same: '
+                f'{SHORT[other]} has {_echoes(echoes[other])}, expected the same: '
                 'add the file or remove that echo'
             )
-    numbers = sorted(echo for echo in echoes[one] if echo is not None)
+    first = next(iter(parts))
+    numbers = sorted(echo for echo in echoes[first] if echo is not None)
     if numbers and numbers != list(range(1, len(numbers) + 1)):
-        return [f'{a[0].name}: {_echoes(set(numbers))} found, the others are missing.']
+        return [f'{parts[first][0].name}: {_echoes(set(numbers))} found, the others are missing.']
     return []
 
 

@@ -164,7 +164,7 @@ def robust_limits(values: Array, *, symmetric: bool = False) -> tuple[float, flo
 
 def raw_volume(run: GreRun, echo: int, part: str) -> Volume:
     """Magnitude or phase of an echo as it is in the input; of the first channel if uncombined."""
-    if run.phase:
+    if not run.real:
         return load_canonical(
             *_located(run, run.magnitude if part == 'magnitude' else run.phase, echo)
         )

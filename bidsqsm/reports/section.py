@@ -69,6 +69,7 @@ def run_section(
         'concerns': warnings,
         'crash': _crash(status.get('crash')),
         'regions': _regions(record.products),
+        'table_after': 'values' if any(panel.key == 'values' for panel in panels) else 'regions',
         'metrics': metric_groups(metrics),
         'unmeasured': trouble,
         'resources': resource_table(record.used),

@@ -37,9 +37,9 @@ def in_ppm(hz: Volume, imaging_frequency: float) -> Volume:
     return np.asarray(hz.astype(np.float64) / imaging_frequency)
 
 
-def csf_value(chi: Volume, mask: Mask, grid: Grid, r2star: Volume | None) -> float | None:
-    """Mean susceptibility (ppm) of ventricular fluid, None where R2* shows none."""
-    if r2star is None:
+def csf_value(chi: Volume | None, mask: Mask, grid: Grid, r2star: Volume | None) -> float | None:
+    """Mean susceptibility (ppm) of ventricular fluid, None without either map or where R2* shows none."""
+    if chi is None or r2star is None:
         return None
     known = mask & np.isfinite(chi) & np.isfinite(r2star)
     try:

@@ -68,10 +68,11 @@ def roi_table(
     names
         Labels to measure, whether the image has them or not.
     maps : mapping to (nx, ny, nz) float32 arrays
-        ``chi`` (ppm), and any other of :data:`MAPS`, in its unit and on the grid of the labels.
+        Any of :data:`MAPS`, in its unit and on the grid of the labels; without ``chi``, its columns
+        have no values.
         What is not finite was not measured, nor was a rate or time that is not above zero.
     mask : (nx, ny, nz) bool array
-        Voxels that have a susceptibility.
+        Voxels that have a susceptibility; without ``chi`` those to measure.
     voxel_size
         In mm.
     noise : (nx, ny, nz) float array, optional
@@ -88,12 +89,14 @@ def roi_table(
     Returns
     -------
     table
-        The columns of :func:`columns`, those of missing maps left out; NaN for no value.
+        The columns of :func:`columns`, those of further maps that are missing left out; NaN for no
+        value.
 
     """
     _check(labels, maps, mask, noise, grid, coverage_limit)
-    chi = maps['chi'].ravel()
-    known = mask.ravel() & np.isfinite(chi)
+    has_chi = 'chi' in maps
+    chi = maps['chi'].ravel() if has_chi else np.full(mask.size, np.nan, np.float32)
+    known = mask.ravel() & (np.isfinite(chi) if has_chi else True)
     whole_brain = float(chi[known].mean(dtype=np.float64)) if known.any() else math.nan
     spread = None
     if noise is not None and grid is not None:
@@ -106,7 +109,7 @@ def roi_table(
         inside = where[known[where]]
         enough = where.size > 0 and inside.size >= coverage_limit * where.size
         row = _about(region, where.size, inside.size, voxel)
-        row |= summary(chi[inside] if enough else chi[:0])
+        row |= summary(chi[inside] if enough and has_chi else chi[:0])
         row['se'] = _digits(spread.error_of_mean(inside)) if spread and enough else math.nan
         row['mean_wholebrain'] = row['mean'] - whole_brain
         row['mean_csf'] = math.nan if csf is None else row['mean'] - csf
@@ -126,9 +129,8 @@ def _check(
     coverage_limit: float,
 ) -> None:
     unknown = [key for key in maps if key not in MAPS]
-    if unknown or 'chi' not in maps:
-        what = f'map {unknown[0]!r}' if unknown else 'no map chi'
-        raise ValueError(f'{what}; there are: {", ".join(MAPS)}, of which chi is needed')
+    if unknown:
+        raise ValueError(f'no map {unknown[0]!r}; there are: {", ".join(MAPS)}')
     shapes = {'mask': mask.shape, **{key: values.shape for key, values in maps.items()}}
     if noise is not None:
         shapes['noise'] = noise.shape
@@ -180,7 +182,7 @@ def _other(key: str, values: npt.NDArray[np.floating], least: float) -> dict[str
 
 
 def _names(maps: Mapping[str, Volume]) -> list[str]:
-    missing = tuple(f'{key}_' for key in MAPS if key not in maps)
+    missing = tuple(f'{key}_' for key in MAPS if key not in maps and key != 'chi')
     return [name for name in columns() if not name.startswith(missing)]
 
 
@@ -200,7 +202,8 @@ def columns() -> Mapping[str, Mapping[str, str]]:
         },
         'structure': _described('Name of the structure, the same for all atlases'),
         'n_voxels': _described(
-            'Voxels measured: those of the label that are in the QSM mask and have a value'
+            'Voxels measured: those of the label that are in the QSM mask and have a value; without '
+            'susceptibility, those in the brain mask'
         ),
         'volume': _described('Volume of the whole label, measured or not', 'mm^3'),
         'coverage': _described(

@@ -379,7 +379,7 @@ def test_json_keeps_the_order_of_entities(skeleton):
 
 
 def test_the_table_says_what_will_be_done_and_what_not(one_run):
-    one_run.megre('sub-02_ses-a_run-1', parts=('mag',))
+    one_run.megre('sub-02_ses-a_run-1', parts=('mag',), echo_times=(0.02,))
     four_dimensional(one_run, (*SHAPE, 3), te=0.02)
     for path in (one_run.root / 'sub-01/anat').glob('*part-*_MEGRE*'):
         if 'echo' not in path.name:

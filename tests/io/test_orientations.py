@@ -80,10 +80,23 @@ def test_a_run_in_trouble_is_left_out_with_a_warning(found):
     runs[1] = Skipped(runs[1].entities, 'no phase', 'MEGRE')
     (together,) = orientation_sets(runs, 'acq')
     assert [run.entities['acq'] for run in together.runs] == ['a', 'c', 'd']
-    assert together.warnings == ('acq-b could not be processed and was left out.',)
+    assert together.warnings == ('acq-b could not be used and was left out.',)
     runs[2] = Skipped(runs[2].entities, 'no phase', 'MEGRE')
     (lost,) = orientation_sets(runs, 'acq')
     assert 'acq-a, acq-d, without acq-b, acq-c' in lost.reason
+
+
+def test_a_run_without_phase_is_no_orientation(skeleton, found):
+    for label in 'abcd':
+        skeleton.megre(f'sub-01_acq-{label}', parts=('mag',) if label == 'c' else ('mag', 'phase'))
+    runs = found()
+    (together,) = orientation_sets(runs, 'acq')
+    assert [run.entities['acq'] for run in together.runs] == ['a', 'b', 'd']
+    assert together.warnings == ('acq-c (no phase) could not be used and was left out.',)
+    (lost,) = orientation_sets(runs, 'acq', ('c', 'a', 'b'))
+    assert 'found the orientations acq-a, acq-b, without acq-c (no phase)' in lost.reason
+    (none,) = orientation_sets([run for run in runs if run.entities['acq'] == 'c'], 'acq')
+    assert 'found the orientations none, without acq-c (no phase)' in none.reason
 
 
 def test_a_set_goes_through_json(found):

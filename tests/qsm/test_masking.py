@@ -7,10 +7,11 @@ import pytest
 
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.masking.brain import brain_mask, otsu, tissue_threshold
-from bidsqsm.qsm.masking.combined import combined, correct, trim
+from bidsqsm.qsm.masking.combined import combined, trim
 from bidsqsm.qsm.masking.magnitude import magnitude as magnitude_alone
 from bidsqsm.qsm.masking.morphology import close, dilate, erode, fill_holes, open_
 from bidsqsm.qsm.masking.phase_quality import phase_quality
+from bidsqsm.qsm.masking.structural import correct, structural
 from bidsqsm.qsm.masking.template import template
 
 SIZE = (3.0, 3.0, 3.0)
@@ -170,6 +171,22 @@ def test_the_magnitude_mask_keeps_edges_that_the_combined_one_trims(head):
     trimmed = combined(magnitude[None], good, residual, grid)
     np.testing.assert_array_equal(whole.qsm, trimmed.brain)
     assert trimmed.qsm.sum() < 0.95 * whole.qsm.sum()
+
+
+def test_what_the_combined_mask_is_before_it_is_trimmed_needs_no_phase(head):
+    magnitude, brain = head
+    dark = magnitude.copy()
+    dark[:, 52:, :] *= 0.25
+    poor, residual = np.zeros(SHAPE, np.float32), np.full(SHAPE, 0.5, np.float32)
+    grid = Grid(SHAPE, SIZE)
+    for template_mask in (None, brain):
+        found = structural(dark[None], grid, template_mask=template_mask)
+        trimmed = combined(dark[None], poor, residual, grid, template_mask=template_mask)
+        np.testing.assert_array_equal(found.brain, trimmed.brain)
+        np.testing.assert_array_equal(found.qsm, found.brain)
+        assert found.quality is None
+    assert share(found.brain, brain)[0] > 0.95
+    assert share(found.magnitude, brain)[0] < 0.9
 
 
 def test_phase_quality_needs_neither_skull_nor_brain():

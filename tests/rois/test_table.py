@@ -10,12 +10,14 @@ from dataclasses import asdict
 
 import nibabel as nb
 import numpy as np
+import pandas as pd
 import pytest
 
 from bidsqsm.interfaces.rois import MeasureRois
 from bidsqsm.io.segmentation import load_labels
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.structures import make_label
+from bidsqsm.rois.literature import check
 from bidsqsm.rois.regions import regions_of, with_unnamed
 from bidsqsm.rois.table import MAPS, columns, columns_of, roi_table, write_table
 
@@ -281,6 +283,22 @@ def test_the_local_field_is_measured_as_it_is_written(dataset, monkeypatch):
     inside = nb.load(dataset / 'labels.nii').get_fdata() == 3
     assert rows[1]['local_field_mean'] == f'{field[inside].mean(dtype=float):.9g}'
     assert rows[1]['local_field_min'] == f'{float(field[inside].min()):.9g}'
+
+
+def test_without_susceptibility_the_other_maps_are_measured_in_the_mask(scene):
+    labels, chi, mask = scene
+    mask = mask & (labels != 5)
+    r2star = (20 + chi).astype(np.float32)
+    table = roi_table(labels, NAMES, {'r2star': r2star}, mask, SIZE)
+    whole = measured((labels, chi, mask), {'r2star': r2star})
+    assert list(table) == list(whole)
+    same = [name for name in table if name.startswith('r2star_')]
+    same += ['index', 'name', 'n_voxels', 'volume', 'coverage', 'chi_range_low']
+    pd.testing.assert_frame_equal(table[same], whole[same])
+    values = ['mean', 'sd', 'median', 'max', 'se', 'mean_wholebrain', 'mean_csf']
+    assert table[values].isna().all(axis=None)
+    assert {*table['chi_in_range']} == {'n/a'}
+    assert check(table) == []
 
 
 def test_labels_that_were_interpolated_are_refused(dataset):

@@ -9,17 +9,10 @@ import numpy as np
 
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
-from bidsqsm.qsm.masking.brain import brain_mask
-from bidsqsm.qsm.masking.head import head_mask
-from bidsqsm.qsm.masking.morphology import (
-    dilate,
-    erode,
-    fill_holes,
-    largest_component,
-    open_,
-)
+from bidsqsm.qsm.masking.morphology import erode, fill_holes, largest_component, open_
 from bidsqsm.qsm.masking.reliability import reliable
 from bidsqsm.qsm.masking.result import Masks
+from bidsqsm.qsm.masking.structural import structural
 
 LOGGER = logging.getLogger(__name__)
 
@@ -81,28 +74,14 @@ def combined(
     .. [bilgic2024] Bilgic et al., Magn Reson Med 91:1834-1862 (2024). doi:10.1002/mrm.30006
 
     """
-    found = brain_mask(np.sqrt(np.mean(magnitude**2, axis=0)), grid.voxel_size)
-    brain = found
-    if template_mask is not None:
-        signal = head_mask(magnitude)
-        brain = correct(found, template_mask, signal, tolerance, grid.voxel_size)
+    whole = structural(magnitude, grid, template_mask=template_mask, tolerance=tolerance)
+    brain = whole.brain
     if not brain.any():
-        return Masks(brain, brain.copy(), found, template_mask)
+        return whole
     good = reliable(quality_map, residual, brain, quality_limit, residual_limit)
     trimmed = trim(brain, ~good, trim_depth, grid.voxel_size)
     LOGGER.info('combined: brain %d voxels, %d after trimming', brain.sum(), trimmed.sum())
-    return Masks(brain, trimmed, found, template_mask, good & brain)
-
-
-def correct(
-    found: Mask, template_mask: Mask, signal: Mask, tolerance: float, voxel_size: Triple
-) -> Mask:
-    """Bring a brain to within ``tolerance`` mm of the template's; nearer to its edge it is kept."""
-    missed = erode(template_mask, tolerance, voxel_size) & signal & ~found
-    beyond = found & ~dilate(template_mask, tolerance, voxel_size)
-    if not (missed.any() or beyond.any()):
-        return found
-    return fill_holes(largest_component((found | missed) & ~beyond))
+    return whole._replace(qsm=trimmed, quality=good & brain)
 
 
 def trim(brain: Mask, poor: Mask, depth: float, voxel_size: Triple) -> Mask:

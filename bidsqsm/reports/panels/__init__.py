@@ -44,7 +44,8 @@ def make_panels(
     scene = Scene(run, products, decisions)
     there = {*products, 'decisions'}
     if not isinstance(run, OrientationSet):
-        there.add('stored')  # of several orientations it is shown with each of them
+        # of several orientations it is shown with each of them
+        there |= {'stored', 'stored phase'} if run.has_phase else {'stored'}
     made = (
         _panel(scene, key, kind) for key, kind in KINDS.items() if there.intersection(kind.needs)
     )

@@ -19,7 +19,7 @@ ACQUIRED: Mapping[str, Kind] = {
         echoes.magnitude,
     ),
     'phase': Kind(
-        ('stored',),
+        ('stored phase',),
         'MEGRE',
         'Phase before and after preparation',
         'Top: as stored. Bottom: in radians, receive offset removed. Fringes should be closed or '

@@ -36,9 +36,9 @@ ANATOMICAL: Mapping[str, Kind] = {
         ('roi_labels',),
         'dseg',
         'Regions of the atlas',
-        'Outlines on the susceptibility map and, below, on the magnitude, from the cerebellum '
-        'upwards; left and right have the same colour. They should follow the nuclei, in the first '
-        'row as in the second. Outlines beside a nucleus, on both sides in the same direction, mean '
+        'Outlines on the susceptibility map, if there is one, and on the magnitude, from the cerebellum '
+        'upwards; left and right have the same colour. They should follow the nuclei in every row. '
+        'Outlines beside a nucleus, on both sides in the same direction, mean '
         'that the registration is off; then the values are those of something else.',
         'Outlines of deep gray matter nuclei on susceptibility and magnitude, axial, of',
         draw_regions,

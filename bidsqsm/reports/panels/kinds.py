@@ -31,7 +31,8 @@ class Panel:
 class Kind:
     """A panel: drawn where any of what it needs is there.
 
-    What it needs are products, or ``stored``, what was measured of one run, or ``decisions``.
+    What it needs are products, ``stored`` or ``stored phase``, what was measured of one run, or
+    ``decisions``.
     """
 
     needs: tuple[str, ...]
