@@ -3,7 +3,7 @@
 Run ``python benchmarks/quality.py`` (about fifteen minutes on 2 cores; ``--save docs/data/quality.tsv``
 writes the table). Four heads without a fault tell how metrics differ between heads; each fault is put
 into the first of them. Figures are by how many of these standard deviations (with a floor of 2 % of
-the mean, or of .02 where the mean is small) a metric lies above, or below, the mean of the good
+the mean, or of .005 where the mean is small) a metric lies above, or below, the mean of the good
 heads. A run goes from wrapped phase to the map by the default methods, the true labels standing
 for a registered atlas; the last two faults have good runs in two steps (``vsharp``, ``wh``) beside
 them, and the tilt that was ignored has the same head, tilted, with the tilt known. Faults: two of
@@ -193,7 +193,7 @@ def main() -> None:
             fault = FAULTS[name]
             usual = good['two steps' if fault.chain in TWO_STEPS else 'one step']
             middle = tilted if fault.tilted else usual.mean()
-            spread = usual.std().clip(lower=0.02 * usual.mean().abs().clip(lower=1.0))
+            spread = usual.std().clip(lower=0.02 * usual.mean().abs().clip(lower=0.25))
             columns[name] = (pd.Series(run(SEEDS[0], fault)) - middle) / spread
             told = ', '.join(f'{key} {columns[name][key]:+.1f}' for key in fault.shows)
             print(f'{name}: {told}', flush=True)
