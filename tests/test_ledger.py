@@ -26,7 +26,7 @@ def ledger(tmp_path):
 
 def node(run, name='invert_dipole', step='dipole_wf', **outputs):
     """What the ledger looks at in a node of Nipype."""
-    given = SimpleNamespace(get=lambda: {'method': 'tv'})
+    given = SimpleNamespace(get=lambda: {'method': 'tv'}, methods={'dipole': 'tv'})
     made = SimpleNamespace(get=lambda: outputs)
     return SimpleNamespace(
         name=name, fullname=f'bidsqsm_wf.subject_01_wf.{run}_wf.{step}.{name}', mem_gb=1.5,

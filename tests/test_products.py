@@ -89,7 +89,16 @@ def test_r2star_alone_needs_no_inversion(app, dataset):
     text = (call.out / 'logs' / 'CITATION.md').read_text()
     assert 'R2* was fitted' in text
     assert 'Susceptibility maps were made' not in text
-    assert (call.out / 'sub-01.html').is_file()
+    again = app(
+        dataset, 'r2star', '--products', 'r2star', '--skip-bids-validation', '--reports-only'
+    )
+    only = app(
+        dataset, 'text', '--products', 'r2star', '--skip-bids-validation', '--boilerplate-only'
+    )
+    (alone,) = only.out.glob('logs/*methods.md')
+    for said in (alone.read_text(), (again.out / 'sub-01.html').read_text()):
+        assert 'R2* was fitted' in said
+        assert 'Susceptibility was' not in said
 
 
 def test_a_concentration_is_the_map_on_another_scale(app, dataset):

@@ -72,21 +72,7 @@ def init_subject_wf(
     """
     workflow = Workflow(name=subject_workflow_name(subject))
     singles = {
-        run.name: init_run_wf(
-            run=run,
-            output_dir=config.output_dir,
-            choices=config.methods,
-            wanted=config.products,
-            phase_sign=config.phase_sign,
-            rounds=config.rounds,
-            two_pass=config.two_pass,
-            wishes=config.wishes,
-            force=config.force,
-            links=dataset_links(config),
-            anatomy=anatomy,
-            age=age,
-            omp_nthreads=config.omp_nthreads or 1,
-        )
+        run.name: init_configured_run_wf(config, run, anatomy, age)
         for run in runs
         if not isinstance(run, OrientationSet)
     }
@@ -105,6 +91,35 @@ def init_subject_wf(
                 taken.append((R2STAR, 'inputnode.r2star'))
             workflow.connect([(singles[run.name], joint, taken)])
     return workflow
+
+
+def init_configured_run_wf(
+    config: Config, run: GreRun, anatomy: Anatomy = NONE, age: float | None = None
+) -> Workflow:
+    """Build the graph of one run, which is no set of orientations."""
+    return init_run_wf(
+        run=run,
+        output_dir=config.output_dir,
+        choices=config.methods,
+        wanted=config.products,
+        phase_sign=config.phase_sign,
+        rounds=config.rounds,
+        two_pass=config.two_pass,
+        wishes=config.wishes,
+        force=config.force,
+        links=dataset_links(config),
+        anatomy=anatomy,
+        age=age,
+        omp_nthreads=config.omp_nthreads or 1,
+    )
+
+
+def workflows_of_run(config: Config, run: GreRun) -> set[str] | None:
+    """Names of the workflows that a run is made of, but for registration and regions; None for a set."""
+    if isinstance(run, OrientationSet):
+        return None
+    graph = init_configured_run_wf(config, run)
+    return {name.partition('.')[0] for name in graph.list_node_names()}
 
 
 def subject_workflow_name(subject: str) -> str:

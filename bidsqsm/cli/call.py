@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bidsqsm.catalog import STEPS
 from bidsqsm.cli.execute import Ledger, RunState, clean, count_nodes, execute
 from bidsqsm.cli.outcome import FAILED, OK, SKIPPED, Status
 from bidsqsm.cli.progress import Progress
@@ -18,15 +19,15 @@ from bidsqsm.cli.reports import write_reports
 from bidsqsm.config import Config
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.boilerplate import as_markdown, methods_text, write_citation
+from bidsqsm.io.groups import GROUPS
 from bidsqsm.io.inputs import GreRun, Skipped
 from bidsqsm.io.regions import NONE, Anatomy
 from bidsqsm.io.sidecars import provenance
 from bidsqsm.methods import Choice
 from bidsqsm.reports.resources import StepUse, with_earlier
 from bidsqsm.reports.subject import RunRecord
-from bidsqsm.workflows.base import init_bidsqsm_wf
+from bidsqsm.workflows.base import init_bidsqsm_wf, init_configured_run_wf, workflows_of_run
 from bidsqsm.workflows.choices import used_choices
-from bidsqsm.workflows.run import init_run_wf
 
 LOGGER = logging.getLogger(__name__)
 
@@ -82,12 +83,7 @@ class Call:
     def draw(self) -> Path:
         """Draw the graph of a run's steps."""
         run, path = self.runs[0], self.log_file('graph.svg')
-        workflow = init_run_wf(
-            run=run,
-            output_dir=self.config.output_dir,
-            choices=self.config.methods,
-            anatomy=self.anatomy,
-        )
+        workflow = init_configured_run_wf(self.config, run, self.anatomy)
         workflow.write_graph(str(path.with_suffix('.dot')), graph2use='colored', format='svg')
         return path
 
@@ -168,15 +164,20 @@ class Call:
         content = status.content(self.command)
         if state is None:
             return RunRecord(run, content)
-        told = provenance(state.run, state.facts, self._choices(state.run))
+        told = provenance(state.run, state.facts, self._choices(state.run, state.methods))
         return RunRecord(run, content, state.products, told, tuple(state.used.values()))
 
-    def _choices(self, run: GreRun) -> dict[str, Choice]:
+    def _choices(self, run: GreRun, written: Mapping[str, str] | None = None) -> dict[str, Choice]:
+        """Methods that a run went through, as they were written, or that it would go through."""
+        if written:
+            return {step: STEPS[step].choose(text) for step, text in written.items()}
+        placed = any('rois_wf' in GROUPS[name].workflows for name in self.config.products)
         return used_choices(
             run,
             self.config.methods,
-            regions=bool(self.config.atlases),
-            spaces=bool(self.config.output_spaces),
+            regions=placed and bool(self.config.atlases),
+            spaces=placed and bool(self.config.output_spaces),
+            kept=workflows_of_run(self.config, run),
         )
 
     def _write_usage(self, ledger: Ledger) -> None:
@@ -210,6 +211,7 @@ class Call:
                 'products': {key: str(path) for key, path in state.products.items()},
                 'facts': state.facts,
                 'used': {node: asdict(use) for node, use in state.used.items()},
+                'methods': state.methods,
             }
             write_text(self._memory_of(state.run), json.dumps(content))
 
@@ -228,4 +230,5 @@ class Call:
         except (KeyError, TypeError, AttributeError):
             return RunState(run, missing)
         there = {key: path for key, path in products.items() if path.is_file()}
-        return RunState(run, status if there == products else missing, there, facts, used)
+        status = status if there == products else missing
+        return RunState(run, status, there, facts, used, content.get('methods', {}))

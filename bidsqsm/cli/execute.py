@@ -37,6 +37,7 @@ class RunState:
     products: dict[str, Path] = field(default_factory=dict)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     used: dict[str, StepUse] = field(default_factory=dict)
+    methods: dict[str, str] = field(default_factory=dict)
     finished: bool = False
 
 
@@ -156,7 +157,8 @@ class Ledger:
             value = outputs.get(sources.get(source, ''))
             if isinstance(value, str):
                 state.products[key] = Path(value)
-        state.finished = state.finished or node.name == 'write_derivatives'
+        if node.name == 'write_derivatives':
+            state.finished, state.methods = True, {**node.inputs.methods}
 
     def _state(self, node: Any) -> RunState:
         return next(self.states[part] for part in node.fullname.split('.') if part in self.states)
