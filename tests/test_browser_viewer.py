@@ -63,8 +63,13 @@ def table(path, sides):
     return path
 
 
-def visit(browser, page, size=DESK, **how):
-    browser.visit(page, size, **how)
+#: Small, since the processor stands in for a graphics card; as on a desk, controls are at the side
+SMALL = (1000, 640)
+
+
+def visit(browser, page, size=SMALL, **how):
+    # without it, what only emulates a graphics card is not drawn with
+    browser.visit(page, size, fragment='#webgl', **how)
     browser.wait(READY)
     browser.check(page, size)
 
@@ -109,6 +114,9 @@ def test_each_browser_draws_with_what_it_has(webgl, plain, page):
         visit(browser, page)
         assert browser.run('return document.documentElement.dataset.renderer') == name
         assert browser.element('#drawn').is_displayed() == (name == 'plain')
+    webgl.visit(page)
+    webgl.wait(READY)
+    assert webgl.run('return document.documentElement.dataset.renderer') == 'plain'
 
 
 def test_both_ways_of_drawing_show_the_same(webgl, plain, page):
@@ -210,14 +218,14 @@ def point(browser, right, down):
 def test_the_pointer_moves_the_crosshair_to_where_it_is(browser, page):
     visit(browser, page)
     click(browser, '[data-show=coronal]')
-    scale = (browser.element('#stage').size['height'] - 2) / (madeup.SHAPE[2] * 1.3)
-    moved = point(browser, 130, -130) - point(browser, 0, 0)
+    scale = browser.element('#stage').size['height'] / (madeup.SHAPE[2] * 1.3)
+    moved = point(browser, 90, -90) - point(browser, 0, 0)
     # to the left side of the body, along the first axis of the file, and up
-    expected = np.array([130 / scale, 0, 130 / scale / 1.3])
+    expected = np.array([90 / scale, 0, 90 / scale / 1.3])
     assert np.abs(moved - expected).max() <= 1.5
     press(browser, '++')
     assert browser.text('zoom') == '156 %'
-    moved = point(browser, 130, -130) - point(browser, 0, 0)
+    moved = point(browser, 90, -90) - point(browser, 0, 0)
     assert np.abs(moved - expected / 1.5625).max() <= 1.5
 
 

@@ -78,7 +78,8 @@ class _Map:
     mask: str = 'brain_mask'
 
 
-#: 0.1 ppb: a hundredth of the noise; wide: half-saturated blood 0.45 ppm, calcifications to -0.5
+# steps are small beside the noise, which would fill the page; wide windows hold blood that gave up
+# half of its oxygen (0.45 ppm) and calcifications (-0.2 to -0.5)
 _CHI = (('Tissue', -0.1, 0.1), ('Vessels and calcifications', -0.5, 0.5))
 _SOURCES = (('Tissue', 0.0, 0.1), ('Vessels and calcifications', 0.0, 0.5))
 _SINKS = tuple((name, -high, -low) for name, low, high in _SOURCES)
@@ -95,12 +96,12 @@ _MAPS: Mapping[str, _Map] = {
     'local_field': _Map(
         'Local field',
         'ppm',
-        1e-4,
+        2e-4,
         (('Tissue', -0.05, 0.05), ('Vessels', -0.25, 0.25)),
         'qsm_mask',
     ),
-    'chi_paramagnetic': _Map('Paramagnetic', 'ppm', 1e-4, _SOURCES, 'qsm_mask'),
-    'chi_diamagnetic': _Map('Diamagnetic', 'ppm', 1e-4, _SINKS, 'qsm_mask'),
+    'chi_paramagnetic': _Map('Paramagnetic', 'ppm', 5e-4, _SOURCES, 'qsm_mask'),
+    'chi_diamagnetic': _Map('Diamagnetic', 'ppm', 5e-4, _SINKS, 'qsm_mask'),
     'r2prime': _Map("R2'", '1/s', 0.1, (('Tissue', 0, 30), ('Iron and veins', 0, 100))),
 }
 #: Masks that have no outline on the page

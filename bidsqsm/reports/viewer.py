@@ -26,7 +26,10 @@ from bidsqsm.reports.volumes import described
 LOGGER = logging.getLogger(__name__)
 
 #: The page's own scripts, in the order in which they are put together
-_SCRIPTS = ('volumes', 'geometry', 'overlays', 'plain', 'accelerated', 'pointer', 'controls')
+_SCRIPTS = (
+    *('volumes', 'geometry', 'overlays', 'plain', 'accelerated', 'words'),
+    *('view', 'windows', 'drawing', 'pointer', 'keys', 'controls'),
+)
 _NIIVUE = 'vendor/niivue/niivue.umd.js'
 
 

@@ -1,10 +1,17 @@
 // Maps drawn by NiiVue, where the browser has WebGL 2.
 
+// Where the processor stands in for a graphics card, plain drawing is many times faster; #webgl at
+// the end of the address asks for NiiVue all the same
+const EMULATED = /swiftshader|llvmpipe|softpipe|software|basic render/i;
+
 function hasWebGL2(shape) {
   const context = document.createElement('canvas').getContext('webgl2');
-  const fits = context && Math.max(...shape) <= context.getParameter(context.MAX_3D_TEXTURE_SIZE);
-  context?.getExtension('WEBGL_lose_context')?.loseContext();
-  return Boolean(fits);
+  if (!context) return false;
+  const fits = Math.max(...shape) <= context.getParameter(context.MAX_3D_TEXTURE_SIZE);
+  const known = context.getExtension('WEBGL_debug_renderer_info');
+  const card = context.getParameter(known ? known.UNMASKED_RENDERER_WEBGL : context.RENDERER);
+  context.getExtension('WEBGL_lose_context')?.loseContext();
+  return fits && (location.hash === '#webgl' || !EMULATED.test(card));
 }
 
 // NiiVue lies packed in the page; the policy of the page allows this very text to run
@@ -55,7 +62,6 @@ async function niivueRenderer(canvas, lost) {
     nv.opts.isNearestInterpolation = !smooth;
     nv.volumes = [image];
     nv.setVolume(image, 0);
-    nv.setInterpolation(!smooth);
   }
 
   function place(tiles, ratio) {

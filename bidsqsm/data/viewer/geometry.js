@@ -71,7 +71,9 @@ function partsAt(tile, x, y, parts, view) {
 }
 
 const partsOf = (voxel, shape) => voxel.map((at, axis) => (at + 0.5) / shape[axis]);
-const voxelOf = (parts, shape) => parts.map((part, axis) => bounded(Math.floor(part * shape[axis]), shape[axis]));
+const voxelOf = (parts, shape) => parts.map(
+  (part, axis) => bounded(Math.floor(part * shape[axis]), shape[axis]),
+);
 const bounded = (at, count) => Math.min(Math.max(at, 0), count - 1);
 const tileAt = (tiles, x, y) => tiles.find(
   (t) => x >= t.x && x < t.x + t.w && y >= t.y && y < t.y + t.h,
