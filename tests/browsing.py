@@ -55,11 +55,15 @@ class Browser:
         Nothing in the console that is an error, nothing fetched but the page itself, every
         picture complete, nothing that is wider than the window.
         """
-        self._command('Emulation.setScriptExecutionDisabled', value=not scripts)
+        self.command('Emulation.setScriptExecutionDisabled', value=not scripts)
         metrics = {'width': size[0], 'height': size[1], 'deviceScaleFactor': 1}
-        self._command('Emulation.setDeviceMetricsOverride', **metrics, mobile=size == PHONE)
+        self.command('Emulation.setDeviceMetricsOverride', **metrics, mobile=size == PHONE)
         scheme = {'name': 'prefers-color-scheme', 'value': 'dark' if dark else 'light'}
-        self._command('Emulation.setEmulatedMedia', features=[scheme])
+        still = {
+            'name': 'prefers-reduced-motion',
+            'value': 'reduce',
+        }  # or it scrolls while one clicks
+        self.command('Emulation.setEmulatedMedia', features=[scheme, still])
         self.driver.get('about:blank')
         for log in ('browser', 'performance'):
             self.driver.get_log(log)  # what was before
@@ -121,11 +125,12 @@ class Browser:
             assert time.monotonic() < end, f'after {seconds} s still not: {script}'
             time.sleep(0.02)
 
+    def command(self, name: str, **values: Any) -> None:
+        """Give a command of the Chrome DevTools Protocol."""
+        self.driver.execute_cdp_cmd(name, values)
+
     def _events(self) -> list[dict[str, Any]]:
         return self.driver.get_log('performance')
-
-    def _command(self, name: str, **values: Any) -> None:
-        self.driver.execute_cdp_cmd(name, values)
 
 
 @contextmanager

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import browsing
 import madeup
 import pytest
 from browsing import DESK, PHONE, needs_axe
 
 from bidsqsm.config import settled_methods
+from bidsqsm.io.ratings import read_rating_file
 from bidsqsm.io.run import Skipped
 from bidsqsm.io.sidecars import provenance
 from bidsqsm.reports.subject import RunRecord, write_subject_report
@@ -42,6 +45,35 @@ def page(tmp_path_factory):
 def test_the_subject_page_opens_from_disk(browser, page, size, scripts):
     browser.visit(page, size, scripts=scripts)
     assert browser.run('return document.images.length') >= 12
+
+
+def test_the_report_leads_to_the_viewer_and_back(browser, page):
+    browser.visit(page)
+    browser.element('a[href$="_viewer.html"]').click()
+    browser.wait('return document.getElementById("stage")?.getAttribute("aria-busy") === "false"')
+    viewer = page.parent / 'sub-01' / 'figures' / 'sub-01_acq-good_viewer.html'
+    assert browser.driver.current_url == viewer.as_uri()
+    browser.check(viewer, DESK)
+    browser.element('nav a').click()
+    browser.wait('return location.hash')
+    assert browser.driver.current_url.startswith(f'{page.as_uri()}#')
+    assert browser.run('return document.querySelector(":target").tagName') == 'SECTION'
+
+
+def test_a_rating_leaves_the_page_as_a_file(browser, page, tmp_path):
+    browser.visit(page)
+    browser.command('Browser.setDownloadBehavior', behavior='allow', downloadPath=str(tmp_path))
+    browser.element('.rating[data-run="sub-01_acq-good"] input[value=exclude]').click()
+    browser.element('.rating[data-run="sub-01_acq-good"] textarea').send_keys('moved, twice')
+    browser.element('.rating-tools input').send_keys('Ada')
+    browser.element('.rating-tools button').click()
+    path = tmp_path / 'sub-01_ratings.tsv'
+    end = time.monotonic() + 10
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    (rating,) = read_rating_file(path)
+    assert (rating.run, rating.rating, rating.rater) == ('sub-01_acq-good', 'exclude', 'Ada')
+    assert rating.comment == 'moved, twice'
 
 
 @needs_axe

@@ -18,7 +18,6 @@ from bidsqsm.reports.anatomy import COLOURS, OTHER
 from bidsqsm.reports.masks import OUTLINES
 from bidsqsm.reports.scene import Scene
 from bidsqsm.reports.values import spelled
-from bidsqsm.rois.table import read_table
 from bidsqsm.reports.volumes import (
     Frame,
     encode,
@@ -30,6 +29,7 @@ from bidsqsm.reports.volumes import (
     middles,
     packed,
 )
+from bidsqsm.rois.table import read_table
 
 LOGGER = logging.getLogger(__name__)
 
