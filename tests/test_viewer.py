@@ -29,6 +29,7 @@ from bidsqsm.reports.volumes import (
     middles,
     packed,
 )
+from bidsqsm.workflows.links import PRODUCTS, SHOWN
 
 HOSTILE = '</script><script>alert("x")</script>'
 
@@ -227,3 +228,8 @@ def test_letters_are_those_of_the_pictures_of_the_report():
     for plane, sides in SIDES.items():
         letters = ', '.join(f"'{side}'" for side in sides)
         assert re.search(rf'{plane}: {{[^}}]*sides: \[{letters}\] }}', script)
+
+
+def test_every_map_and_mask_is_one_that_a_run_may_have():
+    known = {*PRODUCTS, *SHOWN}
+    assert {*carried.MAPS, *carried.OUTLINES, *carried.OTHER_MASKS} <= known

@@ -84,7 +84,7 @@ _CHI = (('Tissue', -0.1, 0.1), ('Vessels and calcifications', -0.5, 0.5))
 _SOURCES = (('Tissue', 0.0, 0.1), ('Vessels and calcifications', 0.0, 0.5))
 _SINKS = tuple((name, -high, -low) for name, low, high in _SOURCES)
 
-_MAPS: Mapping[str, _Map] = {
+MAPS: Mapping[str, _Map] = {
     'chi': _Map('Susceptibility', 'ppm', 1e-4, _CHI, 'qsm_mask'),
     'magnitude_rss': _Map('Magnitude', mask=''),
     'r2star': _Map('R2*', '1/s', 0.1, (('Tissue', 0, 60), ('Iron and veins', 0, 200))),
@@ -93,6 +93,8 @@ _MAPS: Mapping[str, _Map] = {
     'swi_diamagnetic': _Map('SWI, calcium'),
     'clear_swi': _Map('CLEAR-SWI'),
     'true_swi': _Map('True SWI'),
+    'own_t1w': _Map('T1w', mask=''),
+    'template_t1w': _Map('Template', mask=''),
     'local_field': _Map(
         'Local field',
         'ppm',
@@ -105,7 +107,7 @@ _MAPS: Mapping[str, _Map] = {
     'r2prime': _Map("R2'", '1/s', 0.1, (('Tissue', 0, 30), ('Iron and veins', 0, 100))),
 }
 #: Masks that have no outline on the page
-_OTHER_MASKS = {'vein_mask': ('veins', '#b48cff'), 'reference_mask': ('reference', '#c0c7d1')}
+OTHER_MASKS = {'vein_mask': ('veins', '#b48cff'), 'reference_mask': ('reference', '#c0c7d1')}
 
 
 def carry(scene: Scene) -> Cargo | None:
@@ -113,11 +115,11 @@ def carry(scene: Scene) -> Cargo | None:
 
     What cannot be read or lies on another grid is left out with a warning.
     """
-    readable = [key for key in _MAPS if key in scene.products and _opens(scene, key)]
+    readable = [key for key in MAPS if key in scene.products and _opens(scene, key)]
     if not readable:
         return None
     frame = frame_of(scene, readable)
-    styles = {**OUTLINES, **_OTHER_MASKS}
+    styles = {**OUTLINES, **OTHER_MASKS}
     regions = _each(scene, frame, ['roi_labels'], _regions)
     return Cargo(
         frame,
@@ -157,7 +159,7 @@ def _each(
 
 
 def _map(scene: Scene, frame: Frame, key: str) -> Carried:
-    kind = _MAPS[key]
+    kind = MAPS[key]
     values = load_boxed(scene, frame, key, kind.mask)
     steps: npt.NDArray[Any]
     if kind.step:
