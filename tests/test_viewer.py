@@ -233,3 +233,10 @@ def test_letters_are_those_of_the_pictures_of_the_report():
 def test_every_map_and_mask_is_one_that_a_run_may_have():
     known = {*PRODUCTS, *SHOWN}
     assert {*carried.MAPS, *carried.OUTLINES, *carried.OTHER_MASKS} <= known
+
+
+def test_a_run_without_phase_has_a_viewer_of_what_it_has(run, products, tmp_path):
+    found = {key: products[key] for key in ('magnitude_rss', 'r2star', 'brain_mask')}
+    told = about(write_viewer(run, found, tmp_path).read_text(encoding='utf-8'))
+    assert [item['key'] for item in told['maps']] == ['magnitude_rss', 'r2star']
+    assert [item['key'] for item in told['masks']] == ['brain_mask']
