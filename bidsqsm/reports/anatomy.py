@@ -27,7 +27,7 @@ COLOURS: Mapping[str, str] = {
     'subthalamic_nucleus': '#00d09a',
     'dentate_nucleus': '#8f9bff',
 }
-_OTHER = '#9fb0c0'
+OTHER = '#9fb0c0'
 #: What is cut where it is largest, a level for each
 _GROUPS = (
     ('dentate_nucleus',),
@@ -51,7 +51,7 @@ def draw_regions(scene: Scene) -> bytes:
         rows.append([_tile(base, limits, regions, level, box) for level in levels])
         bars.append(bar)
     seen = [name for name in regions if regions[name][..., levels].any()]
-    return draw(rows, bars, [(spelled(name), COLOURS.get(name, _OTHER)) for name in seen])
+    return draw(rows, bars, [(spelled(name), COLOURS.get(name, OTHER)) for name in seen])
 
 
 def regions_in(labels: Volume, structures: Mapping[int, str]) -> dict[str, npt.NDArray[np.bool_]]:
@@ -140,7 +140,7 @@ def _tile(
     box: tuple[slice, slice, slice],
 ) -> Tile:
     outlines = [
-        (Volume(mask, base.voxel_size).plane('axial', level, box), COLOURS.get(name, _OTHER))
+        (Volume(mask, base.voxel_size).plane('axial', level, box), COLOURS.get(name, OTHER))
         for name, mask in regions.items()
     ]
     image = base.plane('axial', level, box)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup, escape
 from nibabel.filebasedimages import ImageFileError
 
@@ -20,12 +17,14 @@ from bidsqsm.io.boilerplate import methods_text
 from bidsqsm.io.outputs import reference_statistics
 from bidsqsm.io.run import GreRun
 from bidsqsm.reports.overview import by_session, first_concerns, worst
+from bidsqsm.reports.pages import environment, packaged
 from bidsqsm.reports.panels import Panel, make_panels
 from bidsqsm.reports.pictures import save_panels
 from bidsqsm.reports.rating import CHOICES, Earlier, earlier_ratings, script, script_hash
 from bidsqsm.reports.record import RunRecord
 from bidsqsm.reports.section import run_section
 from bidsqsm.reports.thumbnail import save_thumbnail
+from bidsqsm.reports.viewer import write_viewer
 
 
 def write_subject_report(output_dir: Path, subject: str, records: Sequence[RunRecord]) -> Path:
@@ -43,7 +42,8 @@ def write_subject_report(output_dir: Path, subject: str, records: Sequence[RunRe
     Returns
     -------
     path
-        ``sub-<label>.html``. The figures lie in ``sub-<label>/figures`` as well.
+        ``sub-<label>.html``. The figures lie in ``sub-<label>/figures`` as well, beside the viewer
+        of each run.
 
     """
     name = f'sub-{subject.removeprefix("sub-")}'
@@ -57,6 +57,7 @@ def write_subject_report(output_dir: Path, subject: str, records: Sequence[RunRe
             panels = make_panels(run, record.products, decisions)
             save_panels(panels, run.name, folder)
             save_thumbnail(run, record.products, folder)
+        write_viewer(run, record.products, folder)
         drawn.append((record, panels))
     return write_text(Path(output_dir) / f'{name}.html', render(name, drawn, Path(output_dir)))
 
@@ -78,13 +79,13 @@ def render(
     earlier = earlier_ratings(output_dir) if output_dir else Earlier()
     runs = [run_section(record, panels, subject, earlier, output_dir) for record, panels in drawn]
     return (
-        _environment()
+        environment()
         .get_template('subject.html')
         .render(
             subject=subject,
             version=__version__,
             summary=_summary(runs),
-            css=Markup(_css()),  # noqa: S704, the style sheet is a file of the package
+            css=Markup(packaged('report.css')),  # noqa: S704, the style sheet is a file of the package
             script=Markup(script()),  # noqa: S704, so is the script
             script_hash=Markup(script_hash()),  # noqa: S704, base64
             runs=runs,
@@ -143,21 +144,6 @@ def _versions(drawn: Sequence[tuple[RunRecord, Sequence[Panel]]]) -> list[tuple[
 
 def _different(values: Iterable[Any]) -> list[str]:
     return list(dict.fromkeys(str(value) for value in values if value))
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader('bidsqsm.reports', 'templates'),
-        autoescape=True,
-        undefined=jinja2.ChainableUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _css() -> str:
-    return (files('bidsqsm') / 'data' / 'report.css').read_text(encoding='utf-8').strip()
 
 
 __all__ = ['RunRecord', 'render', 'save_panels', 'write_subject_report']
