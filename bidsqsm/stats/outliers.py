@@ -79,11 +79,37 @@ class Compared:
         return np.asarray(sided > self.limit)
 
 
+@dataclass(frozen=True)
+class Alike:
+    """Which runs have one protocol, found once for all measures.
+
+    Attributes
+    ----------
+    members
+        Places of the runs of each protocol.
+    coarse : (runs,) int array
+        Equal for runs of one field strength and kind of image.
+
+    """
+
+    members: tuple[npt.NDArray[np.intp], ...]
+    coarse: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, protocols: Sequence[Protocol]) -> Alike:
+        """Group runs by their protocols."""
+        own = _codes(protocols)
+        members = tuple(np.flatnonzero(own == code) for code in range(own.max(initial=-1) + 1))
+        return cls(members, _codes([one.coarse for one in protocols]))
+
+
+def _codes(keys: Sequence[Hashable]) -> npt.NDArray[np.intp]:
+    known = {key: code for code, key in enumerate(dict.fromkeys(keys))}
+    return np.array([known[key] for key in keys], np.intp)
+
+
 def compare(
-    values: Values,
-    measure: Measure,
-    protocols: Sequence[Protocol],
-    counted: npt.NDArray[np.bool_],
+    values: Values, measure: Measure, alike: Alike, counted: npt.NDArray[np.bool_]
 ) -> Compared:
     """Compare a measure of every run with that of the runs of the same protocol.
 
@@ -98,8 +124,8 @@ def compare(
         In the unit of the measure; NaN where a run has none.
     measure
         What they are.
-    protocols
-        Of each run.
+    alike
+        Which runs have one protocol.
     counted : (runs,) bool array
         Which runs the others are compared with; all are judged.
 
@@ -112,53 +138,73 @@ def compare(
     known = counted & np.isfinite(scaled)
     result = Compared(*(np.full(values.size, np.nan) for _ in range(3)),
                       np.zeros(values.size, np.int64), np.zeros(values.size, bool))  # fmt: skip
-    groups = _members(protocols)
-    own = {key: where[known[where]] for key, where in groups.items()}
-    for key, where in groups.items():
-        inside, alike = own[key], True
-        lent = [scaled[w] - np.median(scaled[w]) for k, w in own.items() if k != key and w.size]
-        if inside.size < _FEWEST:
-            inside, alike, lent = _broader(protocols, where[0], known), False, []
-        if inside.size < _FEWEST:
-            continue
-        centre = np.median(scaled[inside])
-        size, degrees = _moderated(scaled[inside] - centre, lent)
-        # what differs in the seventh digit only is the same
-        size = max(size, measure.least, 1e-6 * abs(centre), 1e-30)
-        result.z[where] = np.clip((scaled[where] - centre) / size, -_FARTHEST, _FARTHEST)
-        result.limit[where] = limit(degrees)
-        result.centre[where] = np.median(values[inside])
-        result.n[where], result.alike[where] = inside.size, alike
+    enough = [where for where in alike.members if known[where].sum() >= _FEWEST]
+    apart = np.full(values.size, np.nan)
+    for where in enough:
+        inside = where[known[where]]
+        apart[inside] = scaled[inside] - np.median(scaled[inside])
+    for where in enough:
+        inside = where[known[where]]
+        others = np.isfinite(apart)
+        others[inside] = False
+        size, degrees = _moderated(apart[inside], apart[others], len(enough) - 1)
+        _judge(result, values, scaled, measure, where, inside, size, degrees)
+        result.alike[where] = True
+    few = np.flatnonzero(~result.alike)
+    for code in np.unique(alike.coarse[few]):
+        where = few[alike.coarse[few] == code]
+        _judge_broadly(result, values, scaled, measure, where, alike, known)
     return result
 
 
-def _members(protocols: Sequence[Hashable]) -> dict[Hashable, npt.NDArray[np.intp]]:
-    found: dict[Hashable, list[int]] = {}
-    for index, key in enumerate(protocols):
-        found.setdefault(key, []).append(index)
-    return {key: np.array(where) for key, where in found.items()}
+def _judge(
+    result: Compared,
+    values: Values,
+    scaled: Values,
+    measure: Measure,
+    where: npt.NDArray[np.intp],
+    inside: npt.NDArray[np.intp],
+    size: float,
+    degrees: float,
+) -> None:
+    """Compare some runs with others, whose spread is known with so many degrees of freedom."""
+    centre = np.median(scaled[inside])
+    # what differs in the seventh digit only is the same
+    size = max(size, measure.least, 1e-6 * abs(centre), 1e-30)
+    result.z[where] = np.clip((scaled[where] - centre) / size, -_FARTHEST, _FARTHEST)
+    result.limit[where] = limit(degrees)
+    result.centre[where] = np.median(values[inside])
+    result.n[where] = inside.size
 
 
-def _broader(
-    protocols: Sequence[Protocol], run: int, known: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.intp]:
-    coarse = protocols[run].coarse
-    near = known & np.array([one.coarse == coarse for one in protocols])
-    return np.flatnonzero(near if near.sum() >= _ENOUGH else known)
+def _judge_broadly(
+    result: Compared,
+    values: Values,
+    scaled: Values,
+    measure: Measure,
+    where: npt.NDArray[np.intp],
+    alike: Alike,
+    known: npt.NDArray[np.bool_],
+) -> None:
+    """Compare runs that are too few for a protocol of their own."""
+    near = known & (alike.coarse == alike.coarse[where[0]])
+    inside = np.flatnonzero(near if near.sum() >= _ENOUGH else known)
+    if inside.size >= _FEWEST:
+        size = spread(scaled[inside] - np.median(scaled[inside]))
+        _judge(result, values, scaled, measure, where, inside, size, freedom(inside.size))
 
 
-def _moderated(deviations: Values, lent: Sequence[Values]) -> tuple[float, float]:
-    """Spread and its degrees of freedom, from a group's own values and those of other groups."""
-    own = freedom(deviations.size)
-    others = np.concatenate(lent) if lent else deviations[:0]
+def _moderated(own: Values, others: Values, groups: int) -> tuple[float, float]:
+    """Spread and its degrees of freedom, from a group's own deviations and those of others."""
     # each of the other groups has spent one value on its own median
-    left = others.size - len(lent)
+    left = others.size - groups
     borrowed = min(_BORROWED, freedom(left + 1))
+    degrees = freedom(own.size)
     if not borrowed:
-        return spread(deviations), own
+        return spread(own), degrees
     other = spread(others) ** 2 * others.size / left
-    pooled = (own * spread(deviations) ** 2 + borrowed * other) / (own + borrowed)
-    return float(np.sqrt(pooled)), own + borrowed
+    pooled = (degrees * spread(own) ** 2 + borrowed * other) / (degrees + borrowed)
+    return float(np.sqrt(pooled)), degrees + borrowed
 
 
 def _scaled(values: Values, measure: Measure) -> Values:
@@ -174,4 +220,4 @@ def _scaled(values: Values, measure: Measure) -> Values:
     return values
 
 
-__all__ = ['Compared', 'Measure', 'compare']
+__all__ = ['Alike', 'Compared', 'Measure', 'compare']

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm, t
@@ -44,6 +46,7 @@ def freedom(n: int) -> float:
     return _EFFICIENCY * max(n - 1, 0)
 
 
+@lru_cache(maxsize=1024)
 def limit(degrees: float) -> float:
     """How many spreads from the centre a value may lie, if the spread has these degrees of freedom.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from bidsqsm.io.run_files import OK, UNKNOWN, CohortRun
 from bidsqsm.reports.cohort.columns import Column, columns_of
-from bidsqsm.stats.outliers import Compared, compare
+from bidsqsm.stats.outliers import Alike, Compared, compare
 from bidsqsm.stats.protocols import Protocol, protocol_of
 
 _MOST = 9.0  # flags that one value counts for, however far off it is
@@ -93,20 +93,20 @@ def judge(runs: Sequence[CohortRun]) -> Judged:
     columns = columns_of(runs)
     protocols = [protocol_of(run.acquisition) for run in runs]
     counted = np.array([run.status in (OK, UNKNOWN) for run in runs])
-    compared = [compare(c.values, c.measure, protocols, counted) for c in columns]
+    alike = Alike.of(protocols)
+    compared = [compare(column.values, column.measure, alike, counted) for column in columns]
     found: list[list[Flag]] = [[] for _ in runs]
     notes: list[str] = []
     for place, (column, result) in enumerate(zip(columns, compared, strict=True)):
-        out = result.outliers(column.measure.better)
-        for run in np.flatnonzero(counted & out):
-            found[run].append(_value_flag(place, column, result, run))
         alarmed = counted & _alarming(column)
         if alarmed.sum() > _COMMON * counted.sum():
             notes.append(_common(column, int(alarmed.sum()), int(counted.sum())))
-            continue
+            alarmed[:] = False
         for run in np.flatnonzero(alarmed):
             found[run].append(_alarm_flag(place, column, result, run))
-    for run, flag in _lacking(columns, protocols, counted):
+        for run in np.flatnonzero(counted & result.outliers(column.measure.better)):
+            found[run].append(_value_flag(place, column, result, run))
+    for run, flag in _lacking(columns, alike, counted):
         found[run].append(flag)
     for run in _odd(protocols, counted):
         found[run].append(_protocol_flag(protocols, counted, run))
@@ -171,19 +171,19 @@ def _alarm_flag(place: int, column: Column, compared: Compared, run: int) -> Fla
 
 
 def _lacking(
-    columns: Sequence[Column], protocols: Sequence[Protocol], counted: np.ndarray
+    columns: Sequence[Column], alike: Alike, counted: np.ndarray
 ) -> list[tuple[int, Flag]]:
     """Runs without values that nearly all like runs have."""
     if not columns:
         return []
     there = np.isfinite(np.array([column.values for column in columns])) & counted
     found = []
-    for protocol in dict.fromkeys(protocols):
-        alike = counted & np.array([one == protocol for one in protocols])
-        if alike.sum() < _FEW:
+    for members in alike.members:
+        own = members[counted[members]]
+        if own.size < _FEW:
             continue
-        usual = there[:, alike].mean(axis=1) >= _USUAL
-        for run in np.flatnonzero(alike):
+        usual = there[:, own].mean(axis=1) >= _USUAL
+        for run in own:
             names = [columns[c].title for c in np.flatnonzero(usual & ~there[:, run])]
             if names:
                 found.append((int(run), _lacking_flag(names)))
