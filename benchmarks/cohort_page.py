@@ -1,11 +1,11 @@
-"""Time and size of the cohort's page: ``python benchmarks/cohort_page.py [--runs 2000] [--keep DIR]``.
+"""Time and size of the cohort's page: ``python benchmarks/cohort_page.py [--save TABLE.tsv]``.
 
 A dataset and its output folder are made up, with a status, metrics, a table of 17 regions on both sides,
 a thumbnail and an entry of participants.tsv (age, sex, group) for every run; the runs come from two
 scanners whose numbers differ, and in six of them something is amiss. Then the level ``group``
-reads it. Told are the seconds that this takes, the size of the page, the seconds until headless Chromium
-has it open with its table on the screen (where Chromium is installed), and where the six runs stand in the
-list of runs to look at.
+reads it. Columns: number of runs, seconds that the level takes, size of the page (MB), seconds until headless
+Chromium has it open with its table laid out (where Chromium is installed), places of the six runs in the list
+of runs to look at, and how many that list has.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ import math
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
-from bidsqsm.__main__ import main as bidsqsm
 from bidsqsm.qsm.quality.table import METRICS, Metric
 
 STRUCTURES = (
@@ -49,25 +50,41 @@ FAULTS: dict[str, dict[str, float]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Make the cohort, write its page and tell time and size."""
+    """Make cohorts, write their pages and tell time and size."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').split('\n', 1)[0])
-    parser.add_argument('--runs', type=int, default=2000)
-    parser.add_argument('--keep', type=Path, metavar='DIR', help='make it here and leave it')
+    parser.add_argument('--runs', type=int, nargs='+', default=[200, 2000])
+    parser.add_argument('--keep', type=Path, metavar='DIR', help='make them here and leave them')
+    parser.add_argument('--save', type=Path, metavar='TABLE.tsv')
     args = parser.parse_args(arguments)
     room = args.keep or Path(tempfile.mkdtemp())
     try:
-        faulty = simulate(room, args.runs)
-        started = time.perf_counter()
-        code = bidsqsm([str(room / 'bids'), str(room / 'out'), 'group'])
-        print(f'runs {args.runs}, exit code {code}')
-        print(f'time of the level group: {time.perf_counter() - started:.1f} s')
-        page = room / 'out' / 'group.html'
-        print(f'size of the page: {page.stat().st_size / 1e6:.2f} MB')
-        print(f'time to open it: {opened(page)}')
-        print(f'places of the faulty runs: {places(room / "out", faulty)}')
+        rows = [measured(room / f'{number}', number) for number in args.runs]
     finally:
         if not args.keep:
             shutil.rmtree(room)
+    table = pd.DataFrame(rows)
+    print(table.to_string(index=False))
+    if args.save:
+        table.to_csv(args.save, sep='\t', index=False)
+
+
+def measured(room: Path, number: int) -> dict[str, str]:
+    """Row of one cohort."""
+    faulty = simulate(room, number)
+    command = [sys.executable, '-m', 'bidsqsm', str(room / 'bids'), str(room / 'out'), 'group']
+    started = time.perf_counter()
+    subprocess.run(command, check=True)
+    seconds = time.perf_counter() - started
+    page = room / 'out' / 'group.html'
+    order, flagged = places(room / 'out', faulty)
+    return {
+        'runs': f'{number}',
+        'level group (s)': f'{seconds:.1f}',
+        'page (MB)': f'{page.stat().st_size / 1e6:.1f}',
+        'open (s)': opened(page),
+        'places of the six': ' '.join(map(str, order)),
+        'flagged': f'{flagged}',
+    }
 
 
 def simulate(room: Path, n: int, seed: int = 0) -> dict[str, str]:
@@ -221,17 +238,14 @@ def opened(page: Path) -> str:
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = re.search(r'<title>opened (\d+) (\d+)', done.stdout)
-    return f'{int(found[1]) / 1000:.2f} s ({found[2]} rows)' if found else 'it did not open'
+    return f'{int(found[1]) / 1000:.2f}' if found and found[2] == '100' else 'it did not open'
 
 
-def places(out: Path, faulty: dict[str, str]) -> str:
+def places(out: Path, faulty: dict[str, str]) -> tuple[list[int], int]:
     """Where the faulty runs stand among those to look at, and how many these are."""
-    rows = (out / 'group_outliers.tsv').read_text().splitlines()[1:]
+    rows = (out / 'group_outliers.tsv').read_text(encoding='utf-8').splitlines()[1:]
     order = list(dict.fromkeys(row.split('\t')[0] for row in rows))
-    found = {
-        fault: order.index(name) + 1 if name in order else None for name, fault in faulty.items()
-    }
-    return f'{found} of {len(order)}'
+    return sorted(order.index(name) + 1 for name in faulty if name in order), len(order)
 
 
 if __name__ == '__main__':

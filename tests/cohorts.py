@@ -96,7 +96,7 @@ class Made:
         path = self.out / subject / 'figures' / f'{name}_desc-thumbnail_Chimap.webp'
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = io.BytesIO()
-        values = np.arange(96 * 80, dtype=np.uint8).reshape(96, 80)
+        values = np.random.default_rng(0).integers(0, 255, (96, 80), np.uint8)
         Image.fromarray(values).save(stream, 'WEBP')
         path.write_bytes(stream.getvalue())
         return path

@@ -5,6 +5,7 @@ const MARGIN = 9; // pixels left and right of the axis
 const AXIS = 18; // pixels below the dots
 const plots = [];
 let split = null;
+const measured = range(total).filter((run) => data.columns.some((column) => known(column.values[run])));
 
 function axisOf(column) {
   const values = column.values.filter(known).concat(column.range || []);
@@ -21,7 +22,7 @@ function axisOf(column) {
 
 // The levels that runs are split by; long ones go by a letter, which the legend explains.
 function splitLevels() {
-  const levels = levelsOf(split).slice(0, MOST_LEVELS).map(([level]) => level);
+  const levels = levelsOf(split, measured).slice(0, MOST_LEVELS).map(([level]) => level);
   const long = levels.some((level) => written(level).length > 12);
   return levels.map((level, index) => ({
     level, colour: index % COLOURS, short: long ? String.fromCharCode(65 + index) : written(level),

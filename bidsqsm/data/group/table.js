@@ -1,5 +1,6 @@
 // The table: any column, sorted by any, a page of rows at a time.
 const ROWS = 100;
+let rowsAtOnce = ROWS;
 const columnsShown = new Set(['run', 'status', 'rating', 'flags', 'why', ...fields.filter((f) => f.group === 'Participant').slice(0, 4).map((f) => f.id)]);
 if (data.protocols.length > 1) columnsShown.add('protocol');
 let firstRow = 0;
@@ -60,7 +61,7 @@ function showTable() {
   const shown = tableFields();
   const last = Math.max(0, Math.floor((state.shown.length - 1) / ROWS)) * ROWS;
   firstRow = Math.min(Math.max(firstRow, 0), last);
-  const page = state.shown.slice(firstRow, firstRow + ROWS);
+  const page = state.shown.slice(firstRow, firstRow + rowsAtOnce);
   const head = make('thead', {}, make('tr', {}, ...shown.map(heading)));
   const body = make('tbody', {}, ...page.map((run) => make('tr', {}, ...shown.map((one) => cellOf(one, run)))));
   if (!page.length) body.append(make('tr', {}, make('td', { colSpan: shown.length }, 'No run passes the filter.')));
@@ -74,6 +75,13 @@ function turn(step) {
   firstRow += step * ROWS;
   showTable();
   byId('rows').scrollTop = 0;
+}
+
+// On paper, all rows that the filter lets through.
+function showForPaper(on) {
+  rowsAtOnce = on ? Infinity : ROWS;
+  firstRow = 0;
+  showTable();
 }
 
 function buildChooser() {
@@ -103,6 +111,8 @@ function startTable() {
   byId('chooser').addEventListener('toggle', buildChooser, { once: true });
   byId('before').addEventListener('click', () => turn(-1));
   byId('after').addEventListener('click', () => turn(1));
+  window.addEventListener('beforeprint', () => showForPaper(true));
+  window.addEventListener('afterprint', () => showForPaper(false));
   byId('download').addEventListener('click', () => save('group_table.tsv', asTsv()));
   views.push(() => { firstRow = 0; showTable(); });
 }
