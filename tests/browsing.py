@@ -48,6 +48,7 @@ class Browser:
         *,
         scripts: bool = True,
         dark: bool = False,
+        fragment: str = '',
     ) -> None:
         """Open a page and assert what holds for all of them.
 
@@ -62,7 +63,7 @@ class Browser:
         self.driver.get('about:blank')
         for log in ('browser', 'performance'):
             self.driver.get_log(log)  # what was before
-        self.driver.get(page.as_uri())
+        self.driver.get(f'{page.as_uri()}{fragment}')
         self.check(page, size)
 
     def check(self, page: Path, size: tuple[int, int]) -> None:

@@ -7,11 +7,8 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from bidsqsm import __version__
@@ -19,6 +16,7 @@ from bidsqsm.io.cohort import Cohort
 from bidsqsm.io.run_files import FAILED, MISSING, OK, SKIPPED, UNKNOWN, CohortRun
 from bidsqsm.reports.cohort.judging import Judged
 from bidsqsm.reports.cohort.payload import as_script, page_data, pictures
+from bidsqsm.reports.pages import environment, packaged
 
 _MOST = 60  # runs to look at that are told one by one
 #: In the order in which one needs the other
@@ -30,13 +28,13 @@ def render(cohort: Cohort, judged: Judged, title: str) -> str:
     script = _script()
     look = judged.order()
     return (
-        _environment()
+        environment()
         .get_template('group.html')
         .render(
             version=__version__,
             title=title,
             lead=_lead(cohort),
-            css=_safe(_data('report.css') + '\n' + _data('group.css')),
+            css=_safe(packaged('report.css') + '\n' + packaged('group.css')),
             counts=_counts(cohort, judged),
             notes=[*judged.notes, *_notes(cohort.runs)],
             look=[_row(cohort, judged, place) for place in look[:_MOST]],
@@ -162,7 +160,7 @@ def _protocols(cohort: Cohort, judged: Judged) -> list[tuple[str, int]]:
 
 
 def _script() -> str:
-    parts = [_data(f'group/{name}.js') for name in _SCRIPTS]
+    parts = [packaged(f'group/{name}.js') for name in _SCRIPTS]
     return "(() => {\n'use strict';\n" + '\n'.join(parts) + '\n})();\n'
 
 
@@ -170,24 +168,9 @@ def _hash(script: str) -> str:
     return f'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'
 
 
-def _data(name: str) -> str:
-    return (files('bidsqsm') / 'data' / name).read_text(encoding='utf-8').strip()
-
-
 def _safe(text: str) -> Markup:
     """Text of the package, or JSON that was made harmless."""
     return Markup(text)  # noqa: S704
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader('bidsqsm.reports', 'templates'),
-        autoescape=True,
-        undefined=jinja2.ChainableUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 __all__ = ['render']

@@ -1,0 +1,26 @@
+"""What all pages have in common: templates, style and the files of the package."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+import jinja2
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """The templates of the pages; whatever is put into one is escaped."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader('bidsqsm.reports', 'templates'),
+        autoescape=True,
+        undefined=jinja2.ChainableUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@cache
+def packaged(name: str) -> str:
+    """Text of a file among the package's data."""
+    return (files('bidsqsm') / 'data').joinpath(name).read_text(encoding='utf-8').strip()
