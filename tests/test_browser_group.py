@@ -27,6 +27,7 @@ def page(tmp_path_factory):
         )
     made.status('sub-03', 'failed', 'memory ran out')
     made.measured('sub-60')
+    made.write(made.out / 'sub-07/figures/sub-07_viewer.html', '')
     made.people(
         'participant_id age sex',
         *(f'sub-{n:02d} {20.5 + n} {"FM"[n % 3 > 0]}' for n in range(1, 61)),
@@ -92,7 +93,8 @@ def test_without_scripts_the_list_and_a_table_of_all_runs_are_seen(browser, page
 
 def test_the_filter_moves_table_montage_and_count(opened):
     assert opened.text('shown') == '60 of 60 runs'
-    assert texts(opened, '#rows tbody th')[0] == 'sub-07'
+    assert texts(opened, '#rows tbody th')[0] == 'sub-07 viewer'
+    assert opened.element('#rows .viewer').get_attribute('href').endswith('/sub-07_viewer.html')
     assert tiles(opened) == RUNS
     opened.run('document.querySelector(\'#counts [data-level="failed"] button\').click()')
     assert opened.text('shown') == '1 of 60 runs'
@@ -154,7 +156,7 @@ def test_columns_are_chosen_and_downloaded_as_they_are_shown(opened):
     cells = dict(zip(head.split('\t'), row.split('\t'), strict=True))
     assert cells['Run'] == 'sub-07'
     assert float(cells['Noise of the field (ppb)']) == pytest.approx(200 / 3, rel=1e-3)
-    assert 'sub-07' in texts(opened, '#rows tbody th')
+    assert 'sub-07 viewer' in texts(opened, '#rows tbody th')
 
 
 def test_plots_are_drawn_as_they_come_into_view_and_read_by_keyboard(opened):

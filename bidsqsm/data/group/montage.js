@@ -3,12 +3,17 @@ const TILES = 120;
 let laid = 0;
 const end = make('li', { className: 'end', ariaHidden: 'true' });
 
+function absence(run) {
+  if (runs.status[run] === 'ok') return 'no picture';
+  return `${runs.status[run]}: ${runs.reason[run] || 'no maps'}`.slice(0, 90);
+}
+
 function tile(run) {
   const item = make('li', { className: runs.flags[run] ? 'flagged' : '' });
   const content = [];
   const source = picture(run);
   if (source) content.push(make('img', { src: source, alt: `Axial slice of ${runs.name[run]}`, decoding: 'async' }));
-  else content.push(make('span', { className: 'empty' }, `${runs.status[run]}: ${runs.reason[run] || 'no picture'}`.slice(0, 90)));
+  else content.push(make('span', { className: 'empty' }, absence(run)));
   const name = make('span', { className: 'name' }, runs.name[run]);
   if (runs.flags[run]) name.append(' ', make('span', { className: 'badge' }, `\u25c6\u00a0${runs.flags[run]}`));
   if (source && runs.status[run] !== 'ok') name.append(` ${runs.status[run]}`);

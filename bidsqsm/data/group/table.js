@@ -25,8 +25,10 @@ function heading(one) {
   return cell;
 }
 
-function runLink(run) {
-  return runs.page[run] ? make('a', { href: runs.page[run] }, runs.name[run]) : runs.name[run];
+function runCell(run) {
+  const cell = make('th', { scope: 'row' }, runs.page[run] ? make('a', { href: runs.page[run] }, runs.name[run]) : runs.name[run]);
+  if (runs.viewer[run]) cell.append(' ', make('a', { href: runs.viewer[run], className: 'viewer', ariaLabel: `viewer of ${runs.name[run]}` }, 'viewer'));
+  return cell;
 }
 
 const tag = (text, look) => make('span', { className: `tag ${look}` }, text);
@@ -42,12 +44,13 @@ function reasons(run) {
 }
 
 function cellOf(one, run) {
-  if (one.id === 'run') return make('th', { scope: 'row' }, runLink(run));
+  if (one.id === 'run') return runCell(run);
   if (one.id === 'status') return make('td', {}, tag(runs.status[run], runs.status[run] === 'missing' ? 'missing-run' : runs.status[run]));
   if (one.id === 'rating') return make('td', {}, runs.rating[run] ? tag(runs.rating[run], runs.rating[run]) : '\u2013');
   if (one.id === 'why') return reasons(run);
   const out = one.column && run in one.column.z;
   const cell = make('td', { className: one.kind === 'number' ? 'num' : '' }, written(one.values[run]));
+  if (one.id === 'warnings') cell.title = runs.warnings[run].join('\n');
   if (['protocol', 'comments'].includes(one.id)) cell.className = 'wide';
   if (out) {
     cell.className = 'num out';

@@ -20,7 +20,7 @@ from bidsqsm.reports.pages import environment, packaged
 
 _MOST = 60  # runs to look at that are told one by one
 #: In the order in which one needs the other
-_SCRIPTS = ('core', 'filters', 'table', 'strips', 'montage', 'main')
+_SCRIPTS = ('core', 'filters', 'table', 'drawing', 'strips', 'montage', 'main')
 
 
 def render(cohort: Cohort, judged: Judged, title: str) -> str:
@@ -112,7 +112,9 @@ def _nothing(cohort: Cohort, judged: Judged) -> str:
     if not judged.columns:
         return 'No run has quality metrics or regions yet: run the level participant again.'
     if judgeable < 8:
-        return f'None stands out; {_counted(judgeable, "run")} are few to compare.'
+        return (
+            f'None stands out, but {_counted(judgeable, "run")} to compare: too few to tell much.'
+        )
     return 'None stands out.'
 
 
