@@ -26,6 +26,7 @@ from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS, image_path
 from bidsqsm.methods import Method, Parameter, Step, as_text
 from bidsqsm.qsm.bounds import From, OneOf, Readable
 from bidsqsm.qsm.quality.table import METRICS, STAGES, Metric
+from bidsqsm.reports.cohort.tables import OUTLIERS, RUNS
 from bidsqsm.reports.panels import KINDS
 from bidsqsm.rois.literature import RANGES, published_range
 from bidsqsm.rois.table import columns
@@ -251,6 +252,22 @@ def roi_sources() -> str:
     return '\n'.join(f'- {_reference(works()[key])}' for key in keys)
 
 
+def cohort_columns() -> str:
+    """Columns of the cohort's tables of runs and of outliers."""
+    parts = []
+    for name, described in (('group_runs.tsv', RUNS), ('group_outliers.tsv', OUTLIERS)):
+        rows = [(f'`{key}`', plain(about['Description'])) for key, about in described.items()]
+        parts.append(f'### `{name}`\n\n{table(("column", "meaning"), rows)}')
+    return '\n\n'.join(parts)
+
+
+def cohort_benchmark() -> str:
+    """What the benchmark of the cohort's page has saved."""
+    path = Path(__file__).parent / 'data' / 'cohort_page.tsv'
+    head, *rows = csv.reader(path.read_text(encoding='utf-8').splitlines(), delimiter='\t')
+    return table(head, rows)
+
+
 def fetch_command_line() -> str:
     """Every option of the command that fetches templates."""
     parser = argparse.ArgumentParser(prog='bidsqsm fetch-templates')
@@ -453,6 +470,8 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     'roi-columns': roi_columns,
     'roi-ranges': roi_ranges,
     'roi-sources': roi_sources,
+    'cohort-columns': cohort_columns,
+    'cohort-benchmark': cohort_benchmark,
     'fetch-command-line': fetch_command_line,
     'pictures': pictures,
     'benchmarks': benchmarks,

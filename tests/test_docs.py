@@ -43,7 +43,8 @@ def tables():
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     """A folder with the files that the commands of the documentation name."""
-    (tmp_path / 'filter.json').write_text('{}')
+    for name in ('filter.json', 'ada_ratings.tsv', 'ben_ratings.tsv'):
+        (tmp_path / name).write_text('{}')
     for folder in ('derivatives/fmriprep', 'out'):
         (tmp_path / folder).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
@@ -122,7 +123,7 @@ def commands_of(page: Path) -> list[list[str]]:
             words = words_of(line)
             starts = [n for n, word in enumerate(words) if word in ('bidsqsm', 'bidsqsm.sif')]
             beside = words[:1] == ['bidsqsm'] and words[1:2] and words[1] in BESIDE
-            if starts and ('participant' in words or beside):
+            if starts and ({'participant', 'group'} & {*words} or beside):
                 found.append(words[starts[-1] + 1 :])
     return found
 
@@ -162,8 +163,10 @@ def test_printed_commands_parse(page, elsewhere):
             fetch.add_arguments(parser)
             fetch.wanted_from(parser.parse_args(words[1:]))
         else:
-            config = parse_arguments(words)
-            assert config.work_dir not in (config.bids_dir, config.output_dir)
+            settings = parse_arguments(words)
+            assert settings.bids_dir != settings.output_dir
+            if 'participant' in words:
+                assert settings.work_dir not in (settings.bids_dir, settings.output_dir)
 
 
 def test_the_first_block_of_the_readme_installs_and_runs_and_the_second_tests():

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.cli.execute import Ledger, RunState, clean, count_nodes, execute
+from bidsqsm.cli.logs import new_identity
 from bidsqsm.cli.outcome import FAILED, OK, SKIPPED, Status
 from bidsqsm.cli.progress import Progress
 from bidsqsm.cli.reports import write_reports
@@ -59,7 +58,7 @@ class Call:
         self.anatomy = anatomy
         self.runs = [run for run in found if isinstance(run, GreRun)]
         self.skipped = [run for run in found if isinstance(run, Skipped)]
-        self.identity = f'{time.strftime("%Y%m%d-%H%M%S")}_{uuid.uuid4().hex[:8]}'
+        self.identity = new_identity()
         self.interrupted: KeyboardInterrupt | None = None
 
     def log_file(self, ending: str) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
+import uuid
 import warnings
 from pathlib import Path
 
@@ -16,9 +18,14 @@ _LEVELS = (
 )
 
 
+def new_identity() -> str:
+    """Name of a call, which no other has; the later call sorts behind the earlier one."""
+    return f'{time.strftime("%Y%m%d-%H%M%S")}_{uuid.uuid4().hex[:8]}'
+
+
 def start_logging(path: Path, verbose: int = 0) -> None:
     """Send the records of every library to a file, one line each, with the time."""
-    own, nipype = _LEVELS[min(verbose, 2)]
+    own, _ = _LEVELS[min(verbose, 2)]
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding='utf-8')
     handler.setFormatter(logging.Formatter('%(asctime)s %(levelname)s %(name)s: %(message)s'))
@@ -33,10 +40,11 @@ def start_logging(path: Path, verbose: int = 0) -> None:
     logging.raiseExceptions = False  # a disk that is full must not fill the terminal with traces
     if not sys.warnoptions:
         warnings.simplefilter('default' if verbose else 'ignore')
-    _quiet_nipype(nipype)
 
 
-def _quiet_nipype(level: int) -> None:
+def quiet_nipype(verbose: int = 0) -> None:
+    """Take off the handlers of Nipype, which would print; only the participants' level loads it."""
+    _, level = _LEVELS[min(verbose, 2)]
     os.environ['NIPYPE_NO_ET'] = '1'
     import nipype  # noqa: F401 - makes its handlers, which are taken off again
 

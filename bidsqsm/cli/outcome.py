@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -109,6 +110,23 @@ def outcome(statuses: Sequence[Status], seconds: float = 0.0) -> tuple[str, int]
     first = [*failed, *skipped][:1]
     why = ''.join(f'; {status.name}: {status.reason}' for status in first)
     return f'bidsqsm failed: {", ".join(parts)}{why}', 1
+
+
+def cohort_outcome(states: Sequence[str], flagged: int, page: Path, seconds: float = 0.0) -> str:
+    """Last line of a call at the level ``group``, from how the runs ended.
+
+    Examples
+    --------
+    >>> cohort_outcome(['ok', 'ok', 'failed'], 1, Path('out/group.html'), 2)
+    'bidsqsm finished: 2 runs of 3 in the cohort ok, 1 failed; 1 to look at: out/group.html (2 s)'
+
+    """
+    counts = Counter(states)
+    others = ''.join(f', {n} {state}' for state, n in sorted(counts.items()) if state != OK)
+    return (
+        f'bidsqsm finished: {counts[OK]} run{"" if counts[OK] == 1 else "s"} of {len(states)} in the '
+        f'cohort ok{others}; {flagged} to look at: {page} ({duration(seconds)})'
+    )
 
 
 def duration(seconds: float) -> str:

@@ -17,6 +17,21 @@ _CACHES = {
 }
 
 
+def check_places(bids: Path, out: Path) -> None:
+    """Refuse an input that is no folder, and an output that would mix with it."""
+    if not bids.is_dir():
+        raise DatasetError(f'{bids} is not a folder, expected the root of a BIDS dataset')
+    if out.is_relative_to(bids) and not _among_derivatives(bids, out):
+        raise DatasetError(
+            f'the output {out} is inside the input {bids}, expected a folder outside it or in '
+            'its derivatives/: choose another'
+        )
+    if bids.is_relative_to(out):
+        raise DatasetError(
+            f'the input {bids} is inside {out}, which is written to: choose another'
+        )
+
+
 def check_paths(config: Config) -> None:
     """Refuse folders that would mix input, output and intermediate files.
 
@@ -27,13 +42,7 @@ def check_paths(config: Config) -> None:
 
     """
     bids, out, work = config.bids_dir, config.output_dir, config.work_dir
-    if not bids.is_dir():
-        raise DatasetError(f'{bids} is not a folder, expected the root of a BIDS dataset')
-    if out.is_relative_to(bids) and not _among_derivatives(bids, out):
-        raise DatasetError(
-            f'the output {out} is inside the input {bids}, expected a folder outside it or in '
-            'its derivatives/: choose another'
-        )
+    check_places(bids, out)
     if work.is_relative_to(bids):
         raise DatasetError(
             f'the work folder {work} is inside the input {bids}, expected one outside it: '
@@ -44,10 +53,9 @@ def check_paths(config: Config) -> None:
             f'the work folder {work} is inside the output {out}, whose files are for sharing: '
             'choose another with --work-dir'
         )
-    if bids.is_relative_to(out) or bids.is_relative_to(work):
-        outer = out if bids.is_relative_to(out) else work
+    if bids.is_relative_to(work):
         raise DatasetError(
-            f'the input {bids} is inside {outer}, which is written to: choose another'
+            f'the input {bids} is inside {work}, which is written to: choose another'
         )
 
 

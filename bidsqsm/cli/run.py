@@ -1,4 +1,4 @@
-"""``bidsqsm BIDS_DIR OUTPUT_DIR participant``: from the settings to the last line."""
+"""``bidsqsm BIDS_DIR OUTPUT_DIR participant`` or ``group``: from the settings to the last line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bidsqsm import __version__
-from bidsqsm.cli.logs import start_logging
+from bidsqsm.cli.group import GroupSettings, group
+from bidsqsm.cli.logs import quiet_nipype, start_logging
 from bidsqsm.cli.outcome import Status, outcome
 from bidsqsm.cli.parser import parse_arguments
 from bidsqsm.cli.paths import check_paths, contain_caches, make_writable
@@ -52,10 +53,10 @@ def main(argv: Sequence[str]) -> int:
     """
     # until there is a log file, what is printed here is all that is said
     logging.getLogger('bidsqsm').addHandler(logging.NullHandler())
-    config = parse_arguments(argv)
+    settings = parse_arguments(argv)
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        line, code = participant(config, shlex.join(['bidsqsm', *argv]))
+        line, code = _level(settings, shlex.join(['bidsqsm', *argv]))
     except DatasetError as error:
         code = 127 if isinstance(error, MissingTemplate) else 2
         line = f'bidsqsm failed: {error}'
@@ -79,6 +80,12 @@ def main(argv: Sequence[str]) -> int:
     return code
 
 
+def _level(settings: Config | GroupSettings, command: str) -> tuple[str, int]:
+    if isinstance(settings, GroupSettings):
+        return group(settings, command)
+    return participant(settings, command)
+
+
 def participant(config: Config, command: str) -> tuple[str, int]:
     """Process the runs of a dataset; returns the last line and the exit code."""
     started = time.monotonic()
@@ -100,6 +107,7 @@ def participant(config: Config, command: str) -> tuple[str, int]:
 
     call = Call(settle(config, found), command, found, anatomy)
     start_logging(call.log_file('log'), config.verbose)
+    quiet_nipype(config.verbose)
     LOGGER.info('bidsqsm %s: %s', __version__, command)
     for atlas in anatomy.atlases:
         LOGGER.info('atlas %s (%s): licence: %s', atlas.name, atlas.dseg, atlas.license)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from bidsqsm import __version__
 from bidsqsm.io.atomic import write_text
+from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS
+from bidsqsm.io.scan import read_json
 from bidsqsm.io.sidecars import absolute, as_json
 
 BIDS_VERSION = '1.10.0'
@@ -18,7 +20,8 @@ CODE_URL = 'https://pypi.org/project/bidsqsm/'
 #: slash (``figures/``) does not silence a folder, a bare name does.
 IGNORED = (
     *('*.html', 'logs', 'log', 'figures', '*_xfm.*', '*_swi.*', '*_minIP.*'),
-    *('*_ironmap.*', '*_gadoliniummap.*', '*_metrics.*'),
+    *('*_ironmap.*', '*_gadoliniummap.*'),
+    *('*_metrics.*', '*_ratings.tsv', 'ratings', 'group_*.tsv', 'group_*.json'),
 )
 
 _MEANINGS = {
@@ -71,14 +74,35 @@ def write_dataset_files(output_dir: Path, links: Mapping[str, Path]) -> None:
     contents = {
         'dataset_description.json': as_json(_description(output_dir, links)),
         'descriptions.tsv': '\n'.join(['desc_id\tdescription', *rows]) + '\n',
-        '.bidsignore': '\n'.join(IGNORED) + '\n',
+        '.bidsignore': _bidsignore(),
         'README.md': _README,
     }
     for name, content in contents.items():
-        path = output_dir / name
-        # an equal file is left alone, so that parallel jobs do not even rename over each other
-        if not path.is_file() or path.read_bytes() != content.encode():
-            write_text(path, content)
+        _write_if_new(output_dir / name, content)
+
+
+def write_bidsignore(output_dir: Path) -> None:
+    """Tell validators which files of a derivative dataset the schema does not know."""
+    _write_if_new(output_dir / '.bidsignore', _bidsignore())
+
+
+def _bidsignore() -> str:
+    return '\n'.join(IGNORED) + '\n'
+
+
+def _write_if_new(path: Path, content: str) -> None:
+    # an equal file is left alone, so that parallel jobs do not even rename over each other
+    if not path.is_file() or path.read_bytes() != content.encode():
+        write_text(path, content)
+
+
+def dataset_name(root: Path) -> str:
+    """Name of a dataset as its description has it, or else as its folder is called."""
+    try:
+        name = read_json(root / 'dataset_description.json').get('Name')
+    except DatasetError:
+        name = None
+    return name.strip() if isinstance(name, str) and name.strip() else root.name
 
 
 def _description(output_dir: Path, links: Mapping[str, Path]) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +16,9 @@ from matplotlib.patches import Patch, Rectangle
 
 from bidsqsm.reports.figures import INK, as_png, figure_of
 from bidsqsm.reports.scene import Scene
-from bidsqsm.rois.literature import RANGES
+from bidsqsm.rois.literature import RANGES, rank_of
 from bidsqsm.rois.regions import BOTH
+from bidsqsm.rois.spelling import spelled, without_side
 from bidsqsm.rois.table import read_table
 
 _MOST = 40  # rows of a chart
@@ -42,17 +42,6 @@ class Line:
     sides: dict[str, pd.Series] = field(default_factory=dict)
 
 
-def rank_of(structure: str) -> int:
-    """Place of a structure among all: those with published ranges first, what is unknown last."""
-    known = [*RANGES]
-    return known.index(structure) if structure in RANGES else len(known) + (not structure)
-
-
-def spelled(structure: str) -> str:
-    """A structure as people write it."""
-    return structure.replace('_', ' ')
-
-
 def lines_of(table: pd.DataFrame) -> list[Line]:
     """The sides of each structure together, published ones first, in the order of the table.
 
@@ -71,13 +60,6 @@ def lines_of(table: pd.DataFrame) -> list[Line]:
             line = lines.setdefault(row['name'], Line(row['name'], ''))
         line.sides[side] = row
     return sorted(lines.values(), key=lambda line: rank_of(line.structure))
-
-
-def without_side(name: str) -> str:
-    """A label's name less the words that tell its side."""
-    words = [word for word in re.split(r'[\s_-]+', name) if word]
-    kept = [word for word in words if word.lower() not in ('left', 'right', 'l', 'r', 'lh', 'rh')]
-    return ' '.join(kept or words)
 
 
 def draw_values(scene: Scene) -> bytes:

@@ -83,6 +83,12 @@ def published_range(structure: str, age: float | None = None) -> tuple[float, fl
     return known.low + moved, known.high + moved
 
 
+def rank_of(structure: str) -> int:
+    """Place of a structure among all: those with published ranges first, what is unknown last."""
+    known = [*RANGES]
+    return known.index(structure) if structure in RANGES else len(known) + (not structure)
+
+
 def verdict(value: float, low: float, high: float) -> str:
     """Whether a value lies within a range: ``yes``, ``no``, or ``n/a`` where either is unknown."""
     if math.isnan(value) or math.isnan(low):
@@ -141,4 +147,4 @@ def _sentence(
     )
 
 
-__all__ = ['RANGES', 'Published', 'check', 'published_range', 'verdict']
+__all__ = ['RANGES', 'Published', 'check', 'published_range', 'rank_of', 'verdict']

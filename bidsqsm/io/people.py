@@ -1,0 +1,91 @@
+"""What participants.tsv and the sessions.tsv of a dataset say, every column as it stands."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bidsqsm.io.names import listed
+
+NOTHING = 'n/a'
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class People:
+    """Participants and their sessions.
+
+    Attributes
+    ----------
+    columns
+        Of both tables, the one that names the participant or session left out.
+    participants
+        Rows by the label of the participant.
+    sessions
+        Rows by the labels of participant and session.
+
+    """
+
+    columns: tuple[str, ...] = ()
+    participants: Mapping[str, Row] = field(default_factory=dict)
+    sessions: Mapping[tuple[str, str], Row] = field(default_factory=dict)
+
+    def of(self, subject: str, session: str = '') -> dict[str, str]:
+        """Every column of a participant; what the session's row says comes first."""
+        own = dict(self.participants.get(subject, {}))
+        row = self.sessions.get((subject, session), {})
+        own.update({name: value for name, value in row.items() if value != NOTHING})
+        return {name: own.get(name, NOTHING) for name in self.columns}
+
+
+def read_people(bids_dir: Path, subjects: Iterable[str], troubles: list[str]) -> People:
+    """Read participants.tsv, and the sessions.tsv of these subjects where there are any.
+
+    Parameters
+    ----------
+    bids_dir
+        Root of the dataset.
+    subjects
+        Labels of those whose sessions are looked for.
+    troubles
+        Takes a sentence for each file that cannot be read; the others are.
+
+    """
+    participants = {
+        row['participant_id'].removeprefix('sub-'): row
+        for row in _rows(bids_dir / 'participants.tsv', 'participant_id', troubles)
+    }
+    sessions = {
+        (subject, row['session_id'].removeprefix('ses-')): row
+        for subject in subjects
+        for row in _rows(
+            bids_dir / f'sub-{subject}' / f'sub-{subject}_sessions.tsv', 'session_id', troubles
+        )
+    }
+    rows = [*participants.values(), *sessions.values()]
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = tuple(n for n in names if n not in ('participant_id', 'session_id', ''))
+    return People(columns, participants, sessions)
+
+
+def _rows(path: Path, key: str, troubles: list[str]) -> Sequence[Row]:
+    try:
+        with path.open(newline='', encoding='utf-8-sig') as stream:
+            read = [*csv.DictReader(stream, delimiter='\t')]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, csv.Error) as error:
+        troubles.append(f'{path} cannot be read ({error}), expected a table in UTF-8: mend it')
+        return []
+    rows = [{f'{k}': (v or '').strip() or NOTHING for k, v in row.items() if k} for row in read]
+    if rows and key not in rows[0]:
+        troubles.append(
+            f'{path} has the columns {listed(rows[0])}, expected {key} among them: name it so'
+        )
+        return []
+    return rows
+
+
+__all__ = ['NOTHING', 'People', 'read_people']

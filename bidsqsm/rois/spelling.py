@@ -1,0 +1,29 @@
+"""Names of structures and labels as people write them."""
+
+from __future__ import annotations
+
+import re
+
+_SIDES = ('left', 'right', 'l', 'r', 'lh', 'rh')
+
+
+def spelled(structure: str) -> str:
+    """A structure as people write it."""
+    return structure.replace('_', ' ')
+
+
+def without_side(name: str) -> str:
+    """A label's name less the words that tell its side.
+
+    Examples
+    --------
+    >>> without_side('left_red_nucleus'), without_side('GPe-L')
+    ('red nucleus', 'GPe')
+
+    """
+    words = [word for word in re.split(r'[\s_-]+', name) if word]
+    kept = [word for word in words if word.lower() not in _SIDES]
+    return ' '.join(kept or words)
+
+
+__all__ = ['spelled', 'without_side']

@@ -1,0 +1,1 @@
+"""Statistics over the runs of a cohort: tables of numbers in, judgements out."""
