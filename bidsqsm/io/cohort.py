@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TypeVar
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.expected import lacking, names_in, subjects_of
 from bidsqsm.io.metrics import SUFFIX
-from bidsqsm.io.names import join, listed, natural
+from bidsqsm.io.names import anchor, join, listed, natural
 from bidsqsm.io.people import People, read_people
 from bidsqsm.io.ratings import Rating, Settled, rating_files, read_rating_file, settle
 from bidsqsm.io.run_files import (
@@ -207,8 +206,7 @@ def _link(run: CohortRun, output_dir: Path, files: Mapping[str, Path]) -> None:
     run.viewer = viewer.relative_to(output_dir).as_posix() if viewer else ''
     page = f'sub-{run.subject}.html'
     if (output_dir / page).is_file():
-        anchor = re.sub(r'[^\w-]', '-', run.name)
-        run.page = f'{page}#{anchor}'
+        run.page = f'{page}#{anchor(run.name)}'
 
 
 __all__ = ['Cohort', 'gather']

@@ -129,6 +129,18 @@ def join(entities: Mapping[str, str]) -> str:
     return '_'.join(f'{key}-{value}' for key, value in entities.items())
 
 
+def anchor(run: str) -> str:
+    """The part of an address that leads to a run on the page of its subject.
+
+    Examples
+    --------
+    >>> anchor('sub-01_acq-a+b')
+    'sub-01_acq-a-b'
+
+    """
+    return re.sub(r'[^\w-]', '-', run)
+
+
 def natural(text: str) -> list[tuple[int, str]]:
     """Sorting key that puts run-2 before run-10.
 
@@ -155,6 +167,7 @@ __all__ = [
     'LONG_NAMES',
     'ORDER',
     'BidsFile',
+    'anchor',
     'in_order',
     'join',
     'listed',

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import cache
 from importlib.resources import files
 
 import jinja2
+from markupsafe import Markup
 
 
 @cache
@@ -24,3 +27,13 @@ def environment() -> jinja2.Environment:
 def packaged(name: str) -> str:
     """Text of a file among the package's data."""
     return (files('bidsqsm') / 'data').joinpath(name).read_text(encoding='utf-8').strip()
+
+
+def safe(text: str) -> Markup:
+    """Text of the package, or JSON that was made harmless: it is not escaped."""
+    return Markup(text)  # noqa: S704
+
+
+def digest(text: str) -> Markup:
+    """What the policy of a page allows a script or a style by: all between its tags."""
+    return safe(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'")

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from bidsqsm.io.errors import DatasetError
@@ -37,17 +33,4 @@ def earlier_ratings(output_dir: Path) -> Earlier:
     return Earlier(settle(found), tuple(troubles))
 
 
-@cache
-def script() -> str:
-    """The script of the page."""
-    return (files('bidsqsm') / 'data' / 'report.js').read_text(encoding='utf-8').strip()
-
-
-@cache
-def script_hash() -> str:
-    """What the page's policy allows the script by: the digest of the text between its tags."""
-    digest = hashlib.sha256(f'\n{script()}\n'.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
-__all__ = ['CHOICES', 'Earlier', 'earlier_ratings', 'script', 'script_hash']
+__all__ = ['CHOICES', 'Earlier', 'earlier_ratings']

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from bidsqsm.io.acquisition import echo_times, missing_items, rows
 from bidsqsm.io.advice import MET, MISSED, PARTLY, UNKNOWN, Advice
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.metrics import read_metrics
+from bidsqsm.io.names import anchor
 from bidsqsm.io.recommendations import advise, count
 from bidsqsm.io.run import GreRun
 from bidsqsm.io.sidecars import acquisition
@@ -57,7 +57,7 @@ def run_section(
     session = run.entities.get('ses', '')
     section: dict[str, Any] = {
         'name': run.name,
-        'anchor': re.sub(r'[^\w-]', '-', run.name),
+        'anchor': anchor(run.name),
         'short': short,
         'session': session,
         'label': short.removeprefix(f'ses-{session}_') if session else short,

@@ -17,10 +17,10 @@ from bidsqsm.io.boilerplate import methods_text
 from bidsqsm.io.outputs import reference_statistics
 from bidsqsm.io.run import GreRun
 from bidsqsm.reports.overview import by_session, first_concerns, worst
-from bidsqsm.reports.pages import environment, packaged
+from bidsqsm.reports.pages import digest, environment, packaged, safe
 from bidsqsm.reports.panels import Panel, make_panels
 from bidsqsm.reports.pictures import save_panels
-from bidsqsm.reports.rating import CHOICES, Earlier, earlier_ratings, script, script_hash
+from bidsqsm.reports.rating import CHOICES, Earlier, earlier_ratings
 from bidsqsm.reports.record import RunRecord
 from bidsqsm.reports.section import run_section
 from bidsqsm.reports.thumbnail import save_thumbnail
@@ -85,9 +85,9 @@ def render(
             subject=subject,
             version=__version__,
             summary=_summary(runs),
-            css=Markup(packaged('report.css')),  # noqa: S704, the style sheet is a file of the package
-            script=Markup(script()),  # noqa: S704, so is the script
-            script_hash=Markup(script_hash()),  # noqa: S704, base64
+            css=safe(packaged('report.css')),
+            script=safe(packaged('report.js')),
+            script_hash=digest(packaged('report.js')),
             runs=runs,
             sessions=by_session(runs),
             first=first_concerns(runs),

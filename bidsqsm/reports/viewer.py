@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from bidsqsm import __version__
 from bidsqsm.io.atomic import write_text
+from bidsqsm.io.names import anchor
 from bidsqsm.io.run import GreRun, Skipped
 from bidsqsm.reports.carried import carry
-from bidsqsm.reports.pages import environment, packaged
+from bidsqsm.reports.pages import digest, environment, packaged, safe
 from bidsqsm.reports.scene import Scene
 from bidsqsm.reports.volumes import described
 
@@ -95,12 +92,12 @@ def render_viewer(run: GreRun, products: Mapping[str, Path]) -> str:
         .render(
             run=run.name,
             subject=f'sub-{run.entities["sub"]}',
-            anchor=re.sub(r'[^\w-]', '-', run.name),
+            anchor=anchor(run.name),
             version=__version__,
             policy=_policy([script, packaged(_NIIVUE)], style),
-            style=Markup(style),  # noqa: S704, files of the package
-            script=Markup(script),  # noqa: S704, files of the package
-            about=Markup(_json(about)),  # noqa: S704, what could end the element is escaped
+            style=safe(style),
+            script=safe(script),
+            about=safe(_json(about)),
             cargo=cargo,
             niivue=_niivue(),
         )
@@ -109,12 +106,8 @@ def render_viewer(run: GreRun, products: Mapping[str, Path]) -> str:
 
 def _policy(scripts: Sequence[str], style: str) -> str:
     """What the page may do: run these scripts, have this style, show pictures made in it."""
-    allowed = ' '.join(_hash(script) for script in scripts)
-    return f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data:"
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    allowed = ' '.join(digest(script) for script in scripts)
+    return f"default-src 'none'; script-src {allowed}; style-src {digest(style)}; img-src data:"
 
 
 def _json(content: Any) -> str:

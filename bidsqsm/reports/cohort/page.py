@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from bidsqsm import __version__
 from bidsqsm.io.cohort import Cohort
+from bidsqsm.io.names import anchor
 from bidsqsm.io.run_files import FAILED, MISSING, OK, SKIPPED, UNKNOWN, CohortRun
 from bidsqsm.reports.cohort.judging import Judged
 from bidsqsm.reports.cohort.payload import as_script, page_data, pictures
-from bidsqsm.reports.pages import environment, packaged
+from bidsqsm.reports.pages import digest, environment, packaged, safe
 
 _MOST = 60  # runs to look at that are told one by one
 #: In the order in which one needs the other
@@ -34,7 +30,7 @@ def render(cohort: Cohort, judged: Judged, title: str) -> str:
             version=__version__,
             title=title,
             lead=_lead(cohort),
-            css=_safe(packaged('report.css') + '\n' + packaged('group.css')),
+            css=safe(packaged('report.css') + '\n' + packaged('group.css')),
             counts=_counts(cohort, judged),
             notes=[*judged.notes, *_notes(cohort.runs)],
             look=[_row(cohort, judged, place) for place in look[:_MOST]],
@@ -44,10 +40,10 @@ def render(cohort: Cohort, judged: Judged, title: str) -> str:
             troubles=cohort.troubles,
             rows=[_row(cohort, judged, place) for place in _all_rows(cohort, look)],
             protocols=_protocols(cohort, judged),
-            data=_safe(as_script(page_data(cohort, judged))),
-            pictures=_safe(as_script(pictures(cohort.runs))),
-            script=_safe(script),
-            script_hash=_hash(script),
+            data=safe(as_script(page_data(cohort, judged))),
+            pictures=safe(as_script(pictures(cohort.runs))),
+            script=safe(script),
+            script_hash=digest(script),
         )
     )
 
@@ -124,7 +120,7 @@ def _row(cohort: Cohort, judged: Judged, place: int) -> dict[str, Any]:
     return {
         'place': place,
         'name': run.name,
-        'anchor': re.sub(r'[^\w-]', '-', run.name),
+        'anchor': anchor(run.name),
         'page': run.page,
         'status': run.status,
         'flags': len(flags),
@@ -164,15 +160,6 @@ def _protocols(cohort: Cohort, judged: Judged) -> list[tuple[str, int]]:
 def _script() -> str:
     parts = [packaged(f'group/{name}.js') for name in _SCRIPTS]
     return "(() => {\n'use strict';\n" + '\n'.join(parts) + '\n})();\n'
-
-
-def _hash(script: str) -> str:
-    return f'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'
-
-
-def _safe(text: str) -> Markup:
-    """Text of the package, or JSON that was made harmless."""
-    return Markup(text)  # noqa: S704
 
 
 __all__ = ['render']
