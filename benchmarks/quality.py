@@ -200,10 +200,10 @@ def main() -> None:
     table = pd.DataFrame(columns).reindex(in_order(dict.fromkeys(good['one step'], 0.0)))
     print(table.round(2).to_string())
     if args.save:
-        saved = table.rename_axis('metric').reset_index()
-        marks = {name: ' '.join(fault.shows) for name, fault in FAULTS.items()}
-        saved.loc[len(saved)] = {'metric': 'shows', **{n: marks[n] for n in args.only}}
-        saved.to_csv(args.save, sep='\t', index=False, float_format='%.3g')
+        saved = table.map('{:.3g}'.format).rename_axis('metric').reset_index()
+        shown = {name: ' '.join(FAULTS[name].shows) for name in args.only}
+        saved.loc[len(saved)] = {'metric': 'shows', **shown}
+        saved.to_csv(args.save, sep='\t', index=False)
 
 
 def run(seed: int, fault: Fault) -> dict[str, float]:

@@ -89,8 +89,8 @@ _ROWS = (
         title='Shift between echoes',
         unit='mm',
         better='lower',
-        about='Largest displacement of the magnitude of any echo against the one before it, beyond what '
-        'noise makes of it. Motion or a readout in alternating directions moves echoes.',
+        about='Largest displacement of the magnitude of any echo against the one before it. Motion or a '
+        'readout in alternating directions moves echoes.',
     ),
     Metric(
         name='ghosting',
