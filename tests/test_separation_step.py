@@ -18,7 +18,7 @@ from bidsqsm.io.boilerplate import describe_decisions
 from bidsqsm.io.nifti import save_volume
 from bidsqsm.io.sidecars import decisions, sidecar
 from bidsqsm.qsm.separation.sources import Sources
-from bidsqsm.reports.panels import _KINDS as KINDS
+from bidsqsm.reports.panels import KINDS
 from bidsqsm.reports.scene import Scene
 from bidsqsm.reports.sources import draw_sources
 from bidsqsm.workflows.others import OTHERS

@@ -11,10 +11,10 @@ from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.masking.brain import block_mean, times
 from bidsqsm.qsm.masking.morphology import erode
+from bidsqsm.qsm.outstanding import correlation_with_r2star
 
 COARSE = 2.0  # mm: nuclei and larger veins show at this size
 RIM = 4.0  # mm at the edge of the mask that do not vote
-DARK = 97.0  # percentile of the decay above which a voxel counts as vein or iron
 SURE = 0.1  # evidence (-1 to 1) from which the data is believed against the metadata
 
 
@@ -44,8 +44,8 @@ def decide_sign(total_field: Volume, mask: Mask, grid: Grid, decay: Volume | Non
 
     Veins and iron-rich nuclei are paramagnetic, decay fast and lie deep in the brain; strong
     diamagnetic sources are rare. On a quick map (V-SHARP, thresholded division, 2 mm) the
-    evidence is the excess of the voxels of fastest decay over the median, in units of the sum of
-    their absolute deviations, averaged with the asymmetry of the map's tails.
+    evidence is the rank correlation of susceptibility and decay where the decay stands out of its
+    surroundings, averaged with the asymmetry of the map's tails.
 
     Parameters
     ----------
@@ -78,9 +78,9 @@ def decide_sign(total_field: Volume, mask: Mask, grid: Grid, decay: Volume | Non
     values = chi[voters] - np.median(chi[voters])
     evidence = _tail_asymmetry(values)
     if decay is not None:
-        slow = (block_mean(np.where(mask, decay, 0), factors) / np.maximum(weight, 0.5))[voters]
-        dark = values[slow > np.percentile(slow, DARK)]
-        evidence = (evidence + float(dark.sum() / np.abs(dark).sum())) / 2
+        slow = block_mean(np.where(mask, decay, 0), factors) / np.maximum(weight, 0.5)
+        iron = correlation_with_r2star(chi, slow, deep, voters, coarse)
+        evidence = (evidence + iron) / 2 if np.isfinite(iron) else evidence
     return SignDecision(1 if evidence >= 0 else -1, evidence)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft, ndimage, stats
+from scipy import fft
 
 from bidsqsm.qsm.background.spheres import sphere_that_fits
 from bidsqsm.qsm.forward import PADDING
-from bidsqsm.qsm.grid import Grid, Mask, Volume, bounding_box
+from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import convolve, dipole_kernel, sphere_weights
+from bidsqsm.qsm.outstanding import correlation_with_r2star
 from bidsqsm.qsm.quality.field import PPB
 from bidsqsm.qsm.quality.maps import Maps, detail_noise, ratio
 from bidsqsm.qsm.window import Window
@@ -20,8 +21,7 @@ _BAND = (0.02, 0.3)  # cycles/mm: between the shape of the brain and the noise
 _SHELL = 0.01  # cycles/mm
 _SPHERE = 5.0  # mm
 _TRIM = 0.5  # percent of the voxels at either end, where vessels are
-_OUTSTANDING = 98  # percentile: nuclei and veins
-_RIM, _AROUND = 6.0, 8.0  # mm: beside air R2* is high for another reason; what surroundings are
+_RIM = 6.0  # mm: beside air R2* is high for another reason
 
 
 def chi_spread(maps: Maps) -> dict[str, float]:
@@ -110,28 +110,10 @@ def chi_r2star_correlation(maps: Maps) -> dict[str, float]:
     assert maps.chi is not None
     assert maps.r2star is not None
     assert maps.qsm_mask is not None
-    box = bounding_box(maps.qsm_mask)
-    mask, deep = maps.qsm_mask[box], maps.qsm_depth[box] > _RIM
-    known = mask & (maps.r2star[box] > 0)
-    inside = deep & known
-    if np.count_nonzero(inside) < 5000:
-        return {'chi_r2star_correlation': float('nan')}
-    chi, rate = (_contrast(x[box], known, maps.grid)[inside] for x in (maps.chi, maps.r2star))
-    out = rate >= np.percentile(rate, _OUTSTANDING)
-    return {'chi_r2star_correlation': float(stats.spearmanr(chi[out], rate[out]).statistic)}
-
-
-def _contrast(volume: Volume, mask: Mask, grid: Grid) -> Volume:
-    """A volume, slightly smoothed, less its mean over the surroundings within a mask."""
-
-    def mean(width: float) -> Volume:
-        sigma = [width / d for d in grid.voxel_size]
-        weight = ndimage.gaussian_filter(mask.astype(np.float32), sigma)
-        smooth = ndimage.gaussian_filter(np.where(mask, volume, 0).astype(np.float32), sigma)
-        averaged: Volume = smooth / np.maximum(weight, 1e-3)
-        return averaged
-
-    return mean(1.0) - mean(_AROUND)
+    found = correlation_with_r2star(
+        maps.chi, maps.r2star, maps.qsm_mask, maps.qsm_depth > _RIM, maps.grid
+    )
+    return {'chi_r2star_correlation': found}
 
 
 def _window(mask: Mask, grid: Grid) -> Window:

@@ -51,7 +51,7 @@ SUSCEPTIBILITY: Mapping[str, Kind] = {
     ),
     'histograms': Kind(
         ('chi', 'local_field', 'r2star', 'noise'),
-        'Chimap',
+        'MEGRE',
         'Histograms',
         'Voxels inside the mask of the susceptibility; the line is the median. Susceptibility should '
         'lie within some tens of ppb of zero, white matter below gray, with a thin tail of veins and '

@@ -1,0 +1,64 @@
+"""Where R2* stands out of its surroundings: iron and veins, whose susceptibility is high as well."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage, stats
+
+from bidsqsm.qsm.grid import Grid, Mask, Volume, bounding_box
+
+_SHARE = 0.02  # of the voxels: nuclei and veins
+_FEWEST = 100  # voxels that a rank correlation is taken over
+_FINE, _AROUND = 1.0, 8.0  # mm: smoothing, and what surroundings are
+_LEAST = 300  # voxels of which the outstanding ones are looked at
+
+
+def correlation_with_r2star(
+    chi: Volume, r2star: Volume, mask: Mask, voters: Mask, grid: Grid
+) -> float:
+    """Rank correlation of susceptibility and R2* over the voxels whose R2* stands out most.
+
+    Both are taken less their means over the surroundings, so that neither a slow variation of the map
+    nor the fast decay near air counts.
+
+    Parameters
+    ----------
+    chi : (nx, ny, nz) float32 array
+        Susceptibility in ppm.
+    r2star : (nx, ny, nz) float32 array
+        R2* in 1/s, or anything that grows with it; voxels that are not above 0 are unknown.
+    mask : (nx, ny, nz) bool array
+        Where the map is known.
+    voters : (nx, ny, nz) bool array
+        The voxels that are looked at; those whose R2* tells of air should not be among them.
+    grid
+        Voxel size.
+
+    Returns
+    -------
+    correlation
+        From -1 to 1; NaN where too few voxels are known.
+
+    """
+    box = bounding_box(mask)
+    known = mask[box] & (r2star[box] > 0)
+    inside = voters[box] & known
+    if np.count_nonzero(inside) < _LEAST:
+        return float('nan')
+    shown, rate = (_contrast(x[box], known, grid)[inside] for x in (chi, r2star))
+    share = max(_SHARE, _FEWEST / rate.size)
+    out = rate >= np.percentile(rate, 100 * (1 - share))
+    return float(stats.spearmanr(shown[out], rate[out]).statistic)
+
+
+def _contrast(volume: Volume, mask: Mask, grid: Grid) -> Volume:
+    """A volume, slightly smoothed, less its mean over the surroundings within a mask."""
+    values, weights = np.where(mask, volume, 0).astype(np.float32), mask.astype(np.float32)
+
+    def mean(width: float) -> Volume:
+        sigma = [width / d for d in grid.voxel_size]
+        weight = ndimage.gaussian_filter(weights, sigma)
+        averaged: Volume = ndimage.gaussian_filter(values, sigma) / np.maximum(weight, 1e-3)
+        return averaged
+
+    return mean(_FINE) - mean(_AROUND)
