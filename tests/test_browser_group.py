@@ -78,7 +78,7 @@ def inked(browser, selector):
 @pytest.mark.parametrize('dark', [False, True], ids=['light', 'dark'])
 def test_it_opens_without_an_error_a_request_or_a_broken_picture(browser, page, size, dark):
     browser.visit(page, size, dark=dark)
-    browser.run('window.scrollTo(0, document.body.scrollHeight)')
+    browser.run('document.getElementById("montage").scrollIntoView()')
     browser.wait('return document.querySelectorAll("#tiles img").length')
     browser.check(page, size)
 

@@ -15,13 +15,13 @@ from bidsqsm.catalog import STEPS
 from bidsqsm.config import settled_methods
 from bidsqsm.interfaces.separation import SeparateSources, how, summed
 from bidsqsm.io.boilerplate import describe_decisions
+from bidsqsm.io.groups import GROUPS
 from bidsqsm.io.nifti import save_volume
 from bidsqsm.io.sidecars import decisions, sidecar
 from bidsqsm.qsm.separation.sources import Sources
 from bidsqsm.reports.panels import KINDS
 from bidsqsm.reports.scene import Scene
 from bidsqsm.reports.sources import draw_sources
-from bidsqsm.workflows.others import OTHERS
 
 RATE = 137.0
 
@@ -108,9 +108,9 @@ def test_relaxivities_grow_with_the_field():
 
 def test_one_echo_has_no_separation(tmp_path):
     run = make_run(tmp_path / 'ds')
-    assert OTHERS['separation'].lacking(run, settled_methods()) == ''
+    assert GROUPS['separation'].lacking(run, settled_methods()) == ''
     object.__setattr__(run, 'echo_times', run.echo_times[:1])
-    assert 'has one echo' in OTHERS['separation'].lacking(run, settled_methods())
+    assert 'has one echo' in GROUPS['separation'].lacking(run, settled_methods())
 
 
 def test_the_report_shows_both_parts(tmp_path):
