@@ -18,6 +18,7 @@ from bidsqsm.io.demo import head_pose
 from bidsqsm.io.demo_dataset import DemoOptions, write_demo
 from bidsqsm.io.groups import DEFAULT_GROUPS, idle_steps
 from bidsqsm.io.inputs import find_runs
+from bidsqsm.io.metrics import read_metrics
 from bidsqsm.io.orientations import orientation_sets
 from bidsqsm.qsm.phantom.signal import Sequence
 from bidsqsm.workflows.base import init_bidsqsm_wf
@@ -180,6 +181,21 @@ def test_report_and_methods_tell_of_the_orientations(made):
     assert '[@liu2009]' in text
     assert 'measured in 3 orientations' in text
     assert call.status('sub-01_desc-cosmos')['status'] == 'ok'
+
+
+def test_the_joint_map_has_its_metrics_and_a_map_without_a_cone_streaks_less(made):
+    _, call = made
+    joint, single = (
+        read_metrics(call.out / f'sub-01/anat/{name}_metrics.json')['Metrics']
+        for name in ('sub-01_desc-cosmos', 'sub-01_acq-1')
+    )
+    assert (
+        {'chi_noise', 'streaking', 'mask_volume', 'chi_r2star_correlation'}
+        <= joint.keys()
+        < single.keys()
+    )
+    assert joint['chi_r2star_correlation'] > 0.3
+    assert joint['streaking'] == pytest.approx(1, abs=0.35)
 
 
 def test_the_demo_turns_the_head_and_not_the_volume(made):

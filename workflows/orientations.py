@@ -14,6 +14,7 @@ from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.methods import Choice
 from bidsqsm.workflows.choices import used_choices
 from bidsqsm.workflows.outputs import init_outputs_wf
+from bidsqsm.workflows.quality import init_quality_wf
 from bidsqsm.workflows.reference import init_reference_wf
 from bidsqsm.workflows.run import memory_gb, workflow_name
 
@@ -33,6 +34,7 @@ JOINT: Mapping[str, str] = {
     'qsm_mask': 'joint_wf.mask',
     'reference_mask': 'reference_wf.region',
     'registered': 'joint_wf.registered',
+    'metrics': 'quality_wf.metrics',
 }
 
 
@@ -92,11 +94,20 @@ def init_orientations_wf(
         products=[key for key in JOINT if key in orientations.products],
         steps=['joint', 'reference'],
         links=links,
+        extras=1,
         mem_gb=memory_gb(orientations.shape, 6),
+    )
+    quality_wf = init_quality_wf(
+        run=orientations, mem_gb=memory_gb(orientations.shape, 20), omp_nthreads=omp_nthreads
     )
     workflow.connect([
         (inputnode, joint_wf, [(field, f'inputnode.{field}') for field in fields]),
         (inputnode, reference_wf, [('r2star', 'inputnode.r2star')]),
+        (inputnode, quality_wf, [('r2star', 'inputnode.r2star'),
+                                 ('brain_mask_1', 'inputnode.brain_mask')]),
+        (joint_wf, quality_wf, [('outputnode.mask', 'inputnode.qsm_mask')]),
+        (reference_wf, quality_wf, [('outputnode.chi', 'inputnode.chi')]),
+        (quality_wf, outputs_wf, [('outputnode.extras', 'inputnode.extras1')]),
         (joint_wf, reference_wf, [('outputnode.chi', 'inputnode.chi'),
                                   ('outputnode.mask', 'inputnode.mask')]),
         (joint_wf, outputs_wf, [('outputnode.mask', 'inputnode.qsm_mask'),

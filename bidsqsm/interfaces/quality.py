@@ -20,6 +20,7 @@ from bidsqsm.interfaces.base import (
 )
 from bidsqsm.io import metrics
 from bidsqsm.io.extras import Extra
+from bidsqsm.io.names import parse
 from bidsqsm.io.segmentation import load_labels
 from bidsqsm.qsm.quality.maps import IMAGES, Maps
 from bidsqsm.qsm.quality.measure import alarms, in_order, measure
@@ -62,7 +63,10 @@ class MeasureQuality(StepInterface):
         path, listed = Path(runtime.cwd, 'metrics.json'), Path(runtime.cwd, 'metrics.tsv')
         path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
         listed.write_text(metrics.as_tsv(values), encoding='utf-8')
-        extra = Extra(listed, {}, metrics.SUFFIX, '.tsv', {**metrics.columns(), **content})
+        # the name of a set of runs has an entity of its own
+        named = parse(Path(f'{content["Run"]}_{metrics.SUFFIX}.tsv'))
+        entities = named.entities if named else {}
+        extra = Extra(listed, entities, metrics.SUFFIX, '.tsv', {**metrics.columns(), **content})
         self._results['metrics'] = str(path)
         self._results['extras'] = [extra.as_dict()]
         self._results['facts'] = {'warnings': alarms(values)}
