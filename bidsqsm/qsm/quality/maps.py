@@ -70,6 +70,13 @@ class Maps:
         return combined
 
     @cached_property
+    def echo_noise(self) -> list[float]:
+        """Standard deviation of the noise of each echo in the brain, in the magnitude's unit."""
+        assert self.magnitude is not None
+        assert self.brain_mask is not None
+        return [detail_noise(echo, self.brain_mask) for echo in self.magnitude]
+
+    @cached_property
     def brain_depth(self) -> Volume:
         """Distance of each voxel of the brain mask to its rim, in mm."""
         assert self.brain_mask is not None

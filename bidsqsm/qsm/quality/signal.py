@@ -19,11 +19,9 @@ def snr(maps: Maps) -> dict[str, float]:
     """Median magnitude in the brain over the noise, for each echo."""
     assert maps.magnitude is not None
     assert maps.brain_mask is not None
-    found = {}
-    for number, echo in enumerate(maps.magnitude, start=1):
-        noise = detail_noise(echo, maps.brain_mask)
-        found[f'snr_echo{number}'] = ratio(float(np.median(echo[maps.brain_mask])), noise)
-    return found
+    levels = [float(np.median(echo[maps.brain_mask])) for echo in maps.magnitude]
+    pairs = zip(levels, maps.echo_noise, strict=True)
+    return {f'snr_echo{n}': ratio(level, sd) for n, (level, sd) in enumerate(pairs, start=1)}
 
 
 def cnr(maps: Maps) -> dict[str, float]:
@@ -36,11 +34,12 @@ def cnr(maps: Maps) -> dict[str, float]:
     inside = maps.nuclei & maps.brain_mask
     if not (around.any() and inside.any()):
         return {}
-    found = {}
-    for number, echo in enumerate(maps.magnitude, start=1):
-        contrast = abs(float(np.median(echo[inside])) - float(np.median(echo[around])))
-        found[f'cnr_echo{number}'] = ratio(contrast, detail_noise(echo, maps.brain_mask))
-    return found
+    contrasts = [
+        abs(float(np.median(echo[inside])) - float(np.median(echo[around])))
+        for echo in maps.magnitude
+    ]
+    pairs = zip(contrasts, maps.echo_noise, strict=True)
+    return {f'cnr_echo{n}': ratio(contrast, sd) for n, (contrast, sd) in enumerate(pairs, start=1)}
 
 
 def ghosting(maps: Maps) -> dict[str, float]:
