@@ -135,16 +135,27 @@ def test_sharpness_is_a_half_for_edges_a_quarter_for_what_is_smooth_and_noise_do
 def test_shares_of_voxels_are_in_percent():
     mask = inside()
     quality = np.where(places()[0] < 0, 0.2, 0.9)
-    unwrapped = np.where(places()[0] < 0, 2 * np.pi, 0)[None] * np.array([0, 1]).reshape(
-        2, 1, 1, 1
+    turned = np.where(places()[0] < 0, 2 * np.pi, 0)
+    bright = 100 + np.stack([noise(1.0), noise(1.0, seed=1)])
+    found = maps(
+        quality=quality,
+        unwrapped=np.stack([0 * turned, turned]),
+        magnitude=bright,
+        brain_mask=mask,
+        qsm_mask=mask,
     )
-    found = maps(quality=quality, unwrapped=unwrapped, brain_mask=mask, qsm_mask=mask)
     left = mask & (places()[0] < 0)
     assert field.unreliable_voxels(found)['unreliable_voxels'] == pytest.approx(
         100 * left.sum() / mask.sum()
     )
-    rim = mask[23:25].all(axis=0).sum() * 2
-    assert field.wraps_left(found)['residual_wraps'] == pytest.approx(100 * rim / mask.sum())
+    rim = mask[23:25].all(axis=0)
+    assert field.wraps_left(found)['residual_wraps'] == pytest.approx(200 * rim.sum() / mask.sum())
+    # a jump between voxels without signal does not count
+    lit = places()[1] < 0
+    dark = replace(found, magnitude=np.where(lit, bright, 0.01 * bright))
+    assert field.wraps_left(dark)['residual_wraps'] == pytest.approx(
+        200 * (rim & lit[23]).sum() / mask.sum(), rel=0.01
+    )
 
 
 def test_field_metrics_have_their_units():

@@ -9,6 +9,7 @@ from bidsqsm.qsm.quality.maps import Maps, detail_noise, steepness
 from bidsqsm.qsm.quality.wraps import residual_wraps
 
 _POOR = 0.3  # quality of the phase: as the masks have it
+_SIGNAL = 5.0  # times the noise, where the phase is good to 0.2 rad
 PPB = 1000.0  # in a ppm
 
 
@@ -20,12 +21,18 @@ def unreliable_voxels(maps: Maps) -> dict[str, float]:
 
 
 def wraps_left(maps: Maps) -> dict[str, float]:
-    """Share of the mask beside a jump of the unwrapped phase of any echo, in percent."""
+    """Share of the mask beside a jump of the unwrapped phase of any echo, in percent.
+
+    In voxels without signal the turns are those of noise, and do not matter.
+    """
     assert maps.unwrapped is not None
+    assert maps.magnitude is not None
     assert maps.qsm_mask is not None
     jumps = np.zeros_like(maps.qsm_mask)
-    for echo in maps.unwrapped:
-        jumps |= residual_wraps(echo, maps.qsm_mask)
+    for phase, magnitude, noise in zip(
+        maps.unwrapped, maps.magnitude, maps.echo_noise, strict=True
+    ):
+        jumps |= residual_wraps(phase, maps.qsm_mask & (magnitude > _SIGNAL * noise))
     return {'residual_wraps': 100 * float(np.mean(jumps[maps.qsm_mask]))}
 
 

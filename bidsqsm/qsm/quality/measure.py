@@ -18,7 +18,7 @@ MEASURES: tuple[tuple[tuple[str, ...], Callable[[Maps], dict[str, float]]], ...]
     (('magnitude', 'brain_mask'), signal.sharpness),
     (('decay_misfit', 'brain_mask'), signal.decay_misfit),
     (('quality', 'brain_mask'), field.unreliable_voxels),
-    (('unwrapped', 'qsm_mask'), field.wraps_left),
+    (('unwrapped', 'magnitude', 'brain_mask', 'qsm_mask'), field.wraps_left),
     (('residual', 'qsm_mask'), field.fit_residual),
     (('noise', 'qsm_mask'), field.field_noise),
     (('total_field', 'qsm_mask'), field.field_noise_seen),

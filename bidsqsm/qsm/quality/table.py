@@ -137,7 +137,7 @@ _ROWS = (
         alarm=0.5,
         warning='The unwrapped phase still jumps',
         about='Share of the voxels of the susceptibility mask next to which the unwrapped phase of any echo '
-        'jumps by more than three quarters of a turn.',
+        'jumps by more than three quarters of a turn, where the echo has a signal of five times its noise.',
     ),
     Metric(
         name='fit_residual',
