@@ -1,6 +1,6 @@
 """Which fault moves which quality metric, on simulated heads at 2 mm.
 
-Run ``python benchmarks/quality.py`` (about fifteen minutes on 2 cores; ``--save docs/data/quality.tsv``
+Run ``python benchmarks/quality.py`` (about three minutes on 2 cores; ``--save docs/data/quality.tsv``
 writes the table). Four heads without a fault tell how metrics differ between heads; each fault is put
 into the first of them. Figures are by how many of these standard deviations (with a floor of 2 % of
 the mean, or of .005 where the mean is small) a metric lies above, or below, the mean of the good
