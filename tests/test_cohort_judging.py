@@ -141,6 +141,16 @@ def test_what_is_amiss_in_most_runs_is_told_once(runs):
     assert len(judged.order()) < 40
 
 
+def test_of_a_few_runs_each_is_flagged_even_if_all_are_amiss(runs):
+    few = runs[:2]
+    for run in few:
+        run.metrics = {**run.metrics, 'chi_r2star_correlation': -0.4}
+    judged = judge(few)
+    assert judged.order() == [0, 1]
+    assert 'susceptibility against R2* \N{MINUS SIGN}0.4' in judged.flags[0][0].text
+    assert not judged.notes
+
+
 def test_a_run_that_was_acquired_unlike_all_others_is_told(runs):
     runs[3].acquisition = {**PRISMA, 'EchoTime': [0.004, 0.012]}
     (flag,) = [flag for flag in judge(runs).flags[3] if flag.family == 'protocol']

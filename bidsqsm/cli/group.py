@@ -6,7 +6,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,19 +101,20 @@ def group(settings: GroupSettings, command: str) -> tuple[str, int]:
     LOGGER.info('bidsqsm %s: %s', __version__, command)
     _tell(cohort.troubles)
     judged = judge(cohort.runs)
+    _tell(judged.notes)
     page = write_cohort(settings.output_dir, cohort, judged, dataset_name(settings.bids_dir))
     write_bidsignore(settings.output_dir)
     states = [run.status for run in cohort.runs]
     return cohort_outcome(states, len(judged.order()), page, time.monotonic() - started), 0
 
 
-def _tell(troubles: tuple[str, ...]) -> None:
+def _tell(troubles: Sequence[str]) -> None:
     for trouble in troubles:
         LOGGER.warning('%s', trouble)
     for trouble in troubles[:_TOLD]:
         print(f'warning: {trouble}', file=sys.stderr)
     if len(troubles) > _TOLD:
-        print(f'warning: and {len(troubles) - _TOLD} more files', file=sys.stderr)
+        print(f'warning: and {len(troubles) - _TOLD} more', file=sys.stderr)
 
 
 __all__ = ['GroupSettings', 'add_group_options', 'group', 'group_settings']

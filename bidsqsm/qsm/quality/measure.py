@@ -73,7 +73,7 @@ def alarms(values: Mapping[str, float]) -> list[str]:
         if math.isfinite(value) and metric.alarming(value):
             wanted = 'at least' if metric.better == 'higher' else 'at most'
             said.append(
-                f'{metric.warning}: {metric.title.lower()} is {value:.3g} {metric.unit}'.rstrip()
+                f'{metric.warning}: {metric.spoken} is {value:.3g} {metric.unit}'.rstrip()
                 + f', expected {wanted} {metric.alarm:g}: look at the pictures before you use the map.'
             )
     return said

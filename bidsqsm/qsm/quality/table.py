@@ -60,6 +60,11 @@ class Metric:
     alarm: float = math.nan
     warning: str = ''
 
+    @property
+    def spoken(self) -> str:
+        """The title as it stands within a sentence."""
+        return f'{self.title[0].lower()}{self.title[1:]}'
+
     def alarming(self, value: float) -> bool:
         """Whether a value lies beyond :attr:`alarm`."""
         return value < self.alarm if self.better == 'higher' else value > self.alarm

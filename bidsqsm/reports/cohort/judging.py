@@ -18,7 +18,7 @@ _SERIOUS = 4.0  # flags that an alarm, lacking values or an odd protocol count f
 _USUAL = 0.8  # share of like runs that have a value, from which on it is lacking elsewhere
 _FEW, _RARE = 3, 0.1  # runs of a protocol, and share of all runs, that make it odd
 _COMMON = 0.5  # share of runs that have an alarm, beyond which it tells none of them apart
-_SMALL = 10  # runs below which no protocol is odd
+_SMALL = 10  # runs below which no protocol is odd, and no alarm common
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def judge(runs: Sequence[CohortRun]) -> Judged:
     notes: list[str] = []
     for place, (column, result) in enumerate(zip(columns, compared, strict=True)):
         alarmed = counted & _alarming(column)
-        if alarmed.sum() > _COMMON * counted.sum():
+        if counted.sum() >= _SMALL and alarmed.sum() > _COMMON * counted.sum():
             notes.append(_common(column, int(alarmed.sum()), int(counted.sum())))
             alarmed[:] = False
         for run in np.flatnonzero(alarmed):
@@ -151,7 +151,7 @@ def _common(column: Column, number: int, total: int) -> str:
     metric = column.metric
     assert metric is not None
     return (
-        f'{metric.warning} in {number} of {total} runs: {column.title.lower()} beyond '
+        f'{metric.warning} in {number} of {total} runs: {metric.spoken} beyond '
         f'{shown(metric.alarm)} {metric.unit}'.rstrip()
         + '.'
     )
@@ -161,9 +161,8 @@ def _alarm_flag(place: int, column: Column, compared: Compared, run: int) -> Fla
     metric, unit = column.metric, f' {column.unit}' if column.unit else ''
     assert metric is not None
     most = 'at least' if metric.better == 'higher' else 'at most'
-    lowered = f'{column.title[0].lower()}{column.title[1:]}'
     text = (
-        f'{metric.warning}: {lowered} {shown(column.values[run])}{unit}, expected {most} '
+        f'{metric.warning}: {metric.spoken} {shown(column.values[run])}{unit}, expected {most} '
         f'{shown(metric.alarm)}'
     )
     z, limit = float(compared.z[run]), float(compared.limit[run])
