@@ -98,6 +98,7 @@ def init_rois_wf(
                 (carry, better, [('labels', 'labels')]),
             ])  # fmt: skip
             measure = _measure(workflow, inputnode, run, source, better, age, '_refined', mem_gb)
+            plain.inputs.judged = False  # one warning for a region is enough
             # first, since the report shows the first
             members.insert(-1, (better, 'labels', measure, refined(about, refine)))
     _collect(workflow, members, outputnode)

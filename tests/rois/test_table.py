@@ -273,6 +273,7 @@ def test_the_interface_tells_what_the_values_refer_to(dataset, monkeypatch):
     assert facts['map_reference'] == 'whole-brain'
     assert len(facts['warnings']) == 1
     assert '95 years' in facts['warnings'][0]
+    assert not interface(dataset, age=95.0, judged=False).run().outputs.facts['warnings']
 
 
 def test_the_local_field_is_measured_as_it_is_written(dataset, monkeypatch):
