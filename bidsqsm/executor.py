@@ -159,11 +159,19 @@ class ProcessPerNodePlugin(MultiProcPlugin):  # type: ignore[misc]
 
 
 def _start_server() -> None:
-    """Start the server of processes deaf to Ctrl-C, which is for the parent to act upon."""
+    """Start the server of processes deaf to Ctrl-C, which is for the parent to act upon.
+
+    It loads what this process has loaded, and not a package of the same name in the current folder.
+    """
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    environment = dict(os.environ)
+    os.environ.update(PYTHONSAFEPATH='1', PYTHONPATH=os.pathsep.join(sys.path))
     try:
         forkserver.ensure_running()
     finally:
+        for name in ('PYTHONSAFEPATH', 'PYTHONPATH'):
+            os.environ.pop(name)
+            os.environ.update({name: environment[name]} if name in environment else {})
         signal.signal(signal.SIGINT, before)
 
 

@@ -6,6 +6,8 @@ import logging
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from itertools import pairwise
 
@@ -164,3 +166,32 @@ def test_an_exception_in_a_sentence():
     assert describe(DatasetError('a\n  b')).message == 'a b'
     assert describe(PermissionError(13, 'Permission denied')).kind == 'disk'
     assert describe(FileNotFoundError(2, 'none')).kind == 'error'
+
+
+SCRIPT = """
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from bidsqsm.engine import Workflow
+from bidsqsm.executor import ProcessPerNodePlugin
+
+if __name__ == '__main__':
+    workflow = Workflow(name='w', base_dir='work')
+    workflow.add_nodes([pe.Node(niu.Merge(1, in1=1), name='merge')])
+    told = {'on_failure': lambda node, failure: failure.message, 'on_end': lambda node, usage: None}
+    workflow.run(plugin=ProcessPerNodePlugin({'n_procs': 1, 'memory_gb': 1, **told}))
+"""
+
+
+def test_a_package_of_the_same_name_in_the_current_folder_is_not_loaded(tmp_path):
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'run' / 'script.py').write_text(SCRIPT)
+    (tmp_path / 'here' / 'bidsqsm').mkdir(parents=True)
+    (tmp_path / 'here' / 'bidsqsm' / '__init__.py').write_text("open('loaded', 'w').close()\n")
+    words = [sys.executable, str(tmp_path / 'run' / 'script.py')]
+    done = subprocess.run(  # noqa: S603
+        words, cwd=tmp_path / 'here', capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'here' / 'work' / 'w' / 'merge').is_dir()
+    assert not (tmp_path / 'here' / 'loaded').exists()
