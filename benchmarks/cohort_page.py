@@ -27,7 +27,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from bidsqsm.qsm.quality.table import METRICS, Metric
+from bidsqsm.qsm.quality.metric import Metric
+from bidsqsm.qsm.quality.table import METRICS
 
 STRUCTURES = (
     *('caudate', 'putamen', 'pallidum', 'thalamus', 'substantia_nigra', 'red_nucleus'),

@@ -25,7 +25,8 @@ from bidsqsm.io.groups import DEFAULT_GROUPS, GROUPS
 from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS, image_path
 from bidsqsm.methods import Method, Parameter, Step, as_text
 from bidsqsm.qsm.bounds import From, OneOf, Readable
-from bidsqsm.qsm.quality.table import METRICS, STAGES, Metric
+from bidsqsm.qsm.quality.metric import STAGES, Metric
+from bidsqsm.qsm.quality.table import METRICS
 from bidsqsm.reports.cohort.tables import OUTLIERS, RUNS
 from bidsqsm.reports.panels import KINDS
 from bidsqsm.rois.literature import RANGES, published_range

@@ -81,6 +81,8 @@ def test_it_opens_without_an_error_a_request_or_a_broken_picture(browser, page, 
     browser.run('document.getElementById("montage").scrollIntoView()')
     browser.wait('return document.querySelectorAll("#tiles img").length')
     browser.check(page, size)
+    assert browser.text('shown') == f'{RUNS} of {RUNS} runs'
+    assert tiles(browser) == RUNS
 
 
 def test_without_scripts_the_list_and_a_table_of_all_runs_are_seen(browser, page):

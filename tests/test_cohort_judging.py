@@ -9,7 +9,7 @@ import pytest
 from cohorts import INGENIA, PRISMA
 
 from bidsqsm.io.run_files import FAILED, CohortRun
-from bidsqsm.qsm.quality.table import METRICS
+from bidsqsm.qsm.quality.table import METRICS, metric_of
 from bidsqsm.reports.cohort.columns import columns_of
 from bidsqsm.reports.cohort.judging import judge, shown
 
@@ -169,12 +169,14 @@ def test_few_runs_are_no_trouble(runs, number):
     assert judged.order() == []
 
 
-def test_columns_stand_in_the_order_of_the_processing_and_unknown_ones_last(runs):
-    runs[0].metrics = {'zeal': 3.0, **runs[0].metrics}
+def test_columns_stand_in_the_order_of_the_processing(runs):
+    for run in runs:
+        run.metrics = dict(reversed(run.metrics.items()))
     columns = columns_of(runs)
     keys = [column.key for column in columns if column.metric]
     assert keys[:3] == ['snr_echo1', 'snr_echo2', 'snr_echo3']
-    assert keys[-1] == 'zeal'
+    names = [*dict.fromkeys(metric_of(key).name for key in keys)]
+    assert names == [name for name in METRICS if name in names]
     regions = [column for column in columns if not column.metric]
     assert regions[0].title == 'Susceptibility of caudate, both sides'
     assert regions[0].unit == 'ppb'

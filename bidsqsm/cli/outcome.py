@@ -13,8 +13,7 @@ from pathlib import Path
 
 from bidsqsm import __version__
 from bidsqsm.io.atomic import write_text
-
-OK, FAILED, SKIPPED = 'ok', 'failed', 'skipped'
+from bidsqsm.io.run_files import FAILED, OK, SKIPPED, STATUS
 
 _LIBRARIES = ('nipype', 'numpy', 'scipy', 'numba', 'nibabel', 'pybids', 'matplotlib')
 
@@ -70,7 +69,7 @@ class Status:
     def write(self, folder: Path, command: str) -> Path:
         """Write the status as JSON, whole or not at all."""
         text = json.dumps(self.content(command), indent=2, ensure_ascii=False) + '\n'
-        return write_text(folder / f'{self.name}_status.json', text)
+        return write_text(folder / f'{self.name}{STATUS}', text)
 
 
 @cache

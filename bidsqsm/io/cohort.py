@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.expected import lacking, names_in, subjects_of
+from bidsqsm.io.expected import lacking, names_in
 from bidsqsm.io.metrics import SUFFIX
-from bidsqsm.io.names import anchor, join, listed, natural
+from bidsqsm.io.names import anchor, join, listed, natural, thumbnail_name, viewer_name
 from bidsqsm.io.people import People, read_people
-from bidsqsm.io.ratings import Rating, Settled, rating_files, read_rating_file, settle
+from bidsqsm.io.ratings import Settled, read_ratings, settle
 from bidsqsm.io.run_files import (
     MISSING,
+    STATUS,
     UNKNOWN,
     CohortRun,
     entities_of,
@@ -24,11 +25,11 @@ from bidsqsm.io.run_files import (
     fill_status,
     tables_of,
 )
+from bidsqsm.io.scan import labels
 
 T = TypeVar('T')
 
-_STATUS, _METRICS = '_status.json', f'_{SUFFIX}.json'
-_THUMBNAIL, _VIEWER = '_desc-thumbnail_Chimap.webp', '_viewer.html'
+_METRICS = f'_{SUFFIX}.json'
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def gather(
 
     """
     troubles: list[str] = []
-    made, there = subjects_of(output_dir), subjects_of(bids_dir)
+    made, there = labels(output_dir, 'sub-'), labels(bids_dir, 'sub-')
     people = read_people(bids_dir, there, troubles)
     known = dict.fromkeys([*there, *made, *people.participants])
     _refuse_unknown('participant', participants, known, output_dir)
@@ -104,9 +105,9 @@ def gather(
     kept = [run for run in runs if not sessions or run.session in sessions]
     if not kept:
         raise DatasetError(f'none of these participants has a run of {listed(sessions)}')
-    ratings = settle([*_ratings(output_dir, rating_tables, troubles)])
+    ratings, unread = read_ratings(output_dir, rating_tables)
     kept.sort(key=lambda run: natural(run.name))
-    return Cohort(tuple(kept), people, ratings, tuple(troubles))
+    return Cohort(tuple(kept), people, settle(ratings), (*troubles, *unread))
 
 
 def _refuse_unknown(
@@ -118,15 +119,6 @@ def _refuse_unknown(
             f'no {what} {listed(unknown)} in {output_dir} or the dataset; there are: '
             f'{listed(sorted(known, key=natural))}'
         )
-
-
-def _ratings(output_dir: Path, more: Sequence[Path], troubles: list[str]) -> Iterable[Rating]:
-    given = {path.resolve(): path for path in more}
-    for path in given.values():
-        yield from read_rating_file(path)  # what was named must be right
-    for path in rating_files(output_dir):
-        if path.resolve() not in given:
-            yield from _tried(read_rating_file, path, troubles) or []
 
 
 def _tried(read: Callable[[Path], T], path: Path, troubles: list[str]) -> T | None:
@@ -183,10 +175,10 @@ def _files(folder: Path) -> dict[str, Path]:
 def _statuses(folder: Path) -> dict[str, Path]:
     """The newest status file of every run; calls are named by when they began."""
     return {
-        name.removesuffix(_STATUS): folder / call / name
+        name.removesuffix(STATUS): folder / call / name
         for call in names_in(folder)
         for name in names_in(folder / call)
-        if name.endswith(_STATUS)
+        if name.endswith(STATUS)
     }
 
 
@@ -201,8 +193,8 @@ def _fresh(statuses: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def _link(run: CohortRun, output_dir: Path, files: Mapping[str, Path]) -> None:
-    run.thumbnail = files.get(f'{run.name}{_THUMBNAIL}')
-    viewer = files.get(f'{run.name}{_VIEWER}')
+    run.thumbnail = files.get(thumbnail_name(run.name))
+    viewer = files.get(viewer_name(run.name))
     run.viewer = viewer.relative_to(output_dir).as_posix() if viewer else ''
     page = f'sub-{run.subject}.html'
     if (output_dir / page).is_file():

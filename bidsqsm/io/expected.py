@@ -7,30 +7,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bidsqsm.io.names import IMAGE, natural, parse
-
-_GRADIENT_ECHOES = ('MEGRE', 'T2starw')
-_WITH_PHASE = ('phase', 'real', 'imag')
-
-
-def subjects_of(folder: Path) -> list[str]:
-    """Labels of the ``sub-`` folders, in natural order."""
-    return sorted(labels(folder, 'sub-'), key=natural)
-
-
-def labels(folder: Path, prefix: str) -> Iterator[str]:
-    """Labels of the folders that start with a prefix; none where the folder is not there."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [e.name for e in entries if e.name.startswith(prefix) and e.is_dir()]
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    yield from (name.removeprefix(prefix) for name in names)
+from bidsqsm.io.scan import GRE, PHASE, labels
 
 
 def sessions_with_echoes(bids_dir: Path, subject: str) -> list[str]:
     """Labels of the sessions that have gradient echoes; an empty one for a subject without sessions."""
     folder = bids_dir / f'sub-{subject}'
-    places = ['', *sorted(labels(folder, 'ses-'), key=natural)]
+    places = ['', *labels(folder, 'ses-')]
     return [ses for ses in places if _has_echoes(folder / (f'ses-{ses}' if ses else '') / 'anat')]
 
 
@@ -49,9 +32,7 @@ def _has_echoes(folder: Path) -> bool:
 
 def _is_echo(name: str) -> bool:
     file = parse(Path(name)) if name.endswith(IMAGE) else None
-    return file is not None and (
-        file.suffix in _GRADIENT_ECHOES or file.entities.get('part') in _WITH_PHASE
-    )
+    return file is not None and (file.suffix in GRE or file.entities.get('part') in PHASE)
 
 
 def lacking(
@@ -88,4 +69,4 @@ def lacking(
         yield subject, '', 'participants.tsv names it, but the dataset has no folder of it'
 
 
-__all__ = ['labels', 'lacking', 'names_in', 'sessions_with_echoes', 'subjects_of']
+__all__ = ['lacking', 'names_in', 'sessions_with_echoes']

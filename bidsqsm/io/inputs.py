@@ -13,6 +13,8 @@ from bidsqsm.io.metadata import Sidecars
 from bidsqsm.io.names import BidsFile, listed, natural
 from bidsqsm.io.run import GreRun, Skipped
 from bidsqsm.io.scan import (
+    GRE,
+    PHASE,
     anatomical_images,
     check_dataset,
     select_sessions,
@@ -23,8 +25,6 @@ from bidsqsm.io.table import run_table
 from bidsqsm.io.transverse import with_spin_echo
 from bidsqsm.io.validate import build_run
 
-GRE = ('MEGRE', 'T2starw')  # always meant for this app; a T1w only where it comes with its phase
-PHASE = ('phase', 'real', 'imag')
 Group = list[BidsFile]
 
 

@@ -141,6 +141,16 @@ def anchor(run: str) -> str:
     return re.sub(r'[^\w-]', '-', run)
 
 
+def viewer_name(run: str) -> str:
+    """Name of the page with the viewer of a run, among the figures of its subject."""
+    return f'{run}_viewer.html'
+
+
+def thumbnail_name(run: str) -> str:
+    """Name of the small picture of a run's map, among the figures of its subject."""
+    return f'{run}_desc-thumbnail_Chimap.webp'
+
+
 def natural(text: str) -> list[tuple[int, str]]:
     """Sorting key that puts run-2 before run-10.
 
@@ -173,4 +183,6 @@ __all__ = [
     'listed',
     'natural',
     'parse',
+    'thumbnail_name',
+    'viewer_name',
 ]

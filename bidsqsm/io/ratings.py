@@ -77,25 +77,41 @@ class Settled:
         return ', '.join(f'{one.rater or "no name"}: {one.rating}' for one in self.ratings)
 
 
-def read_ratings(output_dir: Path, extra_files: Iterable[Path] = ()) -> tuple[Rating, ...]:
+def read_ratings(output_dir: Path, named: Iterable[Path] = ()) -> tuple[list[Rating], list[str]]:
     """Read every file of ratings of a derivative dataset.
 
     Parameters
     ----------
     output_dir
         Root of the derivative dataset: ``*_ratings.tsv`` in it and in its folder ``ratings``.
-    extra_files
+    named
         Files from elsewhere, under any name.
 
     Returns
     -------
     ratings
         Row by row; see :func:`settle`. A file that is named twice is read once.
+    troubles
+        A sentence for each file of the dataset that cannot be read.
+
+    Raises
+    ------
+    DatasetError
+        Where one of the named files cannot be read.
 
     """
-    paths = [*rating_files(output_dir), *map(Path, extra_files)]
-    files = {path.resolve(): path for path in paths}
-    return tuple(rating for path in files.values() for rating in read_rating_file(path))
+    ratings, troubles = [], []
+    given = {path.resolve(): path for path in named}
+    for path in given.values():
+        ratings += read_rating_file(path)
+    for path in rating_files(output_dir):
+        if path.resolve() in given:
+            continue
+        try:
+            ratings += read_rating_file(path)
+        except DatasetError as error:
+            troubles.append(f'{error}: it was left out')
+    return ratings, troubles
 
 
 def rating_files(output_dir: Path) -> list[Path]:

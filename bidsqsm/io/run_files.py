@@ -15,6 +15,8 @@ from bidsqsm.io.metrics import read_metrics
 from bidsqsm.io.names import parse
 
 OK, FAILED, SKIPPED, MISSING, UNKNOWN = 'ok', 'failed', 'skipped', 'missing', 'unknown'
+#: How the name of a status file ends.
+STATUS = '_status.json'
 #: How a run may have ended; ``missing``: it left nothing; ``unknown``: no status that can be read.
 STATES = (OK, FAILED, SKIPPED, MISSING, UNKNOWN)
 
@@ -181,6 +183,7 @@ __all__ = [
     'REGION_COLUMNS',
     'SKIPPED',
     'STATES',
+    'STATUS',
     'UNKNOWN',
     'CohortRun',
     'entities_of',

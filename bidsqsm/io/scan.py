@@ -19,6 +19,8 @@ from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.names import IMAGE, BidsFile, listed, natural, parse
 
 DATABASE = 'layout_index.sqlite'
+GRE = ('MEGRE', 'T2starw')  # always meant for this app; a T1w only where it comes with its phase
+PHASE = ('phase', 'real', 'imag')
 
 
 def check_dataset(bids_dir: Path) -> None:
@@ -67,6 +69,16 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def labels(folder: Path, prefix: str) -> list[str]:
+    """Labels of the folders that start with a prefix, in natural order; none where there is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [e.name for e in entries if e.name.startswith(prefix) and e.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted((name.removeprefix(prefix) for name in names), key=natural)
+
+
 def select_subjects(bids_dir: Path, wanted: Sequence[str]) -> list[str]:
     """Labels of the asked subjects, or of all, in natural order.
 
@@ -76,7 +88,7 @@ def select_subjects(bids_dir: Path, wanted: Sequence[str]) -> list[str]:
         Where an asked one does not exist; it names those that do.
 
     """
-    there = _labels(bids_dir, 'sub-')
+    there = labels(bids_dir, 'sub-')
     asked = {label.removeprefix('sub-') for label in wanted}
     if missing := sorted(asked - set(there), key=natural):
         raise DatasetError(
@@ -99,7 +111,7 @@ def select_sessions(bids_dir: Path, subjects: Sequence[str], wanted: Sequence[st
     asked = {label.removeprefix('ses-') for label in wanted}
     if not asked:
         return asked
-    there = {ses for sub in subjects for ses in _labels(bids_dir / f'sub-{sub}', 'ses-')}
+    there = {ses for sub in subjects for ses in labels(bids_dir / f'sub-{sub}', 'ses-')}
     if missing := sorted(asked - there, key=natural):
         raise DatasetError(
             f'no session {listed(missing)} in {bids_dir} for the asked participants; '
@@ -134,15 +146,9 @@ def anatomical_images(
     return sorted(wanted, key=lambda file: natural(str(file.path)))
 
 
-def _labels(folder: Path, prefix: str) -> list[str]:
-    with os.scandir(folder) as entries:
-        names = [e.name for e in entries if e.name.startswith(prefix) and e.is_dir()]
-    return sorted((name.removeprefix(prefix) for name in names), key=natural)
-
-
 def _walk(bids_dir: Path, subject: str) -> list[Path]:
     folder = bids_dir / f'sub-{subject}'
-    places = [folder, *(folder / f'ses-{label}' for label in _labels(folder, 'ses-'))]
+    places = [folder, *(folder / f'ses-{label}' for label in labels(folder, 'ses-'))]
     return [path for place in places for path in (place / 'anat').glob(f'sub-{subject}_*')]
 
 
@@ -190,8 +196,11 @@ def _make_database(bids_dir: Path, database_dir: Path) -> None:
 
 
 __all__ = [
+    'GRE',
+    'PHASE',
     'anatomical_images',
     'check_dataset',
+    'labels',
     'read_json',
     'select_sessions',
     'select_subjects',

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from bidsqsm.qsm.grid import Mask, Triple, Volume
 from bidsqsm.qsm.masking.morphology import close, dilate, largest_component
-from bidsqsm.qsm.masking.reliability import reliable
+from bidsqsm.qsm.masking.reliability import QUALITY_LIMIT, RESIDUAL_LIMIT, reliable
 
 SMALLEST = 3  # voxels of a hole: fewer are noise, and a hole costs the data around it
 GAP = 4.0  # mm, half-width of what lies between two holes and goes with them
@@ -19,8 +19,8 @@ def holed_mask(
     residual: Volume,
     voxel_size: Triple,
     *,
-    quality_limit: float = 0.3,
-    residual_limit: float = 0.1,
+    quality_limit: float = QUALITY_LIMIT,
+    residual_limit: float = RESIDUAL_LIMIT,
 ) -> Mask:
     """Leave out of a mask what has an unreliable phase: bleeds, calcifications, large veins.
 

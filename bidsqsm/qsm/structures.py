@@ -54,6 +54,21 @@ MERGED: Mapping[str, tuple[str, ...]] = {
     'substantia_nigra': ('substantia_nigra_compacta', 'substantia_nigra_reticulata'),
 }
 
+_WHOLE = {part: whole for whole, parts in MERGED.items() for part in parts}
+
+
+def whole_of(structure: str) -> str:
+    """The structure that another one is a part of, or that one itself.
+
+    Examples
+    --------
+    >>> whole_of('pallidum_interna'), whole_of('caudate')
+    ('pallidum', 'caudate')
+
+    """
+    return _WHOLE.get(structure, structure)
+
+
 _SIDES = {'left': 'L', 'l': 'L', 'lh': 'L', 'right': 'R', 'r': 'R', 'rh': 'R'}
 
 

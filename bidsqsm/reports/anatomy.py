@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from bidsqsm.qsm.structures import MERGED
+from bidsqsm.qsm.structures import whole_of
 from bidsqsm.reports.figures import Bar, Tile, draw
 from bidsqsm.reports.scene import Scene
 from bidsqsm.reports.slices import CHI
@@ -106,9 +106,8 @@ def _structures(scene: Scene) -> dict[int, str]:
     if 'roi_table' not in scene.products:
         return {}
     table = read_table(scene.products['roi_table'])
-    whole = {part: name for name, parts in MERGED.items() for part in parts}
     return {
-        int(index): whole.get(structure, structure)
+        int(index): whole_of(structure)
         for index, structure in zip(table['index'], table['structure'], strict=True)
     }
 

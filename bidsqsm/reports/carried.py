@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsqsm.io.nifti import READ_ERRORS
-from bidsqsm.qsm.structures import MERGED
+from bidsqsm.qsm.structures import whole_of
 from bidsqsm.reports.anatomy import COLOURS, OTHER
 from bidsqsm.reports.masks import OUTLINES
 from bidsqsm.reports.scene import Scene
@@ -221,9 +221,8 @@ def _names(scene: Scene) -> dict[int, tuple[str, str]]:
     if 'roi_table' not in scene.products:
         return {}
     table = read_table(scene.products['roi_table'])
-    whole = {part: name for name, parts in MERGED.items() for part in parts}
     return {
-        int(row['index']): (_spoken(row), whole.get(row['structure'], row['structure']))
+        int(row['index']): (_spoken(row), whole_of(row['structure']))
         for _, row in table.iterrows()
     }
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bidsqsm.io.names import anchor
 from bidsqsm.reports.concerns import FAILURE, MAP, Concern
 
 #: From the worst to the best.
@@ -47,7 +47,7 @@ def by_session(runs: Sequence[Section]) -> list[dict[str, Any]]:
         if run['status'] != 'skipped':
             sessions.setdefault(run['session'], []).append(run)
     return [
-        {'name': name, 'anchor': f'session-{re.sub(r"[^0-9A-Za-z-]", "-", name)}', 'runs': own}
+        {'name': name, 'anchor': f'session-{anchor(name)}', 'runs': own}
         for name, own in sessions.items()
     ]
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from bidsqsm.qsm.quality.table import METRICS, STAGES, Metric, echo_of, metric_of
+from bidsqsm.qsm.quality.metric import STAGES, Metric
+from bidsqsm.qsm.quality.table import METRICS, echo_of, metric_of
 
 _BETTER = {'higher': '\u2191 higher', 'lower': '\u2193 lower'}
 

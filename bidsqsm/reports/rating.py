@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.ratings import Rating, Settled, rating_files, read_rating_file, settle
+from bidsqsm.io.ratings import Settled, read_ratings, settle
 
 #: In the order of the form.
 CHOICES: Mapping[str, str] = {'keep': 'Keep', 'unsure': 'Unsure', 'exclude': 'Exclude'}
@@ -23,13 +22,7 @@ class Earlier:
 
 def earlier_ratings(output_dir: Path) -> Earlier:
     """Read the ratings of a dataset; a file that cannot be read is told, and the others used."""
-    found: list[Rating] = []
-    troubles = []
-    for path in rating_files(output_dir):
-        try:
-            found += read_rating_file(path)
-        except DatasetError as error:
-            troubles.append(str(error))
+    found, troubles = read_ratings(output_dir)
     return Earlier(settle(found), tuple(troubles))
 
 

@@ -11,7 +11,7 @@ from bidsqsm.io.acquisition import echo_times, missing_items, rows
 from bidsqsm.io.advice import MET, MISSED, PARTLY, UNKNOWN, Advice
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.metrics import read_metrics
-from bidsqsm.io.names import anchor
+from bidsqsm.io.names import anchor, viewer_name
 from bidsqsm.io.recommendations import advise, count
 from bidsqsm.io.run import GreRun
 from bidsqsm.io.sidecars import acquisition
@@ -147,7 +147,7 @@ def _regions(products: Mapping[str, Path]) -> list[dict[str, str]]:
 
 def _viewer(output_dir: Path | None, subject: str, run: str) -> str:
     """Address of the viewer of a run, relative to the page, if there is one."""
-    place = f'{subject}/figures/{run}_viewer.html'
+    place = f'{subject}/figures/{viewer_name(run)}'
     return quote(place) if output_dir and (output_dir / place).is_file() else ''
 
 

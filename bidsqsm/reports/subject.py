@@ -82,6 +82,7 @@ def render(
         environment()
         .get_template('subject.html')
         .render(
+            title=subject,
             subject=subject,
             version=__version__,
             summary=_summary(runs),

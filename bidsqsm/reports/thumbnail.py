@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from bidsqsm.io.atomic import write_bytes
+from bidsqsm.io.names import thumbnail_name
 from bidsqsm.io.run import GreRun
 from bidsqsm.reports.scene import Scene
 from bidsqsm.reports.slices import CHI
@@ -41,7 +42,7 @@ def save_thumbnail(run: GreRun, products: Mapping[str, Path], folder: Path) -> P
     except Exception as problem:  # noqa: BLE001, no page is lost for want of a small picture
         LOGGER.warning('%s: no thumbnail: %s', run.name, problem)
         return None
-    return write_bytes(Path(folder) / f'{run.name}_desc-thumbnail_Chimap.webp', image)
+    return write_bytes(Path(folder) / thumbnail_name(run.name), image)
 
 
 def draw_thumbnail(scene: Scene) -> bytes:

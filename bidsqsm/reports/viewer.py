@@ -13,7 +13,7 @@ from typing import Any
 
 from bidsqsm import __version__
 from bidsqsm.io.atomic import write_text
-from bidsqsm.io.names import anchor
+from bidsqsm.io.names import anchor, viewer_name
 from bidsqsm.io.run import GreRun, Skipped
 from bidsqsm.reports.carried import carry
 from bidsqsm.reports.pages import digest, environment, packaged, safe
@@ -32,7 +32,7 @@ _NIIVUE = 'vendor/niivue/niivue.umd.js'
 
 def viewer_path(run: GreRun | Skipped, figures: Path) -> Path:
     """Where the viewer of a run lies among the figures of its subject."""
-    return figures / f'{run.name}_viewer.html'
+    return figures / viewer_name(run.name)
 
 
 def write_viewer(

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from bidsqsm.qsm.grid import Labels, Volume
-from bidsqsm.qsm.structures import MERGED, Label
+from bidsqsm.qsm.structures import Label, whole_of
 from bidsqsm.rois.literature import RANGES
 
 #: Structures without a published range, and the neighbour whose iron is nearest to theirs
 _LIKE = {'subthalamic_nucleus': 'substantia_nigra'}
-_WHOLE = {part: whole for whole, parts in MERGED.items() for part in parts}
 
 
 def typical_chi(structure: str) -> float:
@@ -26,7 +25,7 @@ def typical_chi(structure: str) -> float:
     0.0
 
     """
-    whole = _WHOLE.get(structure, structure)
+    whole = whole_of(structure)
     known = RANGES.get(_LIKE.get(whole, whole))
     return (known.low + known.high) / 2 if known else 0.0
 

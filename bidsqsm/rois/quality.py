@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bidsqsm.qsm.structures import MERGED
+from bidsqsm.qsm.structures import whole_of
 from bidsqsm.rois.literature import RANGES
 
 #: Structures whose iron shortens T2* of every adult.
@@ -17,8 +17,8 @@ IRON_RICH = (
 
 def iron_rich_labels(table: pd.DataFrame) -> list[int]:
     """Values of the labels that iron-rich nuclei have, their parts too."""
-    names = {*IRON_RICH, *(part for whole in IRON_RICH for part in MERGED.get(whole, ()))}
-    return [int(index) for index in table['index'][table['structure'].isin(names)]]
+    rich = table['structure'].map(whole_of).isin(IRON_RICH)
+    return [int(index) for index in table['index'][rich]]
 
 
 def region_metrics(table: pd.DataFrame) -> dict[str, float]:

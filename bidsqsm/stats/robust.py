@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm, t
 
+from bidsqsm.qsm.fieldmap.noise import MAD_TO_SD
+
 Values = npt.NDArray[np.float64]
 
-#: Turns a median absolute deviation into the standard deviation of normal values
-_MAD_TO_SD = 1.4826
-#: Turns a mean absolute deviation into the same
+#: Turns a mean absolute deviation into the standard deviation of normal values
 _MEAN_TO_SD = 1.2533
 #: Share of the degrees of freedom of a standard deviation that a median absolute deviation is worth
 _EFFICIENCY = 0.4
@@ -37,7 +37,7 @@ def spread(deviations: Values) -> float:
     if not deviations.size:
         return 0.0
     absolute = np.abs(deviations)
-    found = _MAD_TO_SD * float(np.median(absolute))
+    found = MAD_TO_SD * float(np.median(absolute))
     return found if found > 0 else _MEAN_TO_SD * float(absolute.mean())
 
 

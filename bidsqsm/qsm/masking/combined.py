@@ -10,7 +10,7 @@ import numpy as np
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
 from bidsqsm.qsm.masking.morphology import erode, fill_holes, largest_component, open_
-from bidsqsm.qsm.masking.reliability import reliable
+from bidsqsm.qsm.masking.reliability import QUALITY_LIMIT, RESIDUAL_LIMIT, reliable
 from bidsqsm.qsm.masking.result import Masks
 from bidsqsm.qsm.masking.structural import structural
 
@@ -24,8 +24,8 @@ def combined(
     grid: Grid,
     *,
     template_mask: Mask | None = None,
-    quality_limit: Annotated[float, Between(0, 1)] = 0.3,
-    residual_limit: Annotated[float, Between(0, 2)] = 0.1,
+    quality_limit: Annotated[float, Between(0, 1)] = QUALITY_LIMIT,
+    residual_limit: Annotated[float, Between(0, 2)] = RESIDUAL_LIMIT,
     trim_depth: Annotated[float, From(0, 100)] = 8.0,
     tolerance: Annotated[float, From(0, 100)] = 5.0,
 ) -> Masks:

@@ -6,13 +6,15 @@ import numpy as np
 
 from bidsqsm.qsm.grid import Mask, Volume
 
+QUALITY_LIMIT, RESIDUAL_LIMIT = 0.3, 0.1
+
 
 def reliable(
     quality_map: Volume,
     residual: Volume,
     brain: Mask,
-    quality_limit: float = 0.3,
-    residual_limit: float = 0.1,
+    quality_limit: float = QUALITY_LIMIT,
+    residual_limit: float = RESIDUAL_LIMIT,
 ) -> Mask:
     """Voxels whose phase is good and whose echoes agree on one field.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from bidsqsm.qsm.masking.reliability import QUALITY_LIMIT
 from bidsqsm.qsm.operators import inner_voxels
 from bidsqsm.qsm.quality.maps import Maps, detail_noise, steepness
 from bidsqsm.qsm.quality.wraps import residual_wraps
 
-_POOR = 0.3  # quality of the phase: as the masks have it
 _SIGNAL = 5.0  # times the noise, where the phase is good to 0.2 rad
 PPB = 1000.0  # in a ppm
 
@@ -17,7 +17,9 @@ def unreliable_voxels(maps: Maps) -> dict[str, float]:
     """Share of the brain with a poor phase, in percent."""
     assert maps.quality is not None
     assert maps.brain_mask is not None
-    return {'unreliable_voxels': 100 * float(np.mean(maps.quality[maps.brain_mask] < _POOR))}
+    return {
+        'unreliable_voxels': 100 * float(np.mean(maps.quality[maps.brain_mask] < QUALITY_LIMIT))
+    }
 
 
 def wraps_left(maps: Maps) -> dict[str, float]:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from bidsqsm.qsm.fieldmap.noise import MAD_TO_SD
 from bidsqsm.qsm.grid import Grid, Mask, Volume, bounding_box
 from bidsqsm.qsm.masking.morphology import distance_inside
 
@@ -128,4 +129,4 @@ def detail_noise(volume: Volume, mask: Mask) -> float:
         inside = inside[ahead] & inside[behind]
     if not inside.any():
         return float('nan')
-    return float(1.4826 * np.median(np.abs(detail[inside])) / np.sqrt(8))
+    return float(MAD_TO_SD * np.median(np.abs(detail[inside])) / np.sqrt(8))

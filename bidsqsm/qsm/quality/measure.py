@@ -71,9 +71,8 @@ def alarms(values: Mapping[str, float]) -> list[str]:
     for key, value in values.items():
         metric = metric_of(key)
         if math.isfinite(value) and metric.alarming(value):
-            wanted = 'at least' if metric.better == 'higher' else 'at most'
+            shown = f'{value:.3g} {metric.unit}'.rstrip()
             said.append(
-                f'{metric.warning}: {metric.spoken} is {value:.3g} {metric.unit}'.rstrip()
-                + f', expected {wanted} {metric.alarm:g}: look at the pictures before you use the map.'
+                f'{metric.alarm_text(shown)}: look at the pictures before you use the map.'
             )
     return said

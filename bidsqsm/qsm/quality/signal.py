@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from bidsqsm.qsm.fieldmap.noise import MAD_TO_SD
 from bidsqsm.qsm.grid import Mask, Volume, bounding_box
 from bidsqsm.qsm.masking.brain import otsu
 from bidsqsm.qsm.masking.morphology import dilate, distance_inside
@@ -125,7 +126,7 @@ def _displacement(slopes: Volume, deviation: Volume) -> Volume:
     found = np.zeros(4)
     for _ in range(3):
         rest = deviation - found @ terms
-        usual = np.abs(rest) <= 3 * 1.4826 * np.median(np.abs(rest)) + 1e-12
+        usual = np.abs(rest) <= 3 * MAD_TO_SD * np.median(np.abs(rest)) + 1e-12
         part = terms[:, usual].astype(float)
         found = np.linalg.lstsq(part @ part.T, part @ deviation[usual], rcond=None)[0]
     return np.asarray(found[:3])

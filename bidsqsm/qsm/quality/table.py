@@ -2,73 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from bidsqsm.qsm.quality.metric import Metric
 
 _ECHO = re.compile(r'_echo(\d+)$')
-
-#: Stages of the processing that metrics belong to, in their order, and what a page calls them.
-STAGES: Mapping[str, str] = {
-    'acquisition': 'Signal',
-    'phase': 'Phase',
-    'field': 'Total field',
-    'mask': 'Masks and coverage',
-    'local': 'Local field',
-    'chi': 'Susceptibility',
-    'regions': 'Regions',
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """One measure of quality.
-
-    Attributes
-    ----------
-    name, title
-        In files and on pages.
-    unit
-        Of the value; empty for a ratio.
-    better
-        ``higher`` or ``lower`` values are; empty where the value should be near that of other runs.
-    low, high
-        Bounds of what is possible.
-    stage
-        One of :data:`STAGES`.
-    about
-        What it is and what moves it.
-    per_echo
-        Whether there is one for each echo, with the number of the echo at the end of its key.
-    alarm
-        A value beyond which, on the worse side, something is amiss in any run; none where NaN.
-    warning
-        What a person is told then, as the sentence's beginning.
-
-    """
-
-    name: str
-    title: str
-    unit: str = ''
-    better: str = ''
-    low: float = 0.0
-    high: float = math.inf
-    stage: str = 'acquisition'
-    about: str = ''
-    per_echo: bool = False
-    alarm: float = math.nan
-    warning: str = ''
-
-    @property
-    def spoken(self) -> str:
-        """The title as it stands within a sentence."""
-        return f'{self.title[0].lower()}{self.title[1:]}'
-
-    def alarming(self, value: float) -> bool:
-        """Whether a value lies beyond :attr:`alarm`."""
-        return value < self.alarm if self.better == 'higher' else value > self.alarm
-
 
 _ROWS = (
     Metric(

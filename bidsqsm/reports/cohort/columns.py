@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bidsqsm.io.run_files import CohortRun, number
-from bidsqsm.qsm.quality.table import METRICS, STAGES, Metric, echo_of, metric_of
+from bidsqsm.qsm.quality.metric import STAGES, Metric
+from bidsqsm.qsm.quality.table import METRICS, echo_of, metric_of
 from bidsqsm.rois.literature import RANGES, published_range, rank_of
 from bidsqsm.rois.regions import BOTH
 from bidsqsm.rois.spelling import spelled, without_side
@@ -71,31 +72,20 @@ def columns_of(runs: Sequence[CohortRun]) -> list[Column]:
 
 
 def metric_columns(runs: Sequence[CohortRun]) -> list[Column]:
-    """Every metric that any run has, known ones in the order of their table, others after them."""
+    """Every metric that any run has, in the order of their table."""
     keys = dict.fromkeys(key for run in runs for key in run.metrics)
     order = [*METRICS]
-
-    def place(key: str) -> tuple[int, int, str]:
-        name = _known(key).name
-        return order.index(name) if name in METRICS else len(order), echo_of(key) or 0, key
-
-    return [_metric_column(key, runs) for key in sorted(keys, key=place)]
-
-
-def _known(key: str) -> Metric:
-    try:
-        return metric_of(key)
-    except KeyError:  # of another version of the app
-        return Metric(name=key, title=key, low=-math.inf, stage='')
+    ranked = sorted(keys, key=lambda key: (order.index(metric_of(key).name), echo_of(key) or 0))
+    return [_metric_column(key, runs) for key in ranked]
 
 
 def _metric_column(key: str, runs: Sequence[CohortRun]) -> Column:
-    metric, echo = _known(key), echo_of(key)
+    metric, echo = metric_of(key), echo_of(key)
     scale = _scale(metric)
     return Column(
         title=metric.title + (f', echo {echo}' if echo else ''),
         unit=metric.unit,
-        group=STAGES.get(metric.stage, 'Other metrics'),
+        group=STAGES[metric.stage],
         measure=Measure(key, metric.better, scale, metric.high, _LEAST[scale], family=metric.name),
         values=np.array([run.metrics.get(key, math.nan) for run in runs]),
         about=metric.about,

@@ -160,11 +160,7 @@ def _common(column: Column, number: int, total: int) -> str:
 def _alarm_flag(place: int, column: Column, compared: Compared, run: int) -> Flag:
     metric, unit = column.metric, f' {column.unit}' if column.unit else ''
     assert metric is not None
-    most = 'at least' if metric.better == 'higher' else 'at most'
-    text = (
-        f'{metric.warning}: {metric.spoken} {shown(column.values[run])}{unit}, expected {most} '
-        f'{shown(metric.alarm)}'
-    )
+    text = metric.alarm_text(f'{shown(column.values[run])}{unit}')
     z, limit = float(compared.z[run]), float(compared.limit[run])
     return Flag(text, max(_SERIOUS, _weight(z, limit)), metric.name, place, z, limit)
 
