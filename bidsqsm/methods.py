@@ -182,14 +182,6 @@ class Choice:
         sums = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
         return hashlib.sha256(' '.join(sums).encode()).hexdigest() if sums else ''
 
-    def sentence(self) -> str:
-        """The methods-section phrase: title, citations, every parameter."""
-        cites = '; '.join(f'@{key}' for key in self.method.cite)
-        given = ', '.join(f'{k} = {as_text(v)}' for k, v in self.settings().items())
-        return (
-            self.method.title + (f' [{cites}]' if cites else '') + (f' ({given})' if given else '')
-        )
-
 
 def as_text(value: Any) -> str:
     """Write a value as the command line takes it."""

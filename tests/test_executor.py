@@ -15,7 +15,6 @@ import pytest
 from nipype.interfaces.base import traits
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.executor import Failure, ProcessPerNodePlugin, describe
 from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec
 from bidsqsm.io.errors import DatasetError
@@ -65,7 +64,7 @@ class Watch:
 
     def run(self, tmp_path, *chains: list[str], **settings):
         """Run chains of nodes, each named after what it does."""
-        workflow = Workflow(name='wf', base_dir=str(tmp_path))
+        workflow = pe.Workflow(name='wf', base_dir=str(tmp_path))
         for number, chain in enumerate(chains):
             nodes = [pe.Node(Act(how=how), name=f'{how}_{number}') for how in chain]
             workflow.add_nodes(nodes)
@@ -172,11 +171,10 @@ SCRIPT = """
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.executor import ProcessPerNodePlugin
 
 if __name__ == '__main__':
-    workflow = Workflow(name='w', base_dir='work')
+    workflow = pe.Workflow(name='w', base_dir='work')
     workflow.add_nodes([pe.Node(niu.Merge(1, in1=1), name='merge')])
     told = {'on_failure': lambda node, failure: failure.message, 'on_end': lambda node, usage: None}
     workflow.run(plugin=ProcessPerNodePlugin({'n_procs': 1, 'memory_gb': 1, **told}))

@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.contrasts import RegisterContrasts
 from bidsqsm.io.atlases import Atlas, Template
 from bidsqsm.io.inputs import GreRun
@@ -69,7 +68,7 @@ def init_alignment_wf(
     mem_gb: float = 2.0,
     omp_nthreads: int = 1,
     name: str = 'alignment_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Register a run with templates by its magnitude, its susceptibility and its R2*.
 
     Parameters
@@ -106,10 +105,7 @@ def init_alignment_wf(
         How the registrations went.
 
     """
-    workflow = Workflow(name=name)
-    workflow.desc = (
-        'With the maps at hand, the head was registered once more by all contrasts together.'
-    )
+    workflow = pe.Workflow(name=name)
     ways = [f'{way}_{template.name}' for template in templates for way in WAYS]
     inputnode = pe.Node(niu.IdentityInterface(fields=[*IMAGES, *ways]), name='inputnode')
     outputnode = pe.Node(
@@ -130,7 +126,7 @@ def init_alignment_wf(
 
 
 def _register(
-    workflow: Workflow,
+    workflow: pe.Workflow,
     inputnode: pe.Node,
     template: Template,
     atlases: Sequence[Atlas],

@@ -9,7 +9,6 @@ from typing import Any
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.carrying import CarryMask
 from bidsqsm.interfaces.registration import (
     MakeContrast,
@@ -35,7 +34,7 @@ def init_anatomical_wf(
     mem_gb: float = 2.0,
     omp_nthreads: int = 1,
     name: str = 'anatomical_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Register a run with its T1w and either with templates; transforms that were given are taken.
 
     Parameters
@@ -80,8 +79,7 @@ def init_anatomical_wf(
     """
     spaces = ['T1w'] if run.t1w else []
     spaces += [template.name for template in templates]
-    workflow = Workflow(name=name)
-    workflow.desc = _words(run, method)
+    workflow = pe.Workflow(name=name)
     inputnode = pe.Node(niu.IdentityInterface(fields=['magnitude']), name='inputnode')
     ways = [f'{way}_{space}' for space in spaces for way in WAYS]
     outputnode = pe.Node(
@@ -116,7 +114,7 @@ def init_anatomical_wf(
 class _Builder:
     """Adds the nodes of registrations to a workflow."""
 
-    workflow: Workflow
+    workflow: pe.Workflow
     run: GreRun
     inputnode: pe.Node
     make_contrast: pe.Node
@@ -185,7 +183,7 @@ def _take(name: str, path: Any, fixed: Any) -> pe.Node:
 
 
 def _carry_brain(
-    workflow: Workflow,
+    workflow: pe.Workflow,
     template: Template,
     inputnode: pe.Node,
     outputnode: pe.Node,
@@ -200,10 +198,3 @@ def _carry_brain(
         (workflow.get_node(f'registrations_{space}'), carry, [('out', 'registrations')]),
         (carry, outputnode, [('mask', 'template_mask')]),
     ])  # fmt: skip
-
-
-def _words(run: GreRun, method: Choice | None) -> str:
-    if method is None:
-        return 'The run was registered rigidly with the T1w by mutual information.'
-    way = 'its T1w, registered rigidly by mutual information, and from there' if run.t1w else ''
-    return f'The run was brought to the template through {way or "its magnitude"}: {method.sentence()}.'

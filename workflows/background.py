@@ -5,7 +5,6 @@ from __future__ import annotations
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.background import RemoveBackground
 from bidsqsm.methods import Choice
 
@@ -17,7 +16,7 @@ def init_background_wf(
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str = 'background_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Remove the field of sources outside the mask.
 
     Workflow Graph
@@ -63,8 +62,7 @@ def init_background_wf(
         Share of the mask that remains.
 
     """
-    workflow = Workflow(name=name)
-    workflow.desc = f'The background field was removed by {method.sentence()}.'
+    workflow = pe.Workflow(name=name)
 
     inputnode = pe.Node(
         niu.IdentityInterface(fields=['total_field', 'mask', 'noise', 'chi']), name='inputnode'

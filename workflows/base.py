@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from nipype.pipeline import engine as pe
+
 from bidsqsm.config import Config
-from bidsqsm.engine import Workflow
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.participants import ages_of
@@ -17,7 +18,9 @@ from bidsqsm.workflows.run import as_node_name, init_run_wf
 NAME = 'bidsqsm_wf'
 
 
-def init_bidsqsm_wf(config: Config, runs: Sequence[GreRun], anatomy: Anatomy = NONE) -> Workflow:
+def init_bidsqsm_wf(
+    config: Config, runs: Sequence[GreRun], anatomy: Anatomy = NONE
+) -> pe.Workflow:
     """Build the graph of all runs, a workflow for every subject.
 
     Parameters
@@ -30,7 +33,7 @@ def init_bidsqsm_wf(config: Config, runs: Sequence[GreRun], anatomy: Anatomy = N
         Atlases and templates of the call.
 
     """
-    workflow = Workflow(name=NAME, base_dir=str(config.work_dir))
+    workflow = pe.Workflow(name=NAME, base_dir=str(config.work_dir))
     ages = ages_of(config.bids_dir)
     for subject in dict.fromkeys(run.entities['sub'] for run in runs):
         own = [run for run in runs if run.entities['sub'] == subject]
@@ -53,7 +56,7 @@ def init_subject_wf(
     runs: Sequence[GreRun],
     anatomy: Anatomy = NONE,
     age: float | None = None,
-) -> Workflow:
+) -> pe.Workflow:
     """Build the graph of one subject.
 
     Parameters
@@ -70,7 +73,7 @@ def init_subject_wf(
         Of the subject, in years.
 
     """
-    workflow = Workflow(name=subject_workflow_name(subject))
+    workflow = pe.Workflow(name=subject_workflow_name(subject))
     singles = {
         run.name: init_configured_run_wf(config, run, anatomy, age)
         for run in runs
@@ -95,7 +98,7 @@ def init_subject_wf(
 
 def init_configured_run_wf(
     config: Config, run: GreRun, anatomy: Anatomy = NONE, age: float | None = None
-) -> Workflow:
+) -> pe.Workflow:
     """Build the graph of one run, which is no set of orientations."""
     return init_run_wf(
         run=run,

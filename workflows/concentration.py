@@ -5,7 +5,6 @@ from __future__ import annotations
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.concentration import EstimateConcentration
 from bidsqsm.methods import Choice
 
@@ -16,7 +15,7 @@ def init_concentration_wf(
     mem_gb: float = 2.0,
     omp_nthreads: int = 1,
     name: str = 'concentration_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Turn susceptibility into a concentration.
 
     Workflow Graph
@@ -56,8 +55,7 @@ def init_concentration_wf(
         The line between susceptibility and concentration, and the share of voxels below it.
 
     """
-    workflow = Workflow(name=name)
-    workflow.desc = f'Concentrations were estimated by {method.sentence()}.'
+    workflow = pe.Workflow(name=name)
     fields = ['iron', 'gadolinium', 'facts']
 
     inputnode = pe.Node(niu.IdentityInterface(fields=['chi', 'mask']), name='inputnode')

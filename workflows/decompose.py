@@ -5,7 +5,6 @@ from __future__ import annotations
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.decompose import Decompose
 from bidsqsm.methods import Choice
 
@@ -18,7 +17,7 @@ def init_decompose_wf(
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str = 'decompose_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Tell paramagnetic from diamagnetic sources within each voxel.
 
     Workflow Graph
@@ -68,8 +67,7 @@ def init_decompose_wf(
         Voxels fitted, misfit, and how far the sum is from the susceptibility.
 
     """
-    workflow = Workflow(name=name)
-    workflow.desc = f'Sources within each voxel were told apart by {method.sentence()}.'
+    workflow = pe.Workflow(name=name)
     fields = ['paramagnetic', 'diamagnetic', 'facts']
 
     inputnode = pe.Node(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.fieldmap import FitField
 from bidsqsm.interfaces.unwrap import UnwrapPhase
 from bidsqsm.methods import Choice
@@ -21,7 +20,7 @@ def init_fieldmap_wf(
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str = 'fieldmap_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Unwrap the phase and fit one field to its echoes.
 
     Workflow Graph
@@ -79,11 +78,7 @@ def init_fieldmap_wf(
         What each step decided from the data.
 
     """
-    workflow = Workflow(name=name)
-    workflow.desc = (
-        f'Phase was unwrapped by {unwrap.sentence()}. '
-        f'Echoes were combined into one map of the total field by {field.sentence()}.'
-    )
+    workflow = pe.Workflow(name=name)
     inputnode = pe.Node(niu.IdentityInterface(fields=['phase', 'magnitude']), name='inputnode')
     outputnode = pe.Node(
         niu.IdentityInterface(

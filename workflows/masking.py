@@ -7,7 +7,6 @@ from pathlib import Path
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.masking import MakeMask
 from bidsqsm.methods import Choice
 
@@ -19,7 +18,7 @@ def init_masking_wf(
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str = 'masking_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Find the brain and the part of it whose field can be trusted.
 
     Workflow Graph
@@ -67,12 +66,7 @@ def init_masking_wf(
         Where the masks come from and their volumes.
 
     """
-    workflow = Workflow(name=name)
-    workflow.desc = (
-        f'The brain was masked by {method.sentence()}.'
-        if mask is None
-        else 'The mask was given and taken as it is.'
-    )
+    workflow = pe.Workflow(name=name)
     inputnode = pe.Node(
         niu.IdentityInterface(fields=['magnitude', 'quality', 'residual', 'template_mask']),
         name='inputnode',

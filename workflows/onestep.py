@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.onestep import InvertTotalField
 from bidsqsm.methods import Choice
 
@@ -20,7 +19,7 @@ def init_onestep_wf(
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str = 'onestep_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Make a susceptibility map without a step for the background field.
 
     Workflow Graph
@@ -80,11 +79,7 @@ def init_onestep_wf(
         What was decided from the data.
 
     """
-    workflow = Workflow(name=name)
-    workflow.desc = (
-        'Susceptibility was estimated without a separate removal of the background field by '
-        f'{method.sentence()}.'
-    )
+    workflow = pe.Workflow(name=name)
 
     fields = (
         'total_field',

@@ -8,7 +8,6 @@ from pathlib import Path
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.orientations import InvertJointly, RegisterHead
 from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.methods import Choice
@@ -45,7 +44,7 @@ def init_orientations_wf(
     choices: Mapping[str, Choice],
     links: Mapping[str, Path] | None = None,
     omp_nthreads: int = 1,
-) -> Workflow:
+) -> pe.Workflow:
     """Make one map of several orientations and write it.
 
     Parameters
@@ -69,7 +68,7 @@ def init_orientations_wf(
         R2* of the reference, in 1/s; may be left out.
 
     """
-    workflow = Workflow(name=workflow_name(orientations.name))
+    workflow = pe.Workflow(name=workflow_name(orientations.name))
     numbers = range(1, len(orientations.runs) + 1)
     fields = [f'{what}_{number}' for number in numbers for what in TAKEN]
     inputnode = pe.Node(niu.IdentityInterface(fields=[*fields, 'r2star']), name='inputnode')
@@ -126,7 +125,7 @@ def init_joint_wf(
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str = 'joint_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Register the orientations to the first and invert their local fields together.
 
     Workflow Graph
@@ -168,11 +167,7 @@ def init_joint_wf(
         Names, angles, condition number, overlap.
 
     """
-    workflow = Workflow(name=name)
-    workflow.desc = (
-        'The orientations were registered rigidly to the first, and their local fields inverted '
-        f'together by {method.sentence()}.'
-    )
+    workflow = pe.Workflow(name=name)
     numbers = range(1, len(names) + 1)
     inputnode = pe.Node(
         niu.IdentityInterface(fields=[f'{what}_{n}' for n in numbers for what in TAKEN]),

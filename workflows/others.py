@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from bidsqsm.engine import Workflow
+from nipype.pipeline import engine as pe
+
 from bidsqsm.io.groups import GROUPS
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.methods import Choice
@@ -22,12 +23,12 @@ from bidsqsm.workflows.separation import init_separation_wf
 from bidsqsm.workflows.swi import init_swi_wf
 
 #: From the run, the methods and the resources (``mem_gb``, ``omp_nthreads``) to a workflow.
-Build = Callable[[GreRun, Mapping[str, Choice], Mapping[str, Any]], Workflow]
+Build = Callable[[GreRun, Mapping[str, Choice], Mapping[str, Any]], pe.Workflow]
 
 
 def _relaxometry(
     run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
-) -> Workflow:
+) -> pe.Workflow:
     return init_relaxometry_wf(
         method=choices['relaxometry'],
         echo_times=run.echo_times,
@@ -40,7 +41,7 @@ def _relaxometry(
 def _weighted(step: str) -> Build:
     def build(
         run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
-    ) -> Workflow:
+    ) -> pe.Workflow:
         return init_swi_wf(method=choices[step], echo_times=run.echo_times, **resources)
 
     return build
@@ -48,32 +49,34 @@ def _weighted(step: str) -> Build:
 
 def _oxygenation(
     run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
-) -> Workflow:
+) -> pe.Workflow:
     return init_oxygenation_wf(method=choices['oxygenation'], **resources)
 
 
 def _separation(
     run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
-) -> Workflow:
+) -> pe.Workflow:
     return init_separation_wf(
         method=choices['separation'], field_strength=run.field_strength, **resources
     )
 
 
-def _r2prime(run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]) -> Workflow:
+def _r2prime(
+    run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
+) -> pe.Workflow:
     assert run.spin_echo is not None
     return init_r2prime_wf(spin_echo=run.spin_echo, method=choices['relaxometry'], **resources)
 
 
 def _concentration(
     _run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
-) -> Workflow:
+) -> pe.Workflow:
     return init_concentration_wf(method=choices['concentration'], **resources)
 
 
 def _decompose(
     run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
-) -> Workflow:
+) -> pe.Workflow:
     return init_decompose_wf(
         method=choices['decompose'],
         echo_times=run.echo_times,
@@ -101,7 +104,7 @@ USES: Mapping[str, tuple[str, ...]] = {'separation': ('r2prime',)}
 
 def other_steps(
     run: GreRun, choices: Mapping[str, Choice], wanted: Iterable[str], resources: Mapping[str, Any]
-) -> dict[str, Workflow]:
+) -> dict[str, pe.Workflow]:
     """Workflows of the groups that a run can have, of those that are wanted or that others use."""
     used = {'r2star', *(name for group in wanted for name in USES.get(group, ()))}
     names = [name for name in OTHERS if name in used.union(wanted)]

@@ -8,7 +8,6 @@ from pathlib import Path
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.outputs import WriteDerivatives
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.methods import Choice
@@ -26,7 +25,7 @@ def init_outputs_wf(
     left_out: Sequence[str] = (),
     mem_gb: float = 2.0,
     name: str = 'outputs_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Write the derivatives of a run, all of them or none.
 
     Parameters
@@ -63,7 +62,7 @@ def init_outputs_wf(
         The images written.
 
     """
-    workflow = Workflow(name=name)
+    workflow = pe.Workflow(name=name)
     fields = [*products, *(f'facts_{step}' for step in steps)]
     others = [f'extras{number + 1}' for number in range(extras)]
     inputnode = pe.Node(niu.IdentityInterface(fields=[*fields, *others]), name='inputnode')

@@ -8,7 +8,6 @@ from pathlib import Path
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.carrying import CarryHeads
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.regions import Anatomy
@@ -33,7 +32,7 @@ def init_overlay_wf(
     images: Mapping[str, tuple[str, Path]],
     mem_gb: float = 2.0,
     name: str = 'overlay_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Bring images of heads onto the grid of a run, in one interpolation each.
 
     Parameters
@@ -58,7 +57,7 @@ def init_overlay_wf(
         The images, as far as there are any; left out where a registration was lost.
 
     """
-    workflow = Workflow(name=name)
+    workflow = pe.Workflow(name=name)
     ways = [f'{way}_{space}' for space, _ in images.values() for way in ('into', 'registrations')]
     inputnode = pe.Node(niu.IdentityInterface(fields=['reference', *ways]), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields=[*images]), name='outputnode')

@@ -5,7 +5,6 @@ from __future__ import annotations
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.oxygenation import MeasureVeins
 from bidsqsm.methods import Choice
 
@@ -16,7 +15,7 @@ def init_oxygenation_wf(
     mem_gb: float = 2.0,
     omp_nthreads: int = 1,
     name: str = 'oxygenation_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Find the large veins, and tell venous saturation and oxygen extraction from them.
 
     Workflow Graph
@@ -58,8 +57,7 @@ def init_oxygenation_wf(
         Saturation and extraction over all large veins.
 
     """
-    workflow = Workflow(name=name)
-    workflow.desc = f'Venous oxygen saturation was told by {method.sentence()}.'
+    workflow = pe.Workflow(name=name)
     fields = ['veins', 'extras', 'facts']
 
     inputnode = pe.Node(niu.IdentityInterface(fields=['chi', 'mask', 'r2star']), name='inputnode')

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.passes import CombinePasses, CutHoles
 from bidsqsm.methods import Choice
 
@@ -41,7 +40,7 @@ def pass_links(links: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [*dict.fromkeys(found), ('masking_wf.qsm_mask', 'holes_wf.mask')]
 
 
-def init_holes_wf(*, method: Choice, mem_gb: float = 2.0, name: str = 'holes_wf') -> Workflow:
+def init_holes_wf(*, method: Choice, mem_gb: float = 2.0, name: str = 'holes_wf') -> pe.Workflow:
     """Cut voxels of unreliable phase out of the mask.
 
     Workflow Graph
@@ -79,7 +78,7 @@ def init_holes_wf(*, method: Choice, mem_gb: float = 2.0, name: str = 'holes_wf'
         Number of voxels that were cut out.
 
     """
-    workflow = Workflow(name=name)
+    workflow = pe.Workflow(name=name)
     inputnode = pe.Node(
         niu.IdentityInterface(fields=['mask', 'quality', 'residual']), name='inputnode'
     )
@@ -95,7 +94,7 @@ def init_holes_wf(*, method: Choice, mem_gb: float = 2.0, name: str = 'holes_wf'
     return workflow
 
 
-def init_passes_wf(*, mem_gb: float = 2.0, name: str = 'passes_wf') -> Workflow:
+def init_passes_wf(*, mem_gb: float = 2.0, name: str = 'passes_wf') -> pe.Workflow:
     """Make one map of two.
 
     Workflow Graph
@@ -132,12 +131,7 @@ def init_passes_wf(*, mem_gb: float = 2.0, name: str = 'passes_wf') -> Workflow:
         Share of the voxels that come from the whole mask and by how much they were shifted, in ppm.
 
     """
-    workflow = Workflow(name=name)
-    workflow.desc = (
-        'This was done in two passes [@stewart2022]: once with a mask that leaves out voxels of '
-        'unreliable phase and once with the whole mask, whose map was used in the holes of the '
-        'first only.'
-    )
+    workflow = pe.Workflow(name=name)
     given = ('chi', 'mask', 'holed_chi', 'holed_mask')
     made = ('chi', 'mask', 'holed_mask', 'facts')
     inputnode = pe.Node(niu.IdentityInterface(fields=[*given]), name='inputnode')

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.phase import PreparePhase, ReadMagnitude
 from bidsqsm.interfaces.sign import DecideSign
 from bidsqsm.io.run import PARTS, GreRun
@@ -25,7 +24,7 @@ def init_phase_wf(
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str = 'phase_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Read a run, combine its channels and prepare its phase.
 
     Parameters
@@ -59,10 +58,7 @@ def init_phase_wf(
         What the values were taken for and what was removed.
 
     """
-    workflow = Workflow(name=name)
-    scaled = 'Stored phase was scaled to radians and freed of receive and readout terms.'
-    combined = f'Receive channels were combined by {coil.sentence()}. '
-    workflow.desc = (combined if run.n_channels > 1 else '') + scaled
+    workflow = pe.Workflow(name=name)
     fields = ['phase', 'magnitude', 'magnitude_rss', 'facts']
     outputnode = pe.Node(niu.IdentityInterface(fields=fields), name='outputnode')
 
@@ -85,7 +81,9 @@ def init_phase_wf(
     return workflow
 
 
-def init_magnitude_wf(*, run: GreRun, mem_gb: float = 4.0, name: str = 'magnitude_wf') -> Workflow:
+def init_magnitude_wf(
+    *, run: GreRun, mem_gb: float = 4.0, name: str = 'magnitude_wf'
+) -> pe.Workflow:
     """Read a run that has no phase.
 
     Parameters
@@ -107,8 +105,7 @@ def init_magnitude_wf(*, run: GreRun, mem_gb: float = 4.0, name: str = 'magnitud
         That there was no phase, and how channels were combined.
 
     """
-    workflow = Workflow(name=name)
-    workflow.desc = 'There was no phase; all that follows is from the magnitude alone.'
+    workflow = pe.Workflow(name=name)
     fields = ['magnitude', 'magnitude_rss', 'facts']
     outputnode = pe.Node(niu.IdentityInterface(fields=fields), name='outputnode')
 
@@ -149,7 +146,7 @@ def init_sign_wf(
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str = 'sign_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Turn phase and field over where they fall as the true field grows.
 
     Workflow Graph
@@ -194,9 +191,7 @@ def init_sign_wf(
         The sign and how it was found.
 
     """
-    workflow = Workflow(name=name)
-    how = 'decided from the data' if phase_sign == 'auto' else f'set to {phase_sign}'
-    workflow.desc = f'The sign of the phase was {how}.'
+    workflow = pe.Workflow(name=name)
     given = ['total_field', 'unwrapped', 'mask', 'r2star']
     fields = ['total_field', 'unwrapped', 'facts']
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.quality import FILES, MeasureQuality
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.metrics import about_run
@@ -17,7 +16,7 @@ def init_quality_wf(
     mem_gb: float = 2.0,
     omp_nthreads: int = 1,
     name: str = 'quality_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Measure the quality of a run on whatever images it makes.
 
     Parameters
@@ -47,7 +46,7 @@ def init_quality_wf(
         Files to be written.
 
     """
-    workflow = Workflow(name=name)
+    workflow = pe.Workflow(name=name)
     fields = [*FILES, 'labels', 'table']
     inputnode = pe.Node(niu.IdentityInterface(fields=fields), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields=['metrics', 'extras']), name='outputnode')

@@ -5,7 +5,6 @@ from __future__ import annotations
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.transverse import CarryR2, FitSpinEcho, SubtractR2
 from bidsqsm.io.spinecho import SpinEcho
 from bidsqsm.methods import Choice
@@ -18,7 +17,7 @@ def init_r2prime_wf(
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str = 'r2prime_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Bring R2 to a run, and take it from R2*.
 
     Workflow Graph
@@ -69,7 +68,7 @@ def init_r2prime_wf(
         Where R2 came from, how it was placed, and the share of voxels where it is above R2*.
 
     """
-    workflow = Workflow(name=name)
+    workflow = pe.Workflow(name=name)
     fields = ['r2', 'r2prime', 't2prime', 'facts']
     inputnode = pe.Node(
         niu.IdentityInterface(fields=['r2star', 'magnitude', 'mask']), name='inputnode'
@@ -80,11 +79,6 @@ def init_r2prime_wf(
     carry_r2 = pe.Node(CarryR2(scale=spin_echo.scale), name='carry_r2', **resources)
     subtract_r2 = pe.Node(SubtractR2(), name='subtract_r2', **resources)
     if spin_echo.kind == 'MESE':
-        workflow.desc = (
-            'R2 was fitted to spin echoes, the first left out where there were four or more '
-            '[@milford2015], by '
-            f'{method.sentence()}, brought to the run by rigid registration and taken from R2*.'
-        )
         fit_spin_echo = pe.Node(
             FitSpinEcho(
                 in_files=[str(path) for path in spin_echo.files],
@@ -99,7 +93,6 @@ def init_r2prime_wf(
                                        ('brain', 'moving_brain'), ('facts', 'about')]),
         ])  # fmt: skip
     else:
-        workflow.desc = f'R2 was taken from a given {spin_echo.kind} and subtracted from R2*.'
         carry_r2.inputs.in_file = str(spin_echo.files[0])
         carry_r2.inputs.kind = spin_echo.kind
 

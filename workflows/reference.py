@@ -8,7 +8,6 @@ from pathlib import Path
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.reference import ReferenceChi
 from bidsqsm.methods import Choice
 
@@ -21,7 +20,7 @@ def init_reference_wf(
     mem_gb: float = 2.0,
     omp_nthreads: int = 1,
     name: str = 'reference_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Give susceptibility relative to the mean of a region.
 
     Workflow Graph
@@ -68,8 +67,7 @@ def init_reference_wf(
         Name of the reference and the value subtracted, in ppm.
 
     """
-    workflow = Workflow(name=name)
-    workflow.desc = f'Susceptibility was referenced by {method.sentence()}.'
+    workflow = pe.Workflow(name=name)
 
     inputnode = pe.Node(niu.IdentityInterface(fields=['chi', 'mask', 'r2star']), name='inputnode')
     outputnode = pe.Node(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bidsqsm.engine import Workflow
+from nipype.pipeline import engine as pe
+
 from bidsqsm.interfaces.carrying import IN_MASKS, IN_SPACES
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.regions import Anatomy
@@ -45,7 +46,7 @@ def region_steps(
     age: float | None,
     mem_gb: float,
     omp_nthreads: int,
-) -> dict[str, Workflow]:
+) -> dict[str, pe.Workflow]:
     """Workflows for the registration, the regions and the other spaces, as far as there are any."""
     resources = {'mem_gb': mem_gb, 'omp_nthreads': omp_nthreads}
     steps = {}

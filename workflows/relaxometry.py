@@ -5,7 +5,6 @@ from __future__ import annotations
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.relaxometry import FitRelaxation
 from bidsqsm.methods import Choice
 
@@ -19,7 +18,7 @@ def init_relaxometry_wf(
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str = 'relaxometry_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Fit R2*, T2* and S0 to the magnitude of two or more echoes.
 
     Workflow Graph
@@ -77,11 +76,7 @@ def init_relaxometry_wf(
         What was decided from the data.
 
     """
-    workflow = Workflow(name=name)
-    workflow.desc = (
-        f'The relaxation rate R2* was fitted by {method.sentence()}. '
-        f'Dephasing across a voxel: {gradient_correction.sentence()}.'
-    )
+    workflow = pe.Workflow(name=name)
     given = ['magnitude', 'mask', 'total_field']
     fields = ['r2star', 't2star', 's0', 'r2star_error', 'n_echoes', 'facts']
 

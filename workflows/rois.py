@@ -9,7 +9,6 @@ from typing import Any
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.carrying import CarryLabels
 from bidsqsm.interfaces.collecting import CollectRois
 from bidsqsm.interfaces.refinement import RefineRois
@@ -33,7 +32,7 @@ def init_rois_wf(
     mem_gb: float = 2.0,
     omp_nthreads: int = 1,
     name: str = 'rois_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Measure the regions of atlases, and of segmentations that others made of the subject.
 
     The labels of an atlas are measured as registration places them and, where there is a
@@ -72,8 +71,7 @@ def init_rois_wf(
         Those of the first atlas, refined where it was.
 
     """
-    workflow = Workflow(name=name)
-    workflow.desc = _words(run, atlases, refine)
+    workflow = pe.Workflow(name=name)
     spaces = spaces_of(run, atlases)
     ways = [f'{way}_{space}' for space in spaces for way in ('into', 'registrations')]
     inputnode = pe.Node(niu.IdentityInterface(fields=[*MAPS, *ways]), name='inputnode')
@@ -103,15 +101,6 @@ def init_rois_wf(
             members.insert(-1, (better, 'labels', measure, refined(about, refine)))
     _collect(workflow, members, outputnode)
     return workflow
-
-
-def _words(run: GreRun, atlases: Sequence[Atlas], refine: Choice | None) -> str:
-    sources = [f'the atlas {atlas.name}' for atlas in atlases]
-    sources += [f'the segmentation {one.name}' for one in run.segmentations]
-    said = f'Maps were measured in the regions of {", ".join(sources)}.'
-    if refine is None or not atlases:
-        return said
-    return f'{said} The borders of the regions were settled: {refine.sentence()}.'
 
 
 def spaces_of(run: GreRun, atlases: Sequence[Atlas]) -> list[str]:
@@ -147,7 +136,7 @@ def refined(about: Mapping[str, Any], refine: Choice) -> dict[str, Any]:
 
 
 def _carry(
-    workflow: Workflow, inputnode: pe.Node, source: Atlas | Segmentation, mem_gb: float
+    workflow: pe.Workflow, inputnode: pe.Node, source: Atlas | Segmentation, mem_gb: float
 ) -> pe.Node:
     is_atlas = isinstance(source, Atlas)
     path = source.dseg if is_atlas else source.path
@@ -167,7 +156,7 @@ def _carry(
 
 
 def _measure(
-    workflow: Workflow,
+    workflow: pe.Workflow,
     inputnode: pe.Node,
     run: GreRun,
     source: Atlas | Segmentation,
@@ -195,7 +184,7 @@ def _measure(
 
 
 def _collect(
-    workflow: Workflow,
+    workflow: pe.Workflow,
     members: Sequence[tuple[pe.Node, str, pe.Node, dict[str, Any]]],
     outputnode: pe.Node,
 ) -> None:

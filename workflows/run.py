@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bidsqsm.engine import Workflow
+from nipype.pipeline import engine as pe
+
 from bidsqsm.interfaces.sign import expected_sign
 from bidsqsm.io.groups import DEFAULT_GROUPS
 from bidsqsm.io.inputs import GreRun
@@ -44,7 +45,7 @@ def init_run_wf(
     age: float | None = None,
     omp_nthreads: int = 1,
     name: str | None = None,
-) -> Workflow:
+) -> pe.Workflow:
     """Make the maps of one run and write them.
 
     Parameters
@@ -81,7 +82,7 @@ def init_run_wf(
         Name of the workflow; made from that of the run if not given.
 
     """
-    workflow = Workflow(name=name or workflow_name(run.name))
+    workflow = pe.Workflow(name=name or workflow_name(run.name))
     choices = settled_choices(run, choices)
     many = {'mem_gb': memory_gb(run.shape, 8 + 4 * run.n_echoes), 'omp_nthreads': omp_nthreads}
     steps = {'masking_wf': init_masking_wf(method=choices['mask'], mask=run.mask, **many)}
@@ -174,7 +175,7 @@ def _phase_steps(
     wishes: Mapping[str, str] | None,
     force: tuple[str, ...],
     omp_nthreads: int,
-) -> dict[str, Workflow]:
+) -> dict[str, pe.Workflow]:
     """What needs the phase: all that leads to the susceptibility."""
     times, n = run.echo_times, run.n_echoes
     many = {'mem_gb': memory_gb(run.shape, 8 + 4 * n), 'omp_nthreads': omp_nthreads}
@@ -215,7 +216,7 @@ def _phase_steps(
 
 def _onestep(
     run: GreRun, choices: Mapping[str, Choice], omp_nthreads: int, name: str = 'onestep_wf'
-) -> Workflow:
+) -> pe.Workflow:
     return init_onestep_wf(
         method=choices['onestep'],
         echo_times=run.echo_times,
@@ -228,7 +229,7 @@ def _onestep(
 
 def _pass_steps(
     run: GreRun, choices: Mapping[str, Choice], omp_nthreads: int
-) -> dict[str, Workflow]:
+) -> dict[str, pe.Workflow]:
     """What a run in two passes has besides."""
     few = {'mem_gb': memory_gb(run.shape, 12), 'omp_nthreads': omp_nthreads}
     light = memory_gb(run.shape, 6)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.separation import SeparateSources
 from bidsqsm.methods import Choice
 
@@ -17,7 +16,7 @@ def init_separation_wf(
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str = 'separation_wf',
-) -> Workflow:
+) -> pe.Workflow:
     """Split susceptibility by the sign of its sources.
 
     Workflow Graph
@@ -69,8 +68,7 @@ def init_separation_wf(
         The rate that was used, and how far the sum of both is from the map.
 
     """
-    workflow = Workflow(name=name)
-    workflow.desc = f'Paramagnetic and diamagnetic sources were told apart by {method.sentence()}.'
+    workflow = pe.Workflow(name=name)
     taken = ['local_field', 'noise', 'r2star', 'r2prime']
     made = ['paramagnetic', 'diamagnetic', 'facts']
 

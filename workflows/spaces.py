@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.carrying import IN_MASKS, IN_SPACES, ToTemplate
 from bidsqsm.io.atlases import Template
 
 
 def init_spaces_wf(
     *, spaces: Sequence[Template], mem_gb: float = 2.0, name: str = 'spaces_wf'
-) -> Workflow:
+) -> pe.Workflow:
     """Bring maps and masks into the spaces of templates, in one interpolation each.
 
     Parameters
@@ -39,9 +38,7 @@ def init_spaces_wf(
         The images, to be written.
 
     """
-    workflow = Workflow(name=name)
-    names = ', '.join(dict.fromkeys(space.name for space in spaces))
-    workflow.desc = f'Maps were brought to {names} in one interpolation.'
+    workflow = pe.Workflow(name=name)
     ways = [f'{way}_{one.name}' for one in spaces for way in ('out_of', 'registrations')]
     inputnode = pe.Node(
         niu.IdentityInterface(fields=[*IN_MASKS, *IN_SPACES, *dict.fromkeys(ways)]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.swi import IMAGES, WeightMagnitude
 from bidsqsm.methods import Choice
 
@@ -17,7 +16,7 @@ def init_swi_wf(
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
     name: str | None = None,
-) -> Workflow:
+) -> pe.Workflow:
     """Weight a magnitude by phase or susceptibility, and project it over a slab.
 
     Workflow Graph
@@ -69,8 +68,7 @@ def init_swi_wf(
         What was decided from the data.
 
     """
-    workflow = Workflow(name=name or f'{method.step}_wf')
-    workflow.desc = f'The magnitude was weighted by {method.sentence()}.'
+    workflow = pe.Workflow(name=name or f'{method.step}_wf')
     fields = [*IMAGES[method.step], 'facts']
 
     inputnode = pe.Node(

@@ -9,7 +9,6 @@ from typing import Any
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.engine import Workflow
 from bidsqsm.interfaces.collecting import CollectTransforms
 
 #: What the outputs of a space are called: its points to the run's, the run's to it, facts.
@@ -29,7 +28,7 @@ class Way:
         return Way([*self.nodes, node], [*self.about, about])
 
 
-def pass_on(workflow: Workflow, way: Way, space: str, outputnode: pe.Node) -> None:
+def pass_on(workflow: pe.Workflow, way: Way, space: str, outputnode: pe.Node) -> None:
     """Hand the transforms and facts of a way on as the outputs of its space."""
     # points go from the run through the inverses, and back the other way round
     for what, output, nodes in (
@@ -43,7 +42,7 @@ def pass_on(workflow: Workflow, way: Way, space: str, outputnode: pe.Node) -> No
         workflow.connect(merge, 'out', outputnode, f'{what}_{space}')
 
 
-def collect(workflow: Workflow, found: Mapping[str, Way], outputnode: pe.Node) -> None:
+def collect(workflow: pe.Workflow, found: Mapping[str, Way], outputnode: pe.Node) -> None:
     """Gather every registration once, for writing and for the report."""
     members = [
         (node, about)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nipype.pipeline import engine as pe
+
 from bidsqsm.cli.outcome import FAILED, SKIPPED, Status
 from bidsqsm.cli.progress import Progress, stage
 from bidsqsm.config import Config
-from bidsqsm.engine import Workflow
 from bidsqsm.executor import Failure, ProcessPerNodePlugin, Usage, limit_threads
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.inputs import GreRun
@@ -174,7 +175,7 @@ def _sources(node: Any) -> dict[str, str]:
     return names
 
 
-def execute(config: Config, workflow: Workflow, ledger: Ledger) -> None:
+def execute(config: Config, workflow: pe.Workflow, ledger: Ledger) -> None:
     """Run the graph of all runs; a run that fails takes no other with it."""
     limit_threads(config.omp_nthreads or 1)
     plugin = ProcessPerNodePlugin(
@@ -200,7 +201,7 @@ def execute(config: Config, workflow: Workflow, ledger: Ledger) -> None:
     ledger.close(why)
 
 
-def count_nodes(workflow: Workflow, run: GreRun) -> int:
+def count_nodes(workflow: pe.Workflow, run: GreRun) -> int:
     """Number of steps that a run takes, those that only pass on left out."""
     paths = [name.split('.') for name in workflow.list_node_names()]
     own = [path for path in paths if workflow_name(run.name) in path]

@@ -17,6 +17,7 @@ from bidsqsm.io.acquisition import describe_acquisition
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.bibliography import bibtex, cited, works
 from bidsqsm.io.provenances import read_provenance, sidecars_of_runs
+from bidsqsm.methods import as_text
 
 _STEPS = {
     'coil': 'Receive channels were combined',
@@ -123,7 +124,7 @@ def describe_processing(processing: Mapping[str, Mapping[str, Any]]) -> str:
     for step, method in processing.items():
         lead = _STEPS.get(step, f'Step {step}')
         cites = '; '.join(f'@{key}' for key in method['Cite'])
-        given = ', '.join(f'{k} = {_as_text(v)}' for k, v in method['Parameters'].items())
+        given = ', '.join(f'{k} = {as_text(v)}' for k, v in method['Parameters'].items())
         about = ', '.join(filter(None, [f'`{method["Name"]}`', given]))
         text = f'{lead}: {method["Title"]} ({about})'
         sentences.append(text + (f' [{cites}].' if cites else '.'))
@@ -335,10 +336,6 @@ def _words(name: str) -> str:
     return {'csf': 'cerebrospinal fluid'}.get(
         str(name), str(name).replace('_', ' ').replace('-', ' ')
     )
-
-
-def _as_text(value: Any) -> str:
-    return {True: 'yes', False: 'no'}[value] if isinstance(value, bool) else f'{value}'
 
 
 def _sentence(text: str) -> str:
