@@ -299,7 +299,7 @@ def test_inversion_brings_back_the_map(phantom, files, tmp_path, method):
 def test_one_step_gives_the_map_its_mask_and_its_field(phantom, files, tmp_path):
     node = InvertTotalField(
         in_file=files['field'], in_mask=files['mask'], noise=files['noise'], phase=files['field'],
-        echoes=files['one'], sign={'sign': -1}, echo_times=[0.01], imaging_frequency=MHZ,
+        echoes=files['one'], sign=-1, echo_times=[0.01], imaging_frequency=MHZ,
         method='sstv',
     )  # fmt: skip
     outputs = node.run(cwd=tmp_path).outputs

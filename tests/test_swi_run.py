@@ -45,24 +45,24 @@ def weigh(files, folder, hand, magnitude='magnitude'):
         unwrapped=files[f'{hand}_phase'],
         in_mask=files['mask'],
     )
-    facts = sign.run(cwd=folder).outputs.facts
+    decided = sign.run(cwd=folder).outputs.sign
     node = WeightMagnitude(
         step='swi',
         method='phase-mask',
         in_file=files[magnitude],
         in_map=files[f'{hand}_phase'],
         in_mask=files['mask'],
-        sign=facts,
+        sign=decided,
         echo_times=[0.004, 0.008, 0.012, 0.016, 0.020],
     )
-    return facts, node.run(cwd=folder).outputs
+    return decided, node.run(cwd=folder).outputs
 
 
 def test_a_left_handed_dataset_gives_the_same_picture(files, tmp_path):
     signs, found = zip(
         *(weigh(files, tmp_path / hand, hand) for hand in ('right', 'left')), strict=True
     )
-    assert [facts['sign'] for facts in signs] == [1, -1]
+    assert [*signs] == [1, -1]
     right, left = (nb.load(outputs.swi).get_fdata() for outputs in found)
     np.testing.assert_allclose(left, right, atol=1e-5)
     other = nb.load(found[0].swi_diamagnetic).get_fdata()

@@ -59,7 +59,7 @@ def init_onestep_wf(
     phase
         Phase of every echo, in rad, with the sign it was stored with.
     sign
-        Facts of the sign, with what makes the phase grow with the field under ``sign``.
+        +1 or -1, by which the phase grows with the field.
     magnitude
         Magnitude of every echo.
     magnitude_rss

@@ -187,13 +187,15 @@ def init_sign_wf(
         Total field, in ppm, positive where the field is stronger.
     unwrapped
         Unwrapped phase that grows with the field, in rad, echoes last.
+    sign
+        +1 or -1, by which the stored phase grows with the field.
     facts
-        The sign and how it was found.
+        How the sign was found.
 
     """
     workflow = pe.Workflow(name=name)
     given = ['total_field', 'unwrapped', 'mask', 'r2star']
-    fields = ['total_field', 'unwrapped', 'facts']
+    fields = ['total_field', 'unwrapped', 'sign', 'facts']
 
     inputnode = pe.Node(niu.IdentityInterface(fields=given), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields=fields), name='outputnode')

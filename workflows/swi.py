@@ -52,7 +52,7 @@ def init_swi_wf(
         What weighs it: phase in rad, echoes last (``swi``), unwrapped phase that grows with the
         field (``clear_swi``), or susceptibility in ppm (``true_swi``).
     sign
-        Facts of the sign of the phase, where it is as it was stored (``swi``).
+        +1 or -1, by which a phase as it was stored grows with the field (``swi``).
     mask
         The brain.
 

@@ -28,7 +28,7 @@ class _InvertTotalFieldInputSpec(StepInputSpec):
     magnitude = File(exists=True, desc='root of the sum of squares of the echoes')
     r2star = File(exists=True, desc='R2*, in 1/s')
     phase = File(exists=True, mandatory=True, desc='phase as stored, in rad, echoes last')
-    sign = traits.Dict(mandatory=True, desc='facts of the sign of the phase')
+    sign = traits.Int(mandatory=True, desc='+1 or -1, by which the phase grows with the field')
     echoes = File(exists=True, mandatory=True, desc='magnitude, echoes last')
     echo_times = traits.List(traits.Float, mandatory=True, desc='echo times, in s')
     imaging_frequency = traits.Float(mandatory=True, desc='frequency of the scanner, in MHz')
@@ -66,5 +66,5 @@ class InvertTotalField(StepInterface):
 
     def _echoes(self) -> Echoes:
         given = self.inputs
-        phase = echoes(given.phase) * given.sign['sign']
+        phase = echoes(given.phase) * given.sign
         return Echoes(phase, echoes(given.echoes), given.echo_times, given.imaging_frequency)

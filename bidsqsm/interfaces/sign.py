@@ -32,6 +32,7 @@ class _DecideSignInputSpec(StepInputSpec):
 class _DecideSignOutputSpec(StepOutputSpec):
     total_field = File(exists=True, desc='total field, in ppm, positive where it is stronger')
     unwrapped = File(exists=True, desc='unwrapped phase that grows with the field, in rad')
+    sign = traits.Int(desc='+1 or -1, by which the stored phase grows with the field')
 
 
 class DecideSign(StepInterface):
@@ -46,8 +47,9 @@ class DecideSign(StepInterface):
         with threads(self.inputs.num_threads):
             seen = decide_sign(field, mask, grid_of(self.inputs.in_file), r2star)
         facts = settle(seen, self.inputs.phase_sign, self.inputs.expected)
-        phase = echoes(self.inputs.unwrapped) * facts['sign']
-        total_field = field * facts['sign']
+        sign = self._results['sign'] = facts['sign']
+        phase = echoes(self.inputs.unwrapped) * sign
+        total_field = field * sign
         self.save(runtime, self.inputs.in_file, total_field=total_field, unwrapped=phase)
         self._results['facts'] = facts
         return runtime

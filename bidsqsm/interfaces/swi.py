@@ -38,7 +38,7 @@ class _WeightMagnitudeInputSpec(StepInputSpec):
         desc='phase or unwrapped phase in rad, echoes last; or susceptibility in ppm',
     )
     in_mask = File(exists=True, mandatory=True, desc='the brain')
-    sign = traits.Dict(desc='facts of the sign, where the map is a phase as it was stored')
+    sign = traits.Int(desc='+1 or -1, by which a phase as it was stored grows with the field')
     echo_times = traits.List(traits.Float, mandatory=True, desc='echo times, in s')
     step = traits.Enum(*IMAGES, mandatory=True, desc='step of the catalogue')
     method = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. phase-mask:power=2')
@@ -70,7 +70,7 @@ class WeightMagnitude(StepInterface):
             return runtime
         shown = volume(given.in_map) if given.step == 'true_swi' else echoes(given.in_map)
         if (sign := self.given('sign')) is not None:
-            shown = shown * sign['sign']
+            shown = shown * sign
         with threads(given.num_threads):
             found = weigh(magnitude, shown, mask, grid, given.echo_times)
         self.save(runtime, given.in_file, **found._asdict())
