@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bidsqsm.catalog import ONESTEP, OXYGENATION
+from bidsqsm.catalog import STEPS
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.oxygenation.blood import saturation
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table, and write it where a path is given."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').split('\n', 1)[0])
     parser.add_argument('--voxel-size', type=float, default=1.0, metavar='MM')
-    parser.add_argument('--onestep', default=ONESTEP.default, help='inversion, e.g. sstv')
+    parser.add_argument('--onestep', default=STEPS['onestep'].default, help='inversion, e.g. sstv')
     parser.add_argument('--save', type=Path, metavar='TABLE.tsv')
     args = parser.parse_args(arguments)
     cases = [(radius, angle, 0.65) for radius in RADII for angle in ANGLES]
@@ -54,9 +54,9 @@ def measured(
     grid, blood, field, mask = made(radius, angle, true, voxel_size)
     random = np.random.default_rng(0)
     noisy = (field + random.normal(0, NOISE, field.shape)).astype(np.float32) * mask
-    chi = ONESTEP.choose(onestep)(noisy, mask, grid)
+    chi = STEPS['onestep'].choose(onestep)(noisy, mask, grid)
     r2star = np.where(mask, 18 + 32 * blood, 0).astype(np.float32)
-    found = OXYGENATION.choose(OXYGENATION.default)(chi, mask, grid, r2star)
+    found = STEPS['oxygenation'].choose(STEPS['oxygenation'].default)(chi, mask, grid, r2star)
     told = [vein for vein in found.table if math.isfinite(vein.svo2)]
     core = [vein.n_core for vein in told]
     around = np.median(chi[mask & (blood == 0)])

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from bidsqsm.catalog import ROI_REFINE
+from bidsqsm.catalog import STEPS
 from bidsqsm.io.demo import SimulatedScan, simulate
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
 from bidsqsm.qsm.jit import threads
@@ -68,7 +68,7 @@ def main() -> None:
         case = reconstruct(simulate(size, subject=subject, tilts=tilts), subject.seed)
         for seed in args.seeds:
             before = misplaced(case.nuclei, case.grid, args.rms, seed)
-            refine = ROI_REFINE.choose(args.method)
+            refine = STEPS['roi_refine'].choose(args.method)
             after = refine(before, case.chi, case.mask, case.grid, r2star=case.r2star)
             for value in NUCLEUS_VALUES:
                 told = {'nucleus': NUCLEI[(value - 1) // 2]}

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bidsqsm.catalog import RELAXOMETRY, STEPS
+from bidsqsm.catalog import STEPS
 from bidsqsm.io.demo import simulate
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.masking.brain import brain_mask
@@ -59,7 +59,7 @@ def measured(ratio: float) -> pd.DataFrame:
 
 def errors(text: str, magnitude: Volume, rates: Volume, sigma: float) -> list[dict[str, object]]:
     """Errors of one choice, a row for each rate."""
-    found = RELAXOMETRY.choose(text)(magnitude, np.ones(rates.shape, bool), TIMES)
+    found = STEPS['relaxometry'].choose(text)(magnitude, np.ones(rates.shape, bool), TIMES)
     rows: list[dict[str, object]] = []
     for rate in RATES:
         here = rates == rate
@@ -94,7 +94,7 @@ def heads(size: tuple[float, float, float]) -> list[dict[str, object]]:
     for correction in ('none', 'sinc'):
         correct = STEPS['gradient_correction'].choose(correction)
         left = correct(field.total_field, brain, scan.head.grid, times, frequency)
-        found = RELAXOMETRY.choose('auto')(magnitude, brain, times, dephasing=left)
+        found = STEPS['relaxometry'].choose('auto')(magnitude, brain, times, dephasing=left)
         both = brain & scan.head.mask
         off = (found.r2star - scan.head.r2star)[both]
         rows.append(

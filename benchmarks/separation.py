@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bidsqsm.catalog import SEPARATION
+from bidsqsm.catalog import STEPS
 from bidsqsm.io.demo import SimulatedScan, head_pose, simulate, subject_anatomy
 from bidsqsm.qsm import metrics
 from bidsqsm.qsm.background.vsharp import vsharp
@@ -115,7 +115,7 @@ def field_noise(scan: SimulatedScan) -> Volume:
 
 def score(text: str, given: Given, scan: SimulatedScan, truth: Sources) -> dict[str, float]:
     """XSIM, error (ppb) and CPU seconds of a method."""
-    separate, head = SEPARATION.choose(text), scan.head
+    separate, head = STEPS['separation'].choose(text), scan.head
     data = {'local_field': given.local_field} if separate.method.takes('local_field') else {}
     where: tuple[Mask, Grid, float] = (given.mask, head.grid, head.field_strength)
     separate(given.chi, given.r2prime, *where, r2star=given.r2star, **data)  # compiled

@@ -59,13 +59,15 @@ class Method:
     """An algorithm under its command-line name, with the works to cite for it.
 
     ``makes`` are products (see :data:`bidsqsm.io.products.PRODUCTS`) that a run has by this method
-    only.
+    only. ``phrase`` ends the sentence of its step in the methods text; where it is not given, the
+    title does.
     """
 
     name: str
     function: Callable[..., Any]
     cite: tuple[str, ...]
     makes: tuple[str, ...] = ()
+    phrase: str = ''
 
     @property
     def doc(self) -> str:
@@ -76,6 +78,11 @@ class Method:
     def title(self) -> str:
         """First line of the docstring, without its full stop."""
         return self.doc.split('\n', 1)[0].rstrip('.')
+
+    @property
+    def clause(self) -> str:
+        """What ends the sentence of its step in the methods text."""
+        return self.phrase or within_sentence(self.title)
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -181,6 +188,18 @@ class Choice:
         ]
         sums = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
         return hashlib.sha256(' '.join(sums).encode()).hexdigest() if sums else ''
+
+
+def within_sentence(title: str) -> str:
+    """A title as it stands within a sentence: small at its start, unless it starts with an acronym.
+
+    Examples
+    --------
+    >>> within_sentence('Total field inversion (TFI)'), within_sentence('HD-QSM')
+    ('total field inversion (TFI)', 'HD-QSM')
+
+    """
+    return title if title[1:2].isupper() or not title else title[0].lower() + title[1:]
 
 
 def as_text(value: Any) -> str:

@@ -9,9 +9,11 @@ from skeleton import Skeleton
 
 from bidsqsm.cli.execute import Ledger
 from bidsqsm.cli.progress import Progress
+from bidsqsm.config import Config
 from bidsqsm.executor import Failure, Usage
 from bidsqsm.io.inputs import find_runs
 from bidsqsm.reports.resources import StepUse
+from bidsqsm.workflows.base import init_bidsqsm_wf
 
 
 @pytest.fixture
@@ -20,8 +22,12 @@ def ledger(tmp_path):
     for who in ('sub-01', 'sub-01_run-1'):
         skeleton.megre(who)
     runs = find_runs(skeleton.root)
+    config = Config(
+        bids_dir=skeleton.root, output_dir=tmp_path / 'out', work_dir=tmp_path / 'work'
+    )
+    workflow = init_bidsqsm_wf(config, runs)
     with Progress({run.name: 2 for run in runs}) as progress:
-        yield Ledger(runs, progress, lambda _: tmp_path / 'log', memory=4.0)
+        yield Ledger(runs, progress, lambda _: tmp_path / 'log', memory=4.0, workflow=workflow)
 
 
 def node(run, name='invert_dipole', step='dipole_wf', **outputs):

@@ -8,12 +8,15 @@ import nibabel as nb
 import numpy as np
 import pytest
 from app import App
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
 
 from bidsqsm.cli.parser import parse_arguments
 from bidsqsm.io.demo_dataset import DemoOptions, write_demo
-from bidsqsm.io.groups import DEFAULT_GROUPS, GROUPS, Group, idle_steps
-from bidsqsm.workflows import others
-from bidsqsm.workflows.others import OTHERS, needed, unwanted
+from bidsqsm.io.groups import DEFAULT_GROUPS, GROUPS, idle_steps
+from bidsqsm.steps import RUN_STEPS, boxes_of
+from bidsqsm.workflows.connections import between, keep_makers, steps_in
+from bidsqsm.workflows.others import OTHERS, unwanted
 
 ARGS = ['in', 'out', 'participant']
 
@@ -49,21 +52,49 @@ def test_orientations_need_the_map(capsys):
     assert 'add qsm to --products' in capsys.readouterr().err
 
 
-LINKS = (('a_wf.x', 'b_wf.x'), ('b_wf.y', 'c_wf.y'), ('a_wf.x', 'd_wf.x'), ('d_wf.z', 'b_wf.z'))
+def chain(*links):
+    """A workflow of workflows with one input and one output, joined as told."""
+    names = sorted({name for link in links for name in link})
+    made = {name: pe.Workflow(name=name) for name in names}
+    for one in made.values():
+        one.add_nodes(
+            [
+                pe.Node(niu.IdentityInterface(fields=['x']), name=n)
+                for n in ('inputnode', 'outputnode')
+            ]
+        )
+    whole = pe.Workflow(name='whole')
+    whole.connect(between(*((made[a], made[b], ['x']) for a, b in links)))
+    return whole
 
 
-def test_a_step_is_kept_where_something_wanted_needs_it(monkeypatch):
-    groups = {
-        'one': Group('', ('b_wf',)),
-        'two': Group('', ('c_wf',)),
-        'three': Group('', ('d_wf',)),
-    }
-    monkeypatch.setattr(others, 'GROUPS', groups)
-    steps = {'a_wf', 'b_wf', 'c_wf', 'd_wf'}
-    assert needed(steps, LINKS, ['one']) == {'a_wf', 'b_wf', 'd_wf'}
-    assert needed(steps, LINKS, ['three']) == {'a_wf', 'd_wf'}
-    assert needed(steps - {'d_wf'}, LINKS, ['two']) == {'a_wf', 'b_wf', 'c_wf'}
-    assert unwanted(['one']) == {'c_wf', 'd_wf'}
+@pytest.mark.parametrize(
+    ('names', 'kept'), [('b', 'abd'), ('d', 'ad'), ('c', 'abcd'), ('bd', 'abd'), ('', '')]
+)
+def test_a_step_is_kept_where_something_wanted_needs_it(names, kept):
+    whole = chain('ab', 'bc', 'ad', 'db')
+    keep_makers(whole, names)
+    assert {*steps_in(whole)} == {*kept}
+
+
+def test_a_link_to_what_was_not_made_is_left_out():
+    whole = chain('ab')
+    made = steps_in(whole)
+    assert between((made['a'], None, ['x']), (None, made['b'], ['x'])) == []
+    assert between((made['a'], made['b'], [('x', 'y')])) == [
+        (made['a'], made['b'], [('outputnode.x', 'inputnode.y')])
+    ]
+
+
+def test_every_group_consists_of_steps_of_the_table():
+    assert {step.group for step in RUN_STEPS.values()} - {''} == {*GROUPS}
+    for name, group in GROUPS.items():
+        assert group.step in (
+            '',
+            *(step.name for step in RUN_STEPS.values() if step.group == name),
+        )
+    assert boxes_of(['r2star']) == {'relaxometry_wf'}
+    assert unwanted(['qsm', 'swi']) == {*GROUPS} - {'qsm', 'swi'}
 
 
 @pytest.fixture(scope='module')

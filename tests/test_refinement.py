@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bidsqsm.catalog import ROI_REFINE
+from bidsqsm.catalog import STEPS
 from bidsqsm.cli.parser import parse_arguments
 from bidsqsm.interfaces.refinement import RefineRois
 from bidsqsm.io.errors import DatasetError
@@ -55,7 +55,7 @@ def test_files_give_what_the_function_gives(files, method):
     image = nb.load(found.labels)
     np.testing.assert_array_equal(image.affine, AFFINE)
     chi, r2star = (arrays[n].astype(np.float32) for n in ('chi', 'r2star'))
-    expected = ROI_REFINE.choose(method)(
+    expected = STEPS['roi_refine'].choose(method)(
         arrays['labels'], chi, np.ones(SHAPE, bool), Grid.from_affine(SHAPE, AFFINE), r2star=r2star
     )
     np.testing.assert_array_equal(np.asarray(image.dataobj), expected)

@@ -20,8 +20,8 @@ from bidsqsm.reports.overview import first_concerns, worst
 from bidsqsm.reports.panels import KINDS, Panel
 from bidsqsm.reports.quality import metric_groups
 from bidsqsm.reports.resources import StepUse
-from bidsqsm.reports.stages import STAGES, by_stage, stage_of
 from bidsqsm.reports.subject import RunRecord, render
+from bidsqsm.steps import Heading
 
 SIGN, REGION = 'The sign was guessed.', 'The putamen is out of range.'
 METRIC_FILE = {
@@ -44,7 +44,9 @@ def run(tmp_path):
 
 
 def panel(key: str) -> Panel:
-    return Panel(key, 'T2starw', f'Title of {key}', 'Caption', 'Alternative', error='no ink')
+    heading = KINDS[key].heading if key in KINDS else Heading.FURTHER
+    words = ('T2starw', f'Title of {key}', 'Caption', 'Alternative')
+    return Panel(key, *words, error='no ink', heading=heading)
 
 
 def page_of(*records, panels=(), output_dir=None) -> Page:
@@ -86,26 +88,15 @@ def test_sessions_runs_stages_and_panels_are_headings_in_steps(run):
     assert names == ['Contents', 'Contents of ses-a_run-1', 'Contents of ses-b_run-1']
 
 
-def test_pictures_stand_under_the_stage_of_the_processing():
-    drawn = [
-        panel(key) for key in ('mine', 'chi_planes', 'reliability', 'phase', 'local', 'phased')
-    ]
-    found = {stage: [one.key for one in own] for stage, own in by_stage(drawn).items()}
-    assert list(found) == list(STAGES)
-    assert found['susceptibility'] == ['chi_planes', 'local']
-    assert found['phase'] == ['phase', 'phased']
-    assert found['field'] == ['reliability']
-    assert found['further'] == ['mine']
-
-
-def test_the_longest_start_of_a_key_decides():
+def test_every_panel_stands_under_the_heading_of_its_step():
+    headings = {key: kind.heading for key, kind in KINDS.items()}
+    assert Heading.FURTHER not in headings.values()
     # orientations on one grid belong to the map, the flicker of the template to the regions
-    assert stage_of('registered') == 'susceptibility'
-    assert stage_of('registration_t1w') == 'regions'
-
-
-def test_every_panel_has_a_stage():
-    assert 'further' not in {stage_of(key) for key in KINDS}
+    assert headings['registered'] is headings['local'] is headings['chi'] is Heading.SUSCEPTIBILITY
+    assert headings['flicker'] is headings['values'] is Heading.REGIONS
+    assert headings['unwrapped'] is headings['phase'] is Heading.PHASE
+    assert (headings['total'], headings['mask']) == (Heading.FIELD, Heading.MASKS)
+    assert headings['convergence'] is headings['histograms'] is Heading.QUALITY
 
 
 def test_what_turns_the_whole_map_wrong_is_told_first():

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bidsqsm.io.products import PRODUCTS
 from bidsqsm.io.run import Skipped
 from bidsqsm.reports import carried
 from bidsqsm.reports.pages import packaged
@@ -29,7 +30,7 @@ from bidsqsm.reports.volumes import (
     middles,
     packed,
 )
-from bidsqsm.workflows.links import PRODUCTS, SHOWN
+from bidsqsm.workflows.outputs import SHOWN
 
 HOSTILE = '</script><script>alert("x")</script>'
 

@@ -12,8 +12,9 @@ from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.participants import ages_of
 from bidsqsm.io.regions import NONE, Anatomy
+from bidsqsm.workflows.connections import steps_in
 from bidsqsm.workflows.orientations import R2STAR, TAKEN, init_orientations_wf
-from bidsqsm.workflows.run import as_node_name, init_run_wf
+from bidsqsm.workflows.run import as_node_name, init_run_wf, workflow_name
 
 NAME = 'bidsqsm_wf'
 
@@ -121,13 +122,18 @@ def workflows_of_run(config: Config, run: GreRun) -> set[str] | None:
     """Names of the workflows that a run is made of, but for registration and regions; None for a set."""
     if isinstance(run, OrientationSet):
         return None
-    graph = init_configured_run_wf(config, run)
-    return {name.partition('.')[0] for name in graph.list_node_names()}
+    return {*steps_in(init_configured_run_wf(config, run))}
 
 
 def subject_workflow_name(subject: str) -> str:
     """Name of a subject's workflow, which no run's can have."""
     return f'subject_{as_node_name(subject)}_wf'
+
+
+def run_workflow(workflow: pe.Workflow, run: GreRun) -> pe.Workflow:
+    """The workflow of a run within that of the whole call."""
+    subject = subject_workflow_name(run.entities['sub'])
+    return workflow.get_node(f'{subject}.{workflow_name(run.name)}')
 
 
 def dataset_links(config: Config) -> dict[str, Path]:

@@ -5,22 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from bidsqsm.catalog import STEPS, in_use
-from bidsqsm.io.groups import GROUPS
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.methods import Choice
-
-#: Steps of the catalogue with a workflow of their name
-OWN_WORKFLOW = ('background', 'dipole', 'onestep', 'reference', 'relaxometry')
-
-#: Steps that a run without phase goes through; of some, only this method can do without.
-WITHOUT_PHASE: Mapping[str, str] = {
-    'registration': '',
-    'mask': 'structural',
-    'gradient_correction': 'none',
-    'relaxometry': '',
-    'roi_refine': 'none',
-}
+from bidsqsm.steps import RUN_STEPS
 
 
 def settled_choices(run: GreRun, choices: Mapping[str, Choice]) -> dict[str, Choice]:
@@ -32,11 +20,14 @@ def settled_choices(run: GreRun, choices: Mapping[str, Choice]) -> dict[str, Cho
     found = in_use(choices)
     if run.has_phase:
         return found
-    return {step: _without_phase(found[step]) for step in found if step in WITHOUT_PHASE}
+    return {
+        step: _without_phase(choice, name)
+        for step, choice in found.items()
+        if (name := RUN_STEPS[step].without_phase) is not None
+    }
 
 
-def _without_phase(choice: Choice) -> Choice:
-    name = WITHOUT_PHASE[choice.step]
+def _without_phase(choice: Choice, name: str) -> Choice:
     if not name or (choice.step == 'mask' and not choice.method.takes('quality_map')):
         return choice
     method = STEPS[choice.step][name]
@@ -68,13 +59,8 @@ def used_choices(
         'roi_refine': not regions,
     }
     if kept is not None:
-        owned = {group.step for group in GROUPS.values()} | {*OWN_WORKFLOW}
-        idle |= {step: True for step in owned if f'{step}_wf' not in kept}
+        # registration and regions are told by the atlases and spaces of the call
+        placed = {'registration', 'roi_refine'}
+        idle |= {step: True for step in STEPS.keys() - placed if RUN_STEPS[step].box not in kept}
     followed = settled_choices(run, choices)
     return {step: choice for step, choice in followed.items() if not idle.get(step)}
-
-
-def not_made(choices: Mapping[str, Choice]) -> set[str]:
-    """Products that only methods which were not chosen make."""
-    every = {key for step in STEPS.values() for method in step.methods for key in method.makes}
-    return every - {key for choice in choices.values() for key in choice.method.makes}

@@ -48,7 +48,7 @@ def init_concentration_wf(
     Outputs
     -------
     iron
-        In mg/kg wet weight; left open where the method is for another substance.
+        In mg/kg wet weight, where the method makes it.
     gadolinium
         In mmol/L; likewise.
     facts
@@ -56,7 +56,7 @@ def init_concentration_wf(
 
     """
     workflow = pe.Workflow(name=name)
-    fields = ['iron', 'gadolinium', 'facts']
+    fields = [*method.method.makes, 'facts']
 
     inputnode = pe.Node(niu.IdentityInterface(fields=['chi', 'mask']), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields=fields), name='outputnode')

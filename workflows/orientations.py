@@ -12,29 +12,22 @@ from bidsqsm.interfaces.orientations import InvertJointly, RegisterHead
 from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.methods import Choice
 from bidsqsm.workflows.choices import used_choices
-from bidsqsm.workflows.outputs import init_outputs_wf
+from bidsqsm.workflows.connections import between
+from bidsqsm.workflows.memory import memory_gb
+from bidsqsm.workflows.outputs import init_outputs_wf, saved_outputs
 from bidsqsm.workflows.quality import init_quality_wf
 from bidsqsm.workflows.reference import init_reference_wf
-from bidsqsm.workflows.run import memory_gb, workflow_name
+from bidsqsm.workflows.run import workflow_name
 
 #: What is taken of every run, and where it comes from.
 TAKEN: Mapping[str, str] = {
-    'local_field': 'background_wf.outputnode.local_field',
-    'mask': 'background_wf.outputnode.mask',
+    'local_field': 'inversion_wf.outputnode.local_field',
+    'mask': 'inversion_wf.outputnode.local_mask',
     'noise': 'fieldmap_wf.outputnode.noise',
     'magnitude': 'phase_wf.outputnode.magnitude_rss',
     'brain_mask': 'masking_wf.outputnode.brain_mask',
 }
 R2STAR = 'relaxometry_wf.outputnode.r2star'
-
-#: Where every product comes from.
-JOINT: Mapping[str, str] = {
-    'chi': 'reference_wf.chi',
-    'qsm_mask': 'joint_wf.mask',
-    'reference_mask': 'reference_wf.region',
-    'registered': 'joint_wf.registered',
-    'metrics': 'quality_wf.metrics',
-}
 
 
 def init_orientations_wf(
@@ -86,35 +79,33 @@ def init_orientations_wf(
         mem_gb=memory_gb(orientations.shape, 12),
         omp_nthreads=omp_nthreads,
     )
+    quality_wf = init_quality_wf(
+        run=orientations, mem_gb=memory_gb(orientations.shape, 20), omp_nthreads=omp_nthreads
+    )
+    made = {wf.name: wf for wf in (joint_wf, reference_wf, quality_wf)}
+    saved = saved_outputs(made, orientations.products)
     outputs_wf = init_outputs_wf(
         run=orientations,
         output_dir=output_dir,
         choices=used_choices(orientations, choices),
-        products=[key for key in JOINT if key in orientations.products],
-        steps=['joint', 'reference'],
+        products=[*saved.products],
+        shown=[*saved.shown],
+        steps=[*saved.facts],
         links=links,
-        extras=1,
+        extras=len(saved.extras),
         mem_gb=memory_gb(orientations.shape, 6),
     )
-    quality_wf = init_quality_wf(
-        run=orientations, mem_gb=memory_gb(orientations.shape, 20), omp_nthreads=omp_nthreads
+    workflow.connect(
+        between(
+            (inputnode, joint_wf, fields),
+            (joint_wf, reference_wf, ['chi', 'mask']),
+            (inputnode, reference_wf, ['r2star']),
+            (reference_wf, quality_wf, ['chi']),
+            (joint_wf, quality_wf, [('mask', 'qsm_mask')]),
+            (inputnode, quality_wf, ['r2star', ('brain_mask_1', 'brain_mask')]),
+            *saved.links_to(outputs_wf),
+        )
     )
-    workflow.connect([
-        (inputnode, joint_wf, [(field, f'inputnode.{field}') for field in fields]),
-        (inputnode, reference_wf, [('r2star', 'inputnode.r2star')]),
-        (inputnode, quality_wf, [('r2star', 'inputnode.r2star'),
-                                 ('brain_mask_1', 'inputnode.brain_mask')]),
-        (joint_wf, quality_wf, [('outputnode.mask', 'inputnode.qsm_mask')]),
-        (reference_wf, quality_wf, [('outputnode.chi', 'inputnode.chi')]),
-        (quality_wf, outputs_wf, [('outputnode.extras', 'inputnode.extras1')]),
-        (joint_wf, reference_wf, [('outputnode.chi', 'inputnode.chi'),
-                                  ('outputnode.mask', 'inputnode.mask')]),
-        (joint_wf, outputs_wf, [('outputnode.mask', 'inputnode.qsm_mask'),
-                                ('outputnode.facts', 'inputnode.facts_joint')]),
-        (reference_wf, outputs_wf, [('outputnode.chi', 'inputnode.chi'),
-                                    ('outputnode.region', 'inputnode.reference_mask'),
-                                    ('outputnode.facts', 'inputnode.facts_reference')]),
-    ])  # fmt: skip
     return workflow
 
 

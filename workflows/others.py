@@ -1,12 +1,13 @@
 """The contrasts that a run may have besides susceptibility: how each is built, and why it is not.
 
-A new one is a row of :data:`OTHERS` here, a row of :data:`bidsqsm.io.groups.GROUPS`, and its links and
-products in :mod:`bidsqsm.workflows.links`.
+A new one is a row of :data:`OTHERS` here, of :data:`bidsqsm.steps.RUN_STEPS`, of
+:data:`bidsqsm.io.groups.GROUPS` and of :data:`bidsqsm.io.products.PRODUCTS`, and its links in
+:func:`bidsqsm.workflows.run.init_run_wf`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from nipype.pipeline import engine as pe
@@ -122,29 +123,6 @@ def left_out(run: GreRun, choices: Mapping[str, Choice], wanted: Iterable[str]) 
     return [f'{name} was left out: {reason}.' for name, reason in reasons.items() if reason]
 
 
-def needed(
-    steps: Collection[str], links: Iterable[tuple[str, str]], wanted: Iterable[str]
-) -> set[str]:
-    """Steps that make the wanted groups, and every step that those take something from."""
-    before: dict[str, set[str]] = {}
-    for source, target in links:
-        maker, taker = (end.partition('.')[0] for end in (source, target))
-        if maker in steps and taker in steps:
-            before.setdefault(taker, set()).add(maker)
-    found: set[str] = set()
-    rest = [name for group in wanted for name in GROUPS[group].workflows if name in steps]
-    while rest:
-        name = rest.pop()
-        if name not in found:
-            found.add(name)
-            rest += before.get(name, ())
-    return found
-
-
 def unwanted(wanted: Iterable[str]) -> set[str]:
-    """Workflows whose products were not asked for."""
-    kept = {name for group in wanted for name in GROUPS[group].workflows}
-    return {name for group in GROUPS.values() for name in group.workflows} - kept
-
-
-__all__ = ['OTHERS', 'left_out', 'needed', 'other_steps', 'unwanted']
+    """Groups that were not asked for."""
+    return {*GROUPS} - {*wanted}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.interfaces.outputs import WriteDerivatives
+from bidsqsm.interfaces.outputs import WriteDerivatives, facts_field
 from bidsqsm.io.inputs import GreRun
+from bidsqsm.io.products import PRODUCTS, Product
 from bidsqsm.methods import Choice
+from bidsqsm.steps import RUN_STEPS
+from bidsqsm.workflows.connections import Link, Makers, makers, outputs_of
 
 
 def init_outputs_wf(
@@ -22,6 +26,7 @@ def init_outputs_wf(
     steps: Sequence[str],
     links: Mapping[str, Path] | None = None,
     extras: int = 0,
+    shown: Sequence[str] = (),
     left_out: Sequence[str] = (),
     mem_gb: float = 2.0,
     name: str = 'outputs_wf',
@@ -45,6 +50,8 @@ def init_outputs_wf(
     extras
         How many steps make files that are no products: ``extras1`` and so on are fields of the
         input node.
+    shown
+        What the report shows besides, which is not written: each is a field of the input node.
     left_out
         A sentence for each product that was asked for and that the run cannot have.
     mem_gb
@@ -54,7 +61,7 @@ def init_outputs_wf(
 
     Inputs
     ------
-    The products, ``facts_<step>`` of the steps and ``extras<number>``.
+    The products, what is shown, ``facts_<step>`` of the steps and ``extras<number>``.
 
     Outputs
     -------
@@ -63,9 +70,9 @@ def init_outputs_wf(
 
     """
     workflow = pe.Workflow(name=name)
-    fields = [*products, *(f'facts_{step}' for step in steps)]
+    fields = [*products, *(facts_field(step) for step in steps)]
     others = [f'extras{number + 1}' for number in range(extras)]
-    inputnode = pe.Node(niu.IdentityInterface(fields=[*fields, *others]), name='inputnode')
+    inputnode = pe.Node(niu.IdentityInterface(fields=[*fields, *shown, *others]), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields=['out_files']), name='outputnode')
 
     write_derivatives = pe.Node(
@@ -91,3 +98,92 @@ def init_outputs_wf(
             (merge_extras, write_derivatives, [('out', 'extras')]),
         ])  # fmt: skip
     return workflow
+
+
+#: What the report shows besides the products: the workflow of a run that makes it, and its output there.
+SHOWN: Mapping[str, tuple[str, str]] = {
+    'phase': ('phase_wf', 'phase'),
+    'registered': ('joint_wf', 'registered'),
+    'roi_labels': ('rois_wf', 'shown_labels'),
+    'roi_table': ('rois_wf', 'shown_table'),
+    'own_t1w': ('overlay_wf', 'own_t1w'),
+    'template_t1w': ('overlay_wf', 'template_t1w'),
+    'metrics': ('quality_wf', 'metrics'),
+}
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What goes to the outputs of a run: under each key, the workflow and the output it comes from."""
+
+    products: Mapping[str, tuple[pe.Workflow, str]]
+    shown: Mapping[str, tuple[pe.Workflow, str]]
+    facts: Mapping[str, tuple[pe.Workflow, str]]
+    extras: Sequence[pe.Workflow]
+
+    def links_to(self, outputs_wf: pe.Workflow) -> list[Link]:
+        """Links to the workflow that writes the outputs."""
+        named = {**self.products, **self.shown}
+        named |= {facts_field(step): source for step, source in self.facts.items()}
+        return [
+            *((maker, outputs_wf, [(output, key)]) for key, (maker, output) in named.items()),
+            *(
+                (maker, outputs_wf, [('extras', f'extras{number}')])
+                for number, maker in enumerate(self.extras, start=1)
+            ),
+        ]
+
+
+def saved_outputs(
+    made: Mapping[str, pe.Workflow],
+    products: Mapping[str, Product],
+    silent: Collection[str] = (),
+) -> Saved:
+    """What is written and shown of a run.
+
+    Parameters
+    ----------
+    made
+        The workflows that the run is made of, by name.
+    products
+        What such a run can have.
+    silent
+        Workflows whose products were not asked for; what they decided is told all the same.
+
+    """
+    heard = {name: workflow for name, workflow in made.items() if name not in silent}
+    boxes = {name: step.box for name, step in RUN_STEPS.items()}
+    return Saved(
+        _there(
+            heard, {key: (boxes.get(p.maker, ''), p.output or key) for key, p in products.items()}
+        ),
+        _there(made, {key: source for key, source in SHOWN.items() if key not in products}),
+        _there(
+            made, {name: (step.box, step.told) for name, step in RUN_STEPS.items() if step.facts}
+        ),
+        [
+            heard[box]
+            for box in dict.fromkeys(step.box for step in RUN_STEPS.values() if step.writes_files)
+            if box in heard
+        ],
+    )
+
+
+def _there(
+    made: Mapping[str, pe.Workflow], wanted: Mapping[str, tuple[str, str]]
+) -> dict[str, tuple[pe.Workflow, str]]:
+    return {
+        key: (made[box], output)
+        for key, (box, output) in wanted.items()
+        if box in made and output in outputs_of(made[box])
+    }
+
+
+def made_by_nodes(run_wf: pe.Workflow) -> tuple[Makers, Makers]:
+    """Which nodes of a run make its products and what is shown of it, and which its facts.
+
+    Products go by their keys, facts by their steps.
+    """
+    facts = {facts_field(name): name for name, step in RUN_STEPS.items() if step.facts}
+    keys = {key: key for key in (*PRODUCTS, *SHOWN)}
+    return makers(run_wf, 'outputs_wf', keys), makers(run_wf, 'outputs_wf', facts)

@@ -2,42 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from bidsqsm.interfaces.passes import CombinePasses, CutHoles
+from bidsqsm.io.inputs import GreRun
 from bidsqsm.methods import Choice
+from bidsqsm.workflows.connections import between, outputs_of
+from bidsqsm.workflows.inversion import INPUTS, init_inversion_wf
+from bidsqsm.workflows.memory import memory_gb
 
 #: Parameters of a method for the mask that hold for the holes as well.
 LIMITS = ('quality_limit', 'residual_limit')
 
-#: Steps that a run in two passes goes through twice; what the last of them make goes to one map.
-INVERTING = ('background_wf', 'dipole_wf', 'onestep_wf')
-_LAST = ('dipole_wf', 'onestep_wf')
 
+def init_two_pass_wf(
+    *,
+    run: GreRun,
+    choices: Mapping[str, Choice],
+    omp_nthreads: int = 1,
+    name: str = 'inversion_wf',
+) -> pe.Workflow:
+    """Invert a total field twice, the first time with holes in the mask, and make one map of both.
 
-def pass_links(links: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Links of a run in two passes, from those of a run in one.
+    Parameters
+    ----------
+    run, choices, omp_nthreads
+        As :func:`bidsqsm.workflows.inversion.init_inversion_wf` takes them, and the method for the
+        mask, whose limits hold for the holes.
+    name
+        Name of the workflow.
 
-    What is inverted goes through each pass, with a mask of its own; the maps of both become one,
-    which goes where that of one pass went.
+    Inputs
+    ------
+    quality, residual
+        Quality of the phase, 0 to 1, and relative residual of the field fit, which tell where the
+        holes are; the others are those of one inversion.
+
+    Outputs
+    -------
+    holed_mask
+        Voxels whose value is that of the mask with holes.
+    two_pass_facts
+        How the maps were joined; the others are those of one inversion, the local field and the
+        facts those of the whole mask.
+
     """
-    own = {'masking_wf.qsm_mask': 'holes_wf.mask'}
-    own |= {f'background_wf.{x}': f'holed_background_wf.{x}' for x in ('local_field', 'mask')}
-    made = {f'{last}.{x}': f'passes_wf.{x}' for last in _LAST for x in ('chi', 'mask')}
-    found = []
-    for source, target in links:
-        if target.partition('.')[0] in INVERTING:
-            found += [(source, target), (own.get(source, source), f'holed_{target}')]
-        else:
-            found.append((made.get(source, source), target))
-    for last in _LAST:
-        found += [(f'{last}.{x}', f'passes_wf.{x}') for x in ('chi', 'mask')]
-        found += [(f'holed_{last}.{x}', f'passes_wf.holed_{x}') for x in ('chi', 'mask')]
-    found += [(f'fieldmap_wf.{x}', f'holes_wf.{x}') for x in ('quality', 'residual')]
-    return [*dict.fromkeys(found), ('masking_wf.qsm_mask', 'holes_wf.mask')]
+    workflow = pe.Workflow(name=name)
+    light = memory_gb(run.shape, 6)
+    settings = {'run': run, 'choices': choices, 'omp_nthreads': omp_nthreads}
+    whole_wf = init_inversion_wf(**settings, name='whole_wf')
+    holed_wf = init_inversion_wf(**settings, name='holed_wf')
+    holes_wf = init_holes_wf(method=choices['mask'], mem_gb=light)
+    passes_wf = init_passes_wf(mem_gb=light)
+    of_whole = sorted(outputs_of(whole_wf) - {'chi', 'mask'})
+    made = ['chi', 'mask', 'holed_mask']
+    inputnode = pe.Node(
+        niu.IdentityInterface(fields=[*INPUTS, 'quality', 'residual']), name='inputnode'
+    )
+    outputnode = pe.Node(
+        niu.IdentityInterface(fields=[*made, *of_whole, 'two_pass_facts']), name='outputnode'
+    )
+    workflow.connect(
+        between(
+            (inputnode, whole_wf, INPUTS),
+            (inputnode, holes_wf, ['mask', 'quality', 'residual']),
+            # but for the mask, both passes are alike
+            (inputnode, holed_wf, [one for one in INPUTS if one != 'mask']),
+            (holes_wf, holed_wf, ['mask']),
+            (whole_wf, passes_wf, ['chi', 'mask']),
+            (holed_wf, passes_wf, [('chi', 'holed_chi'), ('mask', 'holed_mask')]),
+            (passes_wf, outputnode, [*made, ('facts', 'two_pass_facts')]),
+            (whole_wf, outputnode, of_whole),
+        )
+    )
+    return workflow
 
 
 def init_holes_wf(*, method: Choice, mem_gb: float = 2.0, name: str = 'holes_wf') -> pe.Workflow:

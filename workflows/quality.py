@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from bidsqsm.interfaces.quality import FILES, MeasureQuality
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.metrics import about_run
+from bidsqsm.workflows.connections import Link
 
 
 def init_quality_wf(
@@ -63,3 +66,19 @@ def init_quality_wf(
         (measure_quality, outputnode, [('metrics', 'metrics'), ('extras', 'extras')]),
     ])  # fmt: skip
     return workflow
+
+
+def quality_links(made: Mapping[str, pe.Workflow], quality_wf: pe.Workflow) -> list[Link]:
+    """What the quality of a run is measured on, of the workflows that it is made of."""
+    step = made.get
+    return [
+        (step('phase_wf'), quality_wf, ['magnitude']),
+        (step('sign_wf'), quality_wf, ['unwrapped', 'total_field']),
+        (step('fieldmap_wf'), quality_wf, ['quality', 'residual', 'noise']),
+        (step('inversion_wf'), quality_wf, ['local_field', ('mask', 'qsm_mask')]),
+        (step('reference_wf'), quality_wf, ['chi']),
+        (step('relaxometry_wf'), quality_wf, ['r2star', ('r2star_error', 'decay_misfit')]),
+        (step('masking_wf'), quality_wf, ['brain_mask', ('qsm_mask', 'support')]),
+        (step('masking_wf'), quality_wf, ['magnitude_mask', 'template_mask']),
+        (step('rois_wf'), quality_wf, [('shown_labels', 'labels'), ('shown_table', 'table')]),
+    ]

@@ -6,37 +6,22 @@ from collections.abc import Mapping
 
 from nipype.pipeline import engine as pe
 
-from bidsqsm.interfaces.carrying import IN_MASKS, IN_SPACES
 from bidsqsm.io.inputs import GreRun
+from bidsqsm.io.products import PRODUCTS
 from bidsqsm.io.regions import Anatomy
 from bidsqsm.methods import Choice
 from bidsqsm.rois.table import FURTHER
-from bidsqsm.workflows.alignment import IMAGES, aligned_templates, init_alignment_wf
+from bidsqsm.steps import RUN_STEPS
+from bidsqsm.workflows.alignment import aligned_templates, init_alignment_wf
 from bidsqsm.workflows.anatomical import init_anatomical_wf
-from bidsqsm.workflows.links import PRODUCTS
+from bidsqsm.workflows.connections import Link, outputs_of
 from bidsqsm.workflows.overlay import init_overlay_wf, overlaid
 from bidsqsm.workflows.rois import init_rois_wf, spaces_of
 from bidsqsm.workflows.spaces import init_spaces_wf
 from bidsqsm.workflows.ways import WAYS
 
-#: Where the maps that are measured or brought to templates come from.
-SOURCES: Mapping[str, tuple[str, ...]] = {
-    'chi': ('reference_wf.chi',),
-    'mask': ('onestep_wf.mask', 'dipole_wf.mask'),
-    'qsm_mask': ('onestep_wf.mask', 'dipole_wf.mask'),
-    'brain_mask': ('masking_wf.brain_mask',),
-    'r2star': ('relaxometry_wf.r2star',),
-    't2star': ('relaxometry_wf.t2star',),
-    'local_field': ('onestep_wf.local_field', 'background_wf.local_field'),
-    'noise': ('fieldmap_wf.noise',),
-    'reference_facts': ('reference_wf.facts',),
-    **{key: (PRODUCTS[key],) for key in FURTHER if key in PRODUCTS},
-}
-#: Workflows that make files which are none of the products.
-EXTRAS = (
-    *('anatomical_wf', 'alignment_wf', 'rois_wf', 'spaces_wf', 'oxygenation_wf'),
-    'quality_wf',
-)
+#: Those that take the maps of a run.
+_TAKERS = ('alignment_wf', 'rois_wf', 'spaces_wf')
 
 
 def region_steps(
@@ -83,37 +68,61 @@ def region_steps(
 
 
 def region_links(
-    run: GreRun, anatomy: Anatomy, choices: Mapping[str, Choice]
-) -> list[tuple[str, str]]:
-    """Which output of a step goes to which input of these."""
-    aligned = [one.name for one in aligned_templates(run, anatomy, choices['registration'])]
-    measured = [name for name in SOURCES if name not in ('brain_mask', 'qsm_mask')]
-    links = [('phase_wf.magnitude', 'anatomical_wf.magnitude')]
+    made: Mapping[str, pe.Workflow], run: GreRun, anatomy: Anatomy, choices: Mapping[str, Choice]
+) -> list[Link]:
+    """Links of these among each other and with the other steps of a run."""
+    step = made.get
+    further = [(p.maker, p.output or key, key) for key, p in PRODUCTS.items() if key in FURTHER]
+    links: list[Link] = [
+        (step('phase_wf'), step('anatomical_wf'), ['magnitude']),
+        (step('anatomical_wf'), step('alignment_wf'), ['contrast', 'brain']),
+        # what is measured, brought to the template or registered with it
+        *((step('reference_wf'), step(taker), ['chi']) for taker in _TAKERS),
+        (step('inversion_wf'), step('rois_wf'), ['mask', 'local_field']),
+        (step('inversion_wf'), step('alignment_wf'), [('mask', 'qsm_mask')]),
+        (step('inversion_wf'), step('spaces_wf'), [('mask', 'qsm_mask')]),
+        (step('masking_wf'), step('spaces_wf'), ['brain_mask']),
+        *((step('relaxometry_wf'), step(taker), ['r2star']) for taker in _TAKERS),
+        (step('relaxometry_wf'), step('rois_wf'), ['t2star']),
+        (step('relaxometry_wf'), step('spaces_wf'), ['t2star']),
+        (step('fieldmap_wf'), step('rois_wf'), ['noise']),
+        (step('reference_wf'), step('rois_wf'), [('facts', 'reference_facts')]),
+        *(
+            (maker, step('rois_wf'), [(output, key)])
+            for name, output, key in further
+            if (maker := step(RUN_STEPS[name].box)) and output in outputs_of(maker)
+        ),
+        (step('phase_wf'), step('overlay_wf'), [('magnitude_rss', 'reference')]),
+    ]
     if anatomy.templates:
-        links.append(('anatomical_wf.template_mask', 'masking_wf.template_mask'))
+        # only a template has a brain to hold against that of the magnitude
+        links.append((step('anatomical_wf'), step('masking_wf'), ['template_mask']))
     if not run.has_phase:
-        links.append(('masking_wf.brain_mask', 'rois_wf.mask'))
-    links += [(f'anatomical_wf.{name}', f'alignment_wf.{name}') for name in ('contrast', 'brain')]
-    for space in aligned:
-        links += [(f'anatomical_wf.{way}_{space}', f'alignment_wf.{way}_{space}') for way in WAYS]
-    images = [name for name in IMAGES if name in SOURCES]
-    for taker, names in (
-        ('alignment_wf', images),
-        ('rois_wf', measured),
-        ('spaces_wf', (*IN_MASKS, *IN_SPACES)),
-    ):
-        links += [(source, f'{taker}.{name}') for name in names for source in SOURCES[name]]
-    links.append(('phase_wf.magnitude_rss', 'overlay_wf.reference'))
-    for space, _ in overlaid(run, anatomy).values():
-        links += _ways('overlay_wf', 'into', space, space in aligned)
-    for space in spaces_of(run, anatomy.atlases):
-        links += _ways('rois_wf', 'into', space, space in aligned)
-    for template in anatomy.spaces:
-        links += _ways('spaces_wf', 'out_of', template.name, template.name in aligned)
-    return [*dict.fromkeys(links)]
+        # there is no susceptibility to tell where values are known
+        links.append((step('masking_wf'), step('rois_wf'), [('brain_mask', 'mask')]))
+    return [*links, *_transform_links(made, run, anatomy, choices)]
 
 
-def _ways(taker: str, way: str, space: str, aligned: bool) -> list[tuple[str, str]]:
-    maker = 'alignment_wf' if aligned else 'anatomical_wf'
-    names = (f'{way}_{space}', f'registrations_{space}')
-    return [(f'{maker}.{name}', f'{taker}.{name}') for name in names]
+def _transform_links(
+    made: Mapping[str, pe.Workflow], run: GreRun, anatomy: Anatomy, choices: Mapping[str, Choice]
+) -> list[Link]:
+    """Who takes the transforms of which space, and of which registration: the last one there is."""
+    step = made.get
+    aligned = [one.name for one in aligned_templates(run, anatomy, choices['registration'])]
+    takers = [('overlay_wf', 'into', space) for space, _ in overlaid(run, anatomy).values()]
+    takers += [('rois_wf', 'into', space) for space in spaces_of(run, anatomy.atlases)]
+    takers += [('spaces_wf', 'out_of', one.name) for one in anatomy.spaces]
+    return [
+        *(
+            (step('anatomical_wf'), step('alignment_wf'), [f'{way}_{space}' for way in WAYS])
+            for space in aligned
+        ),
+        *(
+            (
+                step('alignment_wf' if space in aligned else 'anatomical_wf'),
+                step(taker),
+                [f'{way}_{space}', f'registrations_{space}'],
+            )
+            for taker, way, space in dict.fromkeys(takers)
+        ),
+    ]

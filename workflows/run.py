@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,20 +12,21 @@ from bidsqsm.io.groups import DEFAULT_GROUPS
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.regions import NONE, Anatomy
 from bidsqsm.methods import Choice
-from bidsqsm.workflows.background import init_background_wf
-from bidsqsm.workflows.choices import not_made, settled_choices, used_choices
-from bidsqsm.workflows.dipole import init_dipole_wf
+from bidsqsm.steps import boxes_of
+from bidsqsm.workflows.choices import settled_choices, used_choices
+from bidsqsm.workflows.connections import between, keep_makers, steps_in
 from bidsqsm.workflows.fieldmap import init_fieldmap_wf
-from bidsqsm.workflows.links import FACTS, LINKS, ONE_STEP, PRODUCTS, QUALITY
+from bidsqsm.workflows.inversion import init_inversion_wf
 from bidsqsm.workflows.masking import init_masking_wf
-from bidsqsm.workflows.onestep import init_onestep_wf
-from bidsqsm.workflows.others import left_out, needed, other_steps, unwanted
-from bidsqsm.workflows.outputs import init_outputs_wf
-from bidsqsm.workflows.passes import init_holes_wf, init_passes_wf, pass_links
+from bidsqsm.workflows.memory import memory_gb
+from bidsqsm.workflows.others import left_out, other_steps, unwanted
+from bidsqsm.workflows.outputs import init_outputs_wf, saved_outputs
+from bidsqsm.workflows.passes import init_two_pass_wf
 from bidsqsm.workflows.phase import init_magnitude_wf, init_phase_wf, init_sign_wf
-from bidsqsm.workflows.quality import init_quality_wf
+from bidsqsm.workflows.quality import init_quality_wf, quality_links
 from bidsqsm.workflows.reference import init_reference_wf
-from bidsqsm.workflows.regions import EXTRAS, region_links, region_steps
+from bidsqsm.workflows.regions import region_links, region_steps
+from bidsqsm.workflows.rounds import init_rounds_wf
 
 
 def init_run_wf(
@@ -84,167 +84,183 @@ def init_run_wf(
     """
     workflow = pe.Workflow(name=name or workflow_name(run.name))
     choices = settled_choices(run, choices)
-    many = {'mem_gb': memory_gb(run.shape, 8 + 4 * run.n_echoes), 'omp_nthreads': omp_nthreads}
-    steps = {'masking_wf': init_masking_wf(method=choices['mask'], mask=run.mask, **many)}
-    if run.has_phase:
-        steps |= _phase_steps(run, choices, phase_sign, rounds, wishes, force, omp_nthreads)
-        steps |= _pass_steps(run, choices, omp_nthreads) if two_pass else {}
-    else:
-        # in the place of the phase's, with the same outputs but for the phase
-        steps['phase_wf'] = init_magnitude_wf(run=run, mem_gb=many['mem_gb'], name='phase_wf')
-    steps |= other_steps(run, choices, wanted, many)
-    light = memory_gb(run.shape, 8)
-    steps |= region_steps(run, anatomy, choices, age, light, omp_nthreads)
-    links_of_run = (*LINKS, *region_links(run, anatomy, choices))
-    chain = pass_links(links_of_run) if two_pass else (*links_of_run, *round_links(rounds))
-    kept = needed(steps, chain, wanted)
-    steps = {key: step for key, step in steps.items() if key in kept}
-    # after what is kept is settled: nothing is made only to be judged
-    steps['quality_wf'] = init_quality_wf(
+    resources = {
+        'mem_gb': memory_gb(run.shape, 8 + 4 * run.n_echoes),
+        'omp_nthreads': omp_nthreads,
+    }
+    made = {
+        'masking_wf': init_masking_wf(method=choices['mask'], mask=run.mask, **resources),
+        **_phase_steps(run, choices, phase_sign, wishes, force, omp_nthreads),
+        **_susceptibility_steps(run, choices, rounds, two_pass, omp_nthreads),
+        **other_steps(run, choices, wanted, resources),
+        **region_steps(run, anatomy, choices, age, memory_gb(run.shape, 8), omp_nthreads),
+    }
+    step = made.get
+    workflow.add_nodes([*made.values()])
+    workflow.connect(
+        between(
+            # the field and where it is trusted
+            (step('phase_wf'), step('fieldmap_wf'), ['phase', 'magnitude']),
+            (step('phase_wf'), step('masking_wf'), ['magnitude']),
+            (step('fieldmap_wf'), step('masking_wf'), ['quality', 'residual']),
+            # the decay, before the sign of the phase, which it helps to tell
+            (step('phase_wf'), step('relaxometry_wf'), ['magnitude']),
+            (step('fieldmap_wf'), step('relaxometry_wf'), ['total_field']),
+            (step('masking_wf'), step('relaxometry_wf'), [('brain_mask', 'mask')]),
+            (step('fieldmap_wf'), step('sign_wf'), ['total_field', 'unwrapped']),
+            (step('masking_wf'), step('sign_wf'), [('qsm_mask', 'mask')]),
+            (step('relaxometry_wf'), step('sign_wf'), ['r2star']),
+            # susceptibility: the phase as it was stored goes with its sign
+            (step('phase_wf'), step('inversion_wf'), ['phase', 'magnitude', 'magnitude_rss']),
+            (step('sign_wf'), step('inversion_wf'), ['total_field', 'sign']),
+            (step('masking_wf'), step('inversion_wf'), [('qsm_mask', 'mask')]),
+            (step('fieldmap_wf'), step('inversion_wf'), ['noise']),
+            (step('fieldmap_wf'), step('inversion_wf'), ['quality', 'residual'] * two_pass),
+            (step('relaxometry_wf'), step('inversion_wf'), ['r2star']),
+            (step('inversion_wf'), step('reference_wf'), ['chi', 'mask']),
+            (step('relaxometry_wf'), step('reference_wf'), ['r2star']),
+            # what is made of susceptibility
+            (step('reference_wf'), step('concentration_wf'), ['chi']),
+            (step('inversion_wf'), step('concentration_wf'), ['mask']),
+            (step('reference_wf'), step('oxygenation_wf'), ['chi']),
+            (step('inversion_wf'), step('oxygenation_wf'), ['mask']),
+            (step('relaxometry_wf'), step('oxygenation_wf'), ['r2star']),
+            (step('reference_wf'), step('decompose_wf'), ['chi']),
+            (step('inversion_wf'), step('decompose_wf'), ['mask']),
+            (step('phase_wf'), step('decompose_wf'), ['magnitude']),
+            (step('reference_wf'), step('separation_wf'), ['chi']),
+            (step('inversion_wf'), step('separation_wf'), ['mask', 'local_field']),
+            (step('fieldmap_wf'), step('separation_wf'), ['noise']),
+            (step('relaxometry_wf'), step('separation_wf'), ['r2star']),
+            (step('r2prime_wf'), step('separation_wf'), ['r2prime']),
+            (step('phase_wf'), step('r2prime_wf'), ['magnitude']),
+            (step('relaxometry_wf'), step('r2prime_wf'), ['r2star']),
+            (step('masking_wf'), step('r2prime_wf'), [('brain_mask', 'mask')]),
+            # weighted images
+            (step('phase_wf'), step('swi_wf'), ['magnitude', ('phase', 'map')]),
+            (step('sign_wf'), step('swi_wf'), ['sign']),
+            (step('masking_wf'), step('swi_wf'), [('brain_mask', 'mask')]),
+            (step('phase_wf'), step('clear_swi_wf'), ['magnitude']),
+            (step('sign_wf'), step('clear_swi_wf'), [('unwrapped', 'map')]),
+            (step('masking_wf'), step('clear_swi_wf'), [('brain_mask', 'mask')]),
+            (step('phase_wf'), step('true_swi_wf'), ['magnitude']),
+            (step('reference_wf'), step('true_swi_wf'), [('chi', 'map')]),
+            (step('masking_wf'), step('true_swi_wf'), [('brain_mask', 'mask')]),
+            *region_links(made, run, anatomy, choices),
+        )
+    )
+    keep_makers(workflow, boxes_of(wanted))
+    _judge_and_write(workflow, run, output_dir, choices, wanted, links, anatomy, omp_nthreads)
+    return workflow
+
+
+def _judge_and_write(
+    workflow: pe.Workflow,
+    run: GreRun,
+    output_dir: Path,
+    choices: Mapping[str, Choice],
+    wanted: Sequence[str],
+    links: Mapping[str, Path] | None,
+    anatomy: Anatomy,
+    omp_nthreads: int,
+) -> None:
+    """Measure and write what the steps of a run make, after it is settled which these are."""
+    made = steps_in(workflow)
+    # nothing is made only to be judged
+    quality_wf = made['quality_wf'] = init_quality_wf(
         run=run,
         mem_gb=memory_gb(run.shape, 20 + 2 * run.n_echoes),
         omp_nthreads=omp_nthreads,
     )
-    others = [
-        f'{step}.extras' for step in EXTRAS if step in steps and step not in unwanted(wanted)
-    ]
-    products = {
-        key: source
-        for key, source in (*PRODUCTS.items(), *ONE_STEP.items())
-        if _maker(source) in steps
-        and _maker(source) not in unwanted(wanted)
-        and key not in not_made(choices)
-    }
-    facts = {key: source for key, source in FACTS.items() if _maker(source) in steps}
-    steps['outputs_wf'] = init_outputs_wf(
+    workflow.connect(between(*quality_links(made, quality_wf)))
+    used = used_choices(
+        run,
+        choices,
+        regions='rois_wf' in made and bool(anatomy.atlases),
+        spaces='spaces_wf' in made,
+        kept=[*made],
+    )
+    saved = saved_outputs(made, run.products, boxes_of(unwanted(wanted)))
+    outputs_wf = init_outputs_wf(
         run=run,
         output_dir=output_dir,
-        choices=used_choices(
-            run,
-            choices,
-            regions='rois_wf' in steps and bool(anatomy.atlases),
-            spaces='spaces_wf' in steps,
-            kept=kept,
-        ),
-        products=[*products],
-        steps=[*facts],
+        choices=used,
+        products=[key for key in run.products if key in saved.products],
+        shown=[*saved.shown],
+        steps=[*saved.facts],
         left_out=left_out(run, choices, wanted),
         links=links,
-        extras=len(others),
+        extras=len(saved.extras),
         mem_gb=memory_gb(run.shape, 4 + run.n_echoes),
     )
-    saved = [(source, f'outputs_wf.{key}') for key, source in products.items()]
-    told = [(source, f'outputs_wf.facts_{key}') for key, source in facts.items()]
-    added = [(source, f'outputs_wf.extras{n}') for n, source in enumerate(others, start=1)]
-    for source, target in (*chain, *QUALITY, *saved, *told, *added):
-        (maker, output), (taker, field) = source.split('.'), target.split('.')
-        if maker in steps and taker in steps:
-            workflow.connect(
-                steps[maker], f'outputnode.{output}', steps[taker], f'inputnode.{field}'
-            )
-    return workflow
-
-
-def round_links(rounds: int) -> list[tuple[str, str]]:
-    """Links of the earlier rounds of background removal and inversion, and on to the next."""
-    taken = [link for link in LINKS if _maker(link[1]) in ('background_wf', 'dipole_wf')]
-    links = []
-    for number in range(1, rounds):
-        for source, target in taken:
-            own = [
-                f'{_of_round(_maker(end), number, rounds)}.{end.partition(".")[2]}'
-                for end in (source, target)
-            ]
-            links.append((own[0], own[1]))
-        after = _of_round('background_wf', number + 1, rounds)
-        links.append((f'{_of_round("dipole_wf", number, rounds)}.chi', f'{after}.chi'))
-    return links
-
-
-def _of_round(name: str, number: int, rounds: int) -> str:
-    """Name of a workflow in a round; that of the last round is plain."""
-    repeated = name in ('background_wf', 'dipole_wf') and number < rounds
-    return f'round{number}_{name}' if repeated else name
+    workflow.connect(between(*saved.links_to(outputs_wf)))
 
 
 def _phase_steps(
     run: GreRun,
     choices: Mapping[str, Choice],
     phase_sign: str,
-    rounds: int,
     wishes: Mapping[str, str] | None,
     force: tuple[str, ...],
     omp_nthreads: int,
 ) -> dict[str, pe.Workflow]:
-    """What needs the phase: all that leads to the susceptibility."""
-    times, n = run.echo_times, run.n_echoes
-    many = {'mem_gb': memory_gb(run.shape, 8 + 4 * n), 'omp_nthreads': omp_nthreads}
-    few = {'mem_gb': memory_gb(run.shape, 12), 'omp_nthreads': omp_nthreads}
-    made = [
-        init_phase_wf(
-            run=run, coil=choices['coil'], unwrap=choices['unwrap'], wishes=wishes, force=force,
-            mem_gb=memory_gb(run.shape, 10 + 5 * n), omp_nthreads=omp_nthreads,
+    """From what is stored to the total field and its sign."""
+    n = run.n_echoes
+    resources = {'mem_gb': memory_gb(run.shape, 8 + 4 * n), 'omp_nthreads': omp_nthreads}
+    if not run.has_phase:
+        # in the place of the phase's, with the same outputs but for the phase
+        return {
+            'phase_wf': init_magnitude_wf(run=run, mem_gb=resources['mem_gb'], name='phase_wf')
+        }
+    return {
+        'phase_wf': init_phase_wf(
+            run=run,
+            coil=choices['coil'],
+            unwrap=choices['unwrap'],
+            wishes=wishes,
+            force=force,
+            mem_gb=memory_gb(run.shape, 10 + 5 * n),
+            omp_nthreads=omp_nthreads,
         ),
-        init_fieldmap_wf(
-            unwrap=choices['unwrap'], field=choices['field'], echo_times=times,
-            imaging_frequency=run.imaging_frequency, phase_sign=phase_sign, **many,
+        'fieldmap_wf': init_fieldmap_wf(
+            unwrap=choices['unwrap'],
+            field=choices['field'],
+            echo_times=run.echo_times,
+            imaging_frequency=run.imaging_frequency,
+            phase_sign=phase_sign,
+            **resources,
         ),
-        init_sign_wf(phase_sign=phase_sign, expected=expected_sign(run.metadata), **many),
-        init_reference_wf(
-            method=choices['reference'], labels=run.labels, fluid=run.fluid, **few,
+        'sign_wf': init_sign_wf(
+            phase_sign=phase_sign, expected=expected_sign(run.metadata), **resources
         ),
-    ]  # fmt: skip
-    if 'onestep' in choices:
-        made.append(_onestep(run, choices, omp_nthreads))
-    else:
-        for number in range(1, rounds + 1):
-            made.append(
-                init_background_wf(
-                    method=choices['background'],
-                    rounds=number,
-                    name=_of_round('background_wf', number, rounds),
-                    **few,
-                )
-            )
-            made.append(
-                init_dipole_wf(
-                    method=choices['dipole'], name=_of_round('dipole_wf', number, rounds), **few
-                )
-            )
-    return {step.name: step for step in made}
+    }
 
 
-def _onestep(
-    run: GreRun, choices: Mapping[str, Choice], omp_nthreads: int, name: str = 'onestep_wf'
-) -> pe.Workflow:
-    return init_onestep_wf(
-        method=choices['onestep'],
-        echo_times=run.echo_times,
-        imaging_frequency=run.imaging_frequency,
-        mem_gb=memory_gb(run.shape, 8 + 4 * run.n_echoes),
-        omp_nthreads=omp_nthreads,
-        name=name,
-    )
-
-
-def _pass_steps(
-    run: GreRun, choices: Mapping[str, Choice], omp_nthreads: int
+def _susceptibility_steps(
+    run: GreRun,
+    choices: Mapping[str, Choice],
+    rounds: int,
+    two_pass: bool,
+    omp_nthreads: int,
 ) -> dict[str, pe.Workflow]:
-    """What a run in two passes has besides."""
-    few = {'mem_gb': memory_gb(run.shape, 12), 'omp_nthreads': omp_nthreads}
-    light = memory_gb(run.shape, 6)
-    made = [
-        init_holes_wf(method=choices['mask'], mem_gb=light),
-        init_passes_wf(mem_gb=light),
-    ]
-    if 'onestep' in choices:
-        made.append(_onestep(run, choices, omp_nthreads, 'holed_onestep_wf'))
+    """From the total field to referenced susceptibility."""
+    if not run.has_phase:
+        return {}
+    settings = {'run': run, 'choices': choices, 'omp_nthreads': omp_nthreads}
+    if two_pass:
+        inversion_wf = init_two_pass_wf(**settings)
+    elif rounds > 1 and 'onestep' not in choices:
+        inversion_wf = init_rounds_wf(rounds=rounds, **settings)
     else:
-        made += [
-            init_background_wf(method=choices['background'], name='holed_background_wf', **few),
-            init_dipole_wf(method=choices['dipole'], name='holed_dipole_wf', **few),
-        ]
-    return {step.name: step for step in made}
+        inversion_wf = init_inversion_wf(**settings)
+    reference_wf = init_reference_wf(
+        method=choices['reference'],
+        labels=run.labels,
+        fluid=run.fluid,
+        mem_gb=memory_gb(run.shape, 12),
+        omp_nthreads=omp_nthreads,
+    )
+    return {'inversion_wf': inversion_wf, 'reference_wf': reference_wf}
 
 
 def workflow_name(run_name: str) -> str:
@@ -255,12 +271,3 @@ def workflow_name(run_name: str) -> str:
 def as_node_name(text: str) -> str:
     """Spell labels so that Nipype takes them: ``-`` is ``_`` and ``+``, which BIDS allows, ``__``."""
     return text.replace('-', '_').replace('+', '__')
-
-
-def memory_gb(shape: tuple[int, ...], volumes: float) -> float:
-    """Memory of so many float32 volumes and of the libraries, in GB."""
-    return 0.35 + volumes * 4 * math.prod(shape) / 2**30
-
-
-def _maker(source: str) -> str:
-    return source.partition('.')[0]

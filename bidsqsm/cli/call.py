@@ -18,13 +18,13 @@ from bidsqsm.cli.reports import write_reports
 from bidsqsm.config import Config
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.boilerplate import as_markdown, methods_text, write_citation
-from bidsqsm.io.groups import GROUPS
 from bidsqsm.io.inputs import GreRun, Skipped
 from bidsqsm.io.regions import NONE, Anatomy
 from bidsqsm.io.sidecars import provenance
 from bidsqsm.methods import Choice
 from bidsqsm.reports.resources import StepUse, with_earlier
 from bidsqsm.reports.subject import RunRecord
+from bidsqsm.steps import boxes_of
 from bidsqsm.workflows.base import init_bidsqsm_wf, init_configured_run_wf, workflows_of_run
 from bidsqsm.workflows.choices import used_choices
 
@@ -101,7 +101,9 @@ class Call:
                     progress.tell(said)
                 for said in self.anatomy.warnings:
                     progress.tell(said, logging.WARNING)
-                ledger = Ledger(self.runs, progress, self.log_folder, self.config.mem or 0)
+                ledger = Ledger(
+                    self.runs, progress, self.log_folder, self.config.mem or 0, workflow
+                )
                 execute(self.config, workflow, ledger)
                 states, self.interrupted = [*ledger.states.values()], ledger.interrupted
                 if self.config.resource_monitor:
@@ -170,7 +172,7 @@ class Call:
         """Methods that a run went through, as they were written, or that it would go through."""
         if written:
             return {step: STEPS[step].choose(text) for step, text in written.items()}
-        placed = any('rois_wf' in GROUPS[name].workflows for name in self.config.products)
+        placed = 'rois_wf' in boxes_of(self.config.products)
         return used_choices(
             run,
             self.config.methods,

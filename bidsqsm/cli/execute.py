@@ -13,17 +13,16 @@ from typing import Any
 from nipype.pipeline import engine as pe
 
 from bidsqsm.cli.outcome import FAILED, SKIPPED, Status
-from bidsqsm.cli.progress import Progress, stage
+from bidsqsm.cli.progress import Progress
 from bidsqsm.config import Config
 from bidsqsm.executor import Failure, ProcessPerNodePlugin, Usage, limit_threads
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.inputs import GreRun
-from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.sidecars import as_json
 from bidsqsm.reports.resources import StepUse
-from bidsqsm.workflows.base import NAME, subject_workflow_name
-from bidsqsm.workflows.links import FACTS, ONE_STEP, PRODUCTS, SHOWN
-from bidsqsm.workflows.orientations import JOINT
+from bidsqsm.steps import step_of_workflows, words_of_node
+from bidsqsm.workflows.base import NAME, run_workflow, subject_workflow_name
+from bidsqsm.workflows.outputs import made_by_nodes
 from bidsqsm.workflows.run import workflow_name
 
 LOGGER = logging.getLogger(__name__)
@@ -55,6 +54,8 @@ class Ledger:
         Gives the folder for the crash files of a run.
     memory
         Memory planned with, in GB, for advice.
+    workflow
+        The graph, which tells where products and facts come from.
 
     """
 
@@ -64,10 +65,14 @@ class Ledger:
         progress: Progress,
         log_folder: Callable[[GreRun], Path],
         memory: float,
+        workflow: pe.Workflow,
     ) -> None:
         self.states = {
             workflow_name(run.name): RunState(run, Status(run.name, warnings=[*run.warnings]))
             for run in runs
+        }
+        self._made = {
+            workflow_name(run.name): made_by_nodes(run_workflow(workflow, run)) for run in runs
         }
         self.usage: list[tuple[str, str, Usage]] = []
         self.interrupted: KeyboardInterrupt | None = None
@@ -81,7 +86,7 @@ class Ledger:
         elif event == 'end':
             self._book(state, node)
             # a step whose result is that of an earlier call ends without an account
-            state.used.setdefault(node.name, StepUse(stage(node.name), reused=True))
+            state.used.setdefault(node.name, StepUse(words_of_node(node.name), reused=True))
             self._progress.end(state.run.name, node.name)
 
     def on_end(self, node: Any, usage: Usage) -> None:
@@ -90,14 +95,14 @@ class Ledger:
         state.status.seconds = round(state.status.seconds + usage.seconds, 1)
         self.usage.append((state.run.name, node.name, usage))
         state.used[node.name] = StepUse(
-            stage(node.name),
+            words_of_node(node.name),
             round(usage.seconds, 2),
             round(usage.cpu_seconds, 2),
             round(usage.peak_gb, 3),
         )
         LOGGER.info(
             '%s: %s took %.1f s, %.1f CPU s, %.2f GB at most',
-            state.run.name, stage(node.name), usage.seconds, usage.cpu_seconds, usage.peak_gb,
+            state.run.name, words_of_node(node.name), usage.seconds, usage.cpu_seconds, usage.peak_gb,
         )  # fmt: skip
 
     def on_failure(self, node: Any, failure: Failure) -> str:
@@ -118,7 +123,7 @@ class Ledger:
         """One sentence for the person who runs the app."""
         if failure.kind in ('memory', 'killed'):
             return (
-                f'the step {stage(node.name)}: {failure.message}; it was expected to need '
+                f'the step {words_of_node(node.name)}: {failure.message}; it was expected to need '
                 f'{node.mem_gb:.1f} GB of the {self._memory:.1f} GB planned with (--mem): if '
                 'memory ran out, give the job more, or lower --nprocs so that fewer steps run '
                 'at once'
@@ -126,9 +131,9 @@ class Ledger:
         if failure.kind == 'disk':
             place = getattr(node.inputs, 'output_dir', None) or node.output_dir()
             where = '' if '/' in failure.message else f' in {place}: free space or choose another'
-            return f'the step {stage(node.name)}: {failure.message}{where}'
+            return f'the step {words_of_node(node.name)}: {failure.message}{where}'
         if failure.kind == 'error':
-            return f'the step {stage(node.name)}: {failure.message}'
+            return f'the step {words_of_node(node.name)}: {failure.message}'
         return failure.message
 
     def close(self, reason: str) -> None:
@@ -149,30 +154,33 @@ class Ledger:
 
     def _book(self, state: RunState, node: Any) -> None:
         outputs = node.result.outputs.get()
-        facts = json.loads(as_json(outputs.get('facts') or {}))
-        state.status.warn(facts.get('warnings', []), node.fullname.split('.')[-2])
-        sources = _sources(node)
-        state.facts |= {k: facts for k, source in FACTS.items() if source in sources}
-        single = (*PRODUCTS.items(), *ONE_STEP.items(), *SHOWN.items())
-        for key, source in JOINT.items() if isinstance(state.run, OrientationSet) else single:
-            value = outputs.get(sources.get(source, ''))
-            if isinstance(value, str):
-                state.products[key] = Path(value)
+        place = self._place(node)
+        step = step_of_workflows(place[:-1])
+        warnings = _plain(outputs.get('facts')).get('warnings', [])
+        state.status.warn(warnings, step.workflow if step else place[-2])
+        products, facts = (
+            made.get(place, {}) for made in self._made[workflow_name(state.run.name)]
+        )
+        for output, keys in products.items():
+            if isinstance(outputs.get(output), str):
+                state.products |= {key: Path(outputs[output]) for key in keys}
+        for output, steps in facts.items():
+            state.facts |= {name: _plain(outputs.get(output)) for name in steps}
         if node.name == 'write_derivatives':
             state.finished, state.methods = True, {**node.inputs.methods}
 
     def _state(self, node: Any) -> RunState:
         return next(self.states[part] for part in node.fullname.split('.') if part in self.states)
 
+    def _place(self, node: Any) -> tuple[str, ...]:
+        """Path of a node from its run on."""
+        parts = node.fullname.split('.')
+        return tuple(parts[next(n for n, part in enumerate(parts) if part in self.states) + 1 :])
 
-def _sources(node: Any) -> dict[str, str]:
-    """Outputs of a node by what :mod:`bidsqsm.workflows.links` calls them."""
-    step = node.fullname.split('.')[-2]
-    names = {f'{step}.{name}': name for name in node.outputs.get()}
-    if step == 'fieldmap_wf':
-        which = 'unwrap_facts' if node.name == 'unwrap_phase' else 'field_facts'
-        names[f'{step}.{which}'] = 'facts'
-    return names
+
+def _plain(facts: Any) -> dict[str, Any]:
+    found = json.loads(as_json(facts or {}))
+    return found if isinstance(found, dict) else {}
 
 
 def execute(config: Config, workflow: pe.Workflow, ledger: Ledger) -> None:

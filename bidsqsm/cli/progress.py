@@ -9,27 +9,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-LOGGER = logging.getLogger('bidsqsm.progress')
+from bidsqsm.steps import words_of_node
 
-#: What a person is told while a node runs.
-STAGES: Mapping[str, str] = {
-    'prepare_phase': 'phase preparation',
-    'read_magnitude': 'reading',
-    'unwrap_phase': 'unwrapping',
-    'fit_field': 'field fit',
-    'make_mask': 'masking',
-    'fit_relaxation': 'R2*',
-    'decide_sign': 'sign of the phase',
-    'remove_background': 'background removal',
-    'invert_dipole': 'dipole inversion',
-    'invert_total_field': 'inversion in one step',
-    'combine_passes': 'combination of two passes',
-    'invert_jointly': 'joint inversion',
-    'reference_chi': 'reference',
-    'measure_quality': 'quality metrics',
-    'write_derivatives': 'writing',
-    'report': 'report',
-}
+LOGGER = logging.getLogger('bidsqsm.progress')
 
 
 class Progress:
@@ -69,14 +51,14 @@ class Progress:
     def start(self, run: str, node: str) -> None:
         """Tell that a node of a run has started."""
         self._running[run, node] = time.monotonic()
-        LOGGER.info('%s: %s started', run, stage(node))
+        LOGGER.info('%s: %s started', run, words_of_node(node))
         self._show()
 
     def end(self, run: str, node: str) -> None:
         """Tell that a node ended well, or did not need to run again."""
         since = self._running.pop((run, node), None)
         took = 'reused' if since is None else f'done in {time.monotonic() - since:.1f} s'
-        LOGGER.info('%s: %s %s', run, stage(node), took)
+        LOGGER.info('%s: %s %s', run, words_of_node(node), took)
         open_before = self._left.get(run, 0) > 0
         self._count(run, 1)
         if open_before and self._left[run] == 0:
@@ -110,15 +92,10 @@ class Progress:
     def _show(self) -> None:
         if self._bar is None:
             return
-        now = ', '.join(f'{run} {stage(node)}' for run, node in list(self._running)[-2:])
+        now = ', '.join(f'{run} {words_of_node(node)}' for run, node in list(self._running)[-2:])
         self._bar.update(
             self._task, completed=self._done, description=now or 'waiting', runs=self._runs()
         )
-
-
-def stage(node: str) -> str:
-    """What a node does, in words."""
-    return STAGES.get(node, node.replace('_', ' '))
 
 
 def _bar() -> Any:

@@ -13,10 +13,15 @@ from bidsqsm.io.extras import Extra
 from bidsqsm.io.orientations import run_from_json
 from bidsqsm.io.outputs import write_run
 from bidsqsm.io.products import PRODUCTS
-from bidsqsm.io.sidecars import CHAIN
+from bidsqsm.steps import RUN_STEPS
 
 #: Steps whose facts can be connected, as ``facts_<step>``, in the order in which they run.
-FACTS = (*CHAIN[: CHAIN.index('mask') + 1], 'sign', *CHAIN[CHAIN.index('mask') + 1 :])
+FACTS = tuple(name for name, step in RUN_STEPS.items() if step.facts)
+
+
+def facts_field(step: str) -> str:
+    """Name of the input for the facts of a step."""
+    return f'facts_{step}'
 
 
 class _WriteDerivativesInputSpec(StepInputSpec):
@@ -36,7 +41,7 @@ class _WriteDerivativesInputSpec(StepInputSpec):
 for _name, _product in PRODUCTS.items():
     _WriteDerivativesInputSpec.add_class_trait(_name, File(exists=True, desc=_product.description))
 for _name in FACTS:
-    _WriteDerivativesInputSpec.add_class_trait(f'facts_{_name}', traits.Dict())
+    _WriteDerivativesInputSpec.add_class_trait(facts_field(_name), traits.Dict())
 
 
 class _WriteDerivativesOutputSpec(StepOutputSpec):
@@ -53,7 +58,7 @@ class WriteDerivatives(StepInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         methods = self.given('methods') or {}
-        facts = {step: self.given(f'facts_{step}') for step in FACTS}
+        facts = {step: self.given(facts_field(step)) for step in FACTS}
         products = {name: self.given(name) for name in PRODUCTS}
         written = write_run(
             Path(self.inputs.output_dir),

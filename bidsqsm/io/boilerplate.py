@@ -13,34 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from bidsqsm import __version__
+from bidsqsm.catalog import STEPS
 from bidsqsm.io.acquisition import describe_acquisition
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.bibliography import bibtex, cited, works
 from bidsqsm.io.provenances import read_provenance, sidecars_of_runs
-from bidsqsm.methods import as_text
-
-_STEPS = {
-    'coil': 'Receive channels were combined',
-    'unwrap': 'Phase was unwrapped',
-    'field': 'Echoes were combined into one map of the total field',
-    'registration': 'The head was registered with the template',
-    'mask': 'The brain was masked',
-    'background': 'The background field was removed',
-    'dipole': 'The local field was inverted to susceptibility',
-    'onestep': 'Susceptibility was estimated without a separate removal of the background field',
-    'joint': 'The local fields of several orientations were inverted together',
-    'reference': 'Susceptibility was referenced',
-    'gradient_correction': 'Dephasing across a voxel, where R2* was fitted',
-    'relaxometry': 'The relaxation rate R2* was fitted',
-    'concentration': 'Concentrations were estimated from susceptibility',
-    'swi': 'The magnitude was weighted by its phase',
-    'clear_swi': 'The magnitude was weighted by its unwrapped phase',
-    'true_swi': 'The magnitude was weighted by its susceptibility',
-    'oxygenation': 'Veins and the oxygen in them were found',
-    'decompose': 'Sources within each voxel were told apart',
-    'separation': 'Paramagnetic and diamagnetic sources were separated',
-    'roi_refine': 'The borders of the regions of the atlas were settled',
-}
+from bidsqsm.methods import as_text, within_sentence
+from bidsqsm.steps import RUN_STEPS, in_run_order
 
 #: Steps that make susceptibility.
 _INVERTED = {'dipole', 'onestep', 'joint'}
@@ -119,16 +98,23 @@ def _scaling(provenances: Sequence[Mapping[str, Any]]) -> str:
 
 
 def describe_processing(processing: Mapping[str, Mapping[str, Any]]) -> str:
-    """One sentence for each step: method, works to cite, every parameter."""
-    sentences = []
-    for step, method in processing.items():
-        lead = _STEPS.get(step, f'Step {step}')
-        cites = '; '.join(f'@{key}' for key in method['Cite'])
-        given = ', '.join(f'{k} = {as_text(v)}' for k, v in method['Parameters'].items())
-        about = ', '.join(filter(None, [f'`{method["Name"]}`', given]))
-        text = f'{lead}: {method["Title"]} ({about})'
-        sentences.append(text + (f' [{cites}].' if cites else '.'))
-    return ' '.join(sentences)
+    """One sentence for each step, in the order of the run: method, parameters, works to cite."""
+    return ' '.join(_of_step(step, processing[step]) for step in in_run_order(processing))
+
+
+def _of_step(step: str, method: Mapping[str, Any]) -> str:
+    lead = RUN_STEPS[step].lead if step in RUN_STEPS else f'The step {step} was done by'
+    given = [f'{name} = {as_text(value)}' for name, value in method['Parameters'].items()]
+    about = ', '.join([f'`{method["Name"]}`', *given])
+    cites = '; '.join(f'@{key}' for key in method['Cite'])
+    return f'{lead} {_clause(step, method)} ({about})' + (f' [{cites}].' if cites else '.')
+
+
+def _clause(step: str, method: Mapping[str, Any]) -> str:
+    # a sidecar may be of another version, which had other methods
+    known = STEPS[step].methods if step in STEPS else ()
+    clauses = [one.clause for one in known if one.name == method['Name']]
+    return clauses[0] if clauses else within_sentence(method['Title'])
 
 
 def describe_decisions(provenance: Mapping[str, Any]) -> str:

@@ -53,8 +53,6 @@ class Group:
     ----------
     title
         What they are, for the help and the documentation.
-    workflows
-        Workflows of a run that make them.
     step
         Step of the catalogue that only they need, or ''.
     needs
@@ -63,7 +61,6 @@ class Group:
     """
 
     title: str
-    workflows: tuple[str, ...]
     step: str = ''
     needs: tuple[Condition, ...] = ()
 
@@ -76,46 +73,33 @@ class Group:
 GROUPS: Mapping[str, Group] = {
     'qsm': Group(
         'susceptibility and local field, with regions of atlases and output spaces',
-        (
-            *('background_wf', 'dipole_wf', 'onestep_wf', 'passes_wf', 'reference_wf'),
-            *('anatomical_wf', 'alignment_wf', 'rois_wf', 'spaces_wf', 'overlay_wf'),
-        ),
         needs=(_phase,),
     ),
-    'r2star': Group('R2*, T2* and S0', ('relaxometry_wf',), needs=(_decay,)),
+    'r2star': Group('R2*, T2* and S0', needs=(_decay,)),
     'r2prime': Group(
         "R2', T2' and R2, where R2 is given or spin echoes are there",
-        ('r2prime_wf',),
         needs=(_r2, _decay),
     ),
     'concentration': Group(
         'iron, or a contrast agent, from susceptibility',
-        ('concentration_wf',),
         'concentration',
         needs=(_phase,),
     ),
-    'swi': Group(
-        'susceptibility-weighted images, either sign', ('swi_wf',), 'swi', needs=(_phase,)
-    ),
-    'clear-swi': Group('CLEAR-SWI', ('clear_swi_wf',), 'clear_swi', needs=(_phase,)),
-    'true-swi': Group(
-        'true SWI, from the susceptibility', ('true_swi_wf',), 'true_swi', needs=(_phase,)
-    ),
+    'swi': Group('susceptibility-weighted images, either sign', 'swi', needs=(_phase,)),
+    'clear-swi': Group('CLEAR-SWI', 'clear_swi', needs=(_phase,)),
+    'true-swi': Group('true SWI, from the susceptibility', 'true_swi', needs=(_phase,)),
     'oxygenation': Group(
         'veins, with venous oxygen saturation and oxygen extraction fraction',
-        ('oxygenation_wf',),
         'oxygenation',
         needs=(_phase,),
     ),
     'decompose': Group(
         'paramagnetic and diamagnetic susceptibility by DECOMPOSE, from four echoes or more',
-        ('decompose_wf',),
         'decompose',
         needs=(_phase, _many_echoes),
     ),
     'separation': Group(
         'paramagnetic and diamagnetic susceptibility',
-        ('separation_wf',),
         'separation',
         needs=(_phase, _decay),
     ),

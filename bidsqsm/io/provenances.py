@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bidsqsm.io.products import PRODUCTS, Product
-from bidsqsm.io.sidecars import CHAIN
+from bidsqsm.steps import in_run_order
 
 #: What a run is known by: its map, else the magnitude that every run has.
 _MAP, _MAGNITUDE = '_Chimap.json', '_part-mag_desc-rss_T2starw.json'
@@ -45,7 +45,7 @@ def read_provenance(path: Path) -> dict[str, Any]:
     return {
         'Name': run,
         'Acquisition': content,
-        'Processing': {step: steps[step] for step in sorted(steps, key=_place)},
+        'Processing': {step: steps[step] for step in in_run_order(steps)},
         'Decisions': content.get('Decisions', {}),
         **{key: content[key] for key in _MEASURED if key in content},
     }
@@ -55,11 +55,6 @@ def _tail(product: Product) -> str:
     """What follows the name of a run in that of a product, without its ending."""
     named = {'part': product.part, 'desc': product.desc}
     return '_'.join([*(f'{key}-{text}' for key, text in named.items() if text), product.suffix])
-
-
-def _place(step: str) -> int:
-    """Place of a step in the chain."""
-    return CHAIN.index(step)
 
 
 _MEASURED = ('WholeBrainMean', 'ReferenceStandardDeviation')

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bidsqsm import __version__
+from bidsqsm.catalog import STEPS
 from bidsqsm.io.run import GreRun
 from bidsqsm.methods import Choice
 
@@ -35,36 +36,6 @@ ACQUISITION_KEYS = (
     ),
 )
 
-#: Steps in the order in which a run goes through them.
-CHAIN = (
-    *(
-        'coil',
-        'phase',
-        'unwrap',
-        'field',
-        'registration',
-        'mask',
-        'background',
-        'dipole',
-        'onestep',
-    ),
-    'two_pass',
-    'joint',
-    'reference',
-    'gradient_correction',
-    'relaxometry',
-    'r2prime',
-    'concentration',
-    'swi',
-    'clear_swi',
-    'true_swi',
-    'oxygenation',
-    'decompose',
-    'separation',
-    'alignment',
-    'roi_refine',
-)
-
 
 def acquisition(run: GreRun) -> dict[str, Any]:
     """What is known of how a run was measured; echo times in s, sizes in mm, B0 in voxel axes."""
@@ -88,8 +59,8 @@ def tilt(b0_direction: tuple[float, float, float]) -> float:
     return math.degrees(math.acos(min(1.0, max(abs(b) for b in b0_direction))))
 
 
-def processing(choices: Mapping[str, Choice], steps: Iterable[str] = CHAIN) -> dict[str, Any]:
-    """Name, every parameter and the citations of the method of each step, in the chain's order."""
+def processing(choices: Mapping[str, Choice], steps: Iterable[str] = STEPS) -> dict[str, Any]:
+    """Name, every parameter and the citations of the method of each step, in the order of the run."""
     wanted = set(steps)
     return {
         step: {
@@ -98,7 +69,7 @@ def processing(choices: Mapping[str, Choice], steps: Iterable[str] = CHAIN) -> d
             'Parameters': choices[step].settings(),
             'Cite': list(choices[step].method.cite),
         }
-        for step in CHAIN
+        for step in STEPS
         if step in wanted and step in choices
     }
 

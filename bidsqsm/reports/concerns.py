@@ -6,37 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bidsqsm.steps import RUN_STEPS, step_of_workflows
+
 #: A run that ended early; doubts about the susceptibility map as such; about a part; the input.
 FAILURE, MAP, PART, INPUT = range(4)
-
-#: Where a warning comes from, in words, with its weight; the order is that of the page: what turns
-#: the whole map wrong before what blurs it.
-_SOURCES: Mapping[str, tuple[int, str]] = {
-    'phase_wf': (MAP, 'Phase'),
-    'sign_wf': (MAP, 'Sign of the phase'),
-    'reference_wf': (MAP, 'Susceptibility'),
-    'anatomical_wf': (MAP, 'Registration'),
-    'alignment_wf': (MAP, 'Registration'),
-    'dipole_wf': (MAP, 'Inversion'),
-    'onestep_wf': (MAP, 'Inversion'),
-    'joint_wf': (MAP, 'Inversion'),
-    'background_wf': (MAP, 'Background'),
-    'fieldmap_wf': (MAP, 'Total field'),
-    'masking_wf': (MAP, 'Masks'),
-    'quality_wf': (MAP, 'Quality'),
-    'rois_wf': (PART, 'Regions'),
-    'relaxometry_wf': (PART, 'R2*'),
-    'r2prime_wf': (PART, "R2'"),
-    'separation_wf': (PART, 'Separation of sources'),
-    'decompose_wf': (PART, 'DECOMPOSE'),
-    'swi_wf': (PART, 'SWI'),
-    'clear_swi_wf': (PART, 'CLEAR-SWI'),
-    'true_swi_wf': (PART, 'True SWI'),
-    'oxygenation_wf': (PART, 'Oxygenation'),
-    'concentration_wf': (PART, 'Concentration'),
-    'passes_wf': (PART, 'Two passes'),
-}
-_RANKS = {source: rank for rank, source in enumerate(_SOURCES)}
 
 
 @dataclass(frozen=True)
@@ -88,9 +61,10 @@ def concerns(status: Mapping[str, Any], noticed: Sequence[str] = ()) -> list[Con
     return sorted(dict.fromkeys(found), key=lambda concern: concern.order)
 
 
-def _of(text: str, source: str) -> Concern:
-    weight, about = _SOURCES.get(source, (PART, 'Processing'))
-    return Concern(weight, about, text, _RANKS.get(source, len(_RANKS)))
-
-
-__all__ = ['FAILURE', 'INPUT', 'MAP', 'PART', 'Concern', 'concerns']
+def _of(text: str, workflow: str) -> Concern:
+    step = step_of_workflows([workflow])
+    if step is None:
+        return Concern(PART, 'Processing', text, len(RUN_STEPS))
+    if step.map_doubt is not None:
+        return Concern(MAP, step.title, text, step.map_doubt)
+    return Concern(PART, step.title, text, [*RUN_STEPS].index(step.name))

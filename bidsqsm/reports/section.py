@@ -23,8 +23,8 @@ from bidsqsm.reports.quality import metric_groups
 from bidsqsm.reports.rating import Earlier
 from bidsqsm.reports.record import RunRecord
 from bidsqsm.reports.resources import resource_table
-from bidsqsm.reports.stages import STAGES, by_stage
 from bidsqsm.reports.values import summary_rows
+from bidsqsm.steps import Heading
 
 _CRASH_LIMIT = 20_000
 
@@ -117,14 +117,18 @@ def advice_table(advice: Sequence[Advice]) -> dict[str, Any]:
 def _stages(section: Mapping[str, Any], panels: Sequence[Panel]) -> list[dict[str, Any]]:
     """The headings of a run that have something below them."""
     more = {
-        'acquisition': bool(section['advice']),
-        'quality': bool(section['metrics'] or section['resources'] or section['unmeasured']),
+        Heading.ACQUISITION: bool(section['advice']),
+        Heading.QUALITY: bool(section['metrics'] or section['resources'] or section['unmeasured']),
     }
-    grouped = by_stage(panels)
+    drawn = {one: [panel for panel in panels if panel.heading is one] for one in Heading}
     return [
-        {'key': key, 'title': title, 'panels': [panel_content(panel) for panel in grouped[key]]}
-        for key, (title, _) in STAGES.items()
-        if grouped[key] or more.get(key)
+        {
+            'key': heading.name.lower(),
+            'title': heading.value,
+            'panels': [panel_content(panel) for panel in drawn[heading]],
+        }
+        for heading in Heading
+        if drawn[heading] or more.get(heading)
     ]
 
 

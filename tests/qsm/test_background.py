@@ -7,7 +7,7 @@ import pytest
 from scenes import SHAPES, ball, field_of_sphere, make_scene, positions
 from scipy import ndimage
 
-from bidsqsm.catalog import BACKGROUND
+from bidsqsm.catalog import STEPS
 from bidsqsm.qsm.background.harperella import _inverse_laplacian, harperella
 from bidsqsm.qsm.background.homodyne import homodyne
 from bidsqsm.qsm.background.ismv import ismv
@@ -44,7 +44,7 @@ LEAK = {
 #: Share of the small mask that is left where more than its outermost layer goes.
 KEPT = {'ismv': 0.5, 'resharp': 0.35, 'sharp': 0.35}
 #: The homodyne filter passes some of the background and loses some of what is inside.
-QUANTITATIVE = [m for m in BACKGROUND.methods if m.name != 'homodyne']
+QUANTITATIVE = [m for m in STEPS['background'].methods if m.name != 'homodyne']
 
 
 @pytest.fixture(params=QUANTITATIVE, ids=lambda m: m.name)

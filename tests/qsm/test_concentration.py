@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from bidsqsm.catalog import CONCENTRATION
+from bidsqsm.catalog import STEPS
 from bidsqsm.qsm.concentration.gadolinium import PPM_PER_GADOLINIUM, gadolinium
 from bidsqsm.qsm.concentration.iron import iron
 from bidsqsm.qsm.concentration.vials import core_of, line_through
@@ -31,7 +31,7 @@ def test_the_molar_susceptibility_of_gadolinium_is_that_of_seven_electrons():
     assert pytest.approx(curie, rel=2e-3) == PPM_PER_GADOLINIUM
 
 
-@pytest.mark.parametrize('method', CONCENTRATION.methods, ids=lambda m: m.name)
+@pytest.mark.parametrize('method', STEPS['concentration'].methods, ids=lambda m: m.name)
 def test_the_users_own_line_is_undone(method):
     truth = np.random.default_rng(0).normal(40, 30, SHAPE).astype(np.float32)
     assert (truth < 0).any()
@@ -40,7 +40,7 @@ def test_the_users_own_line_is_undone(method):
     np.testing.assert_allclose(found, truth, atol=1e-4)
 
 
-@pytest.mark.parametrize('method', CONCENTRATION.methods, ids=lambda m: m.name)
+@pytest.mark.parametrize('method', STEPS['concentration'].methods, ids=lambda m: m.name)
 def test_what_was_not_measured_has_no_concentration(method):
     chi = np.full(SHAPE, 0.2, np.float32)
     chi[0], chi[1] = np.nan, np.inf

@@ -11,7 +11,7 @@ from networks import filtering, save, scaling
 from scenes import SHAPES, TILTED, make_scene
 from scipy import ndimage
 
-from bidsqsm.catalog import DIPOLE
+from bidsqsm.catalog import STEPS
 from bidsqsm.cli.parser import parse_arguments
 from bidsqsm.qsm.dipole.network import from_tensor, to_tensor
 from bidsqsm.qsm.dipole.onnx import onnx
@@ -209,38 +209,38 @@ def test_threads_change_no_bit_of_patches(model):
 def test_a_wrong_description_is_told_on_the_command_line(model, described, message):
     scaling(model, 1.0, **described)
     with pytest.raises(ValueError, match=message):
-        DIPOLE.choose(f'onnx:model={model}')
+        STEPS['dipole'].choose(f'onnx:model={model}')
 
 
 def test_a_network_that_does_not_fit_is_told_on_the_command_line(model, tmp_path, capsys):
     scaling(model, 1.0, size=[1, 1, 16, 16, 16], patch=24)
     with pytest.raises(ValueError, match='expected it to take the patch'):
-        DIPOLE.choose(f'onnx:model={model}')
+        STEPS['dipole'].choose(f'onnx:model={model}')
     scaling(model, 1.0, size=[1, 2, 16, 16, 16])
     with pytest.raises(ValueError, match='one batch and one channel'):
-        DIPOLE.choose(f'onnx:model={model}')
+        STEPS['dipole'].choose(f'onnx:model={model}')
     scaling(model, 1.0, inputs=('field', 'mask'))
     with pytest.raises(ValueError, match=r"has the input 'mask'.*mask_input"):
-        DIPOLE.choose(f'onnx:model={model}')
+        STEPS['dipole'].choose(f'onnx:model={model}')
     model.write_text('no network')
     with pytest.raises(SystemExit):
         parse_arguments(['ds', 'out', 'participant', '--dipole', f'onnx:model={model}'])
     assert 'cannot be opened as an ONNX network' in capsys.readouterr().err
     model.with_suffix('.json').unlink()
     with pytest.raises(ValueError, match=r'net\.json: no such file'):
-        DIPOLE.choose(f'onnx:model={model}')
+        STEPS['dipole'].choose(f'onnx:model={model}')
     with pytest.raises(ValueError, match=r'none\.onnx: no such file'):
-        DIPOLE.choose(f'onnx:model={tmp_path / "none.onnx"}')
+        STEPS['dipole'].choose(f'onnx:model={tmp_path / "none.onnx"}')
     with pytest.raises(ValueError, match=r'onnx needs model: write onnx:model=VALUE'):
-        DIPOLE.choose('onnx')
+        STEPS['dipole'].choose('onnx')
 
 
 def test_without_onnxruntime_the_extra_is_named(model, monkeypatch):
     monkeypatch.setitem(sys.modules, 'onnxruntime', None)
     scaling(model, 1.0)
     with pytest.raises(ValueError, match=r'pip install "bidsqsm\[dl\]"'):
-        DIPOLE.choose(f'onnx:model={model}')
-    assert DIPOLE.choose('tv')
+        STEPS['dipole'].choose(f'onnx:model={model}')
+    assert STEPS['dipole'].choose('tv')
 
 
 def test_the_choice_goes_through_a_settings_file(model, tmp_path, monkeypatch):

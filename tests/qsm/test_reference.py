@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scenes import ball, shell_of
 
-from bidsqsm.catalog import REFERENCE
+from bidsqsm.catalog import STEPS
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.reference.csf import csf
 from bidsqsm.qsm.reference.none import none
@@ -30,7 +30,7 @@ def brain():
     return mask, chi, r2star, ventricles, cyst, speck
 
 
-@pytest.mark.parametrize('method', REFERENCE.methods, ids=lambda m: m.name)
+@pytest.mark.parametrize('method', STEPS['reference'].methods, ids=lambda m: m.name)
 def test_the_region_becomes_zero_and_contrast_stays(brain, method):
     mask, chi, r2star, *_ = brain
     found = method.function(chi, mask, GRID, r2star, None)
@@ -45,7 +45,7 @@ def test_the_region_becomes_zero_and_contrast_stays(brain, method):
 @pytest.mark.parametrize('name', ['whole-brain', 'csf'])
 def test_a_constant_in_the_map_is_taken_off(brain, name):
     mask, chi, r2star, *_ = brain
-    refer = REFERENCE[name].function
+    refer = STEPS['reference'][name].function
     once = refer(chi, mask, GRID, r2star, None)
     more = refer(np.where(mask, chi + np.float32(0.5), 0), mask, GRID, r2star, None)
     np.testing.assert_allclose(more.chi, once.chi, atol=1e-6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.catalog import GRADIENT_CORRECTION, RELAXOMETRY
+from bidsqsm.catalog import STEPS
 from bidsqsm.qsm.dephasing.sinc import sinc
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.relaxometry.arlo import arlo
@@ -37,7 +37,7 @@ def decay(rate, amplitude, times, sigma=0.0, seed=1):
     return np.hypot(clean + noise[0], noise[1]).astype(np.float32)
 
 
-@pytest.mark.parametrize('method', RELAXOMETRY.methods, ids=lambda m: m.name)
+@pytest.mark.parametrize('method', STEPS['relaxometry'].methods, ids=lambda m: m.name)
 def test_recovers_a_clean_decay(method, truth):
     rate, amplitude, mask = truth
     found = method.function(decay(rate, amplitude, TIMES), mask, TIMES)
@@ -67,7 +67,7 @@ def test_auto_is_nlls_for_three_echoes_and_loglinear_for_two(truth):
         np.testing.assert_array_equal(found.r2star, fit(magnitude[:n], mask, UNEVEN[:n]).r2star)
 
 
-@pytest.mark.parametrize('method', RELAXOMETRY.methods, ids=lambda m: m.name)
+@pytest.mark.parametrize('method', STEPS['relaxometry'].methods, ids=lambda m: m.name)
 def test_noise_neither_biases_nor_breaks(method):
     rate = np.full((30, 30, 8), 30, np.float32)
     amplitude, mask = np.full_like(rate, 1000), np.ones(rate.shape, bool)
@@ -97,7 +97,7 @@ def test_the_noise_is_read_off_the_decay(sigma):
     magnitude = decay(rate, 1000, TIMES, sigma)
     magnitude[1, ::7] *= 0.7
     mask = np.ones(rate.shape, bool)
-    for method in RELAXOMETRY.methods:
+    for method in STEPS['relaxometry'].methods:
         assert method.function(magnitude, mask, TIMES).noise == pytest.approx(sigma, rel=0.1)
         assert method.function(magnitude, mask, TIMES, noise=7.0).noise == 7
     assert loglinear(magnitude[:2], mask, TIMES[:2]).noise == 0  # two echoes leave no misfit
@@ -141,7 +141,7 @@ def test_echoes_below_the_noise_are_not_used(fit):
     assert (everything.n_echoes == 5).all()
 
 
-@pytest.mark.parametrize('method', RELAXOMETRY.methods, ids=lambda m: m.name)
+@pytest.mark.parametrize('method', STEPS['relaxometry'].methods, ids=lambda m: m.name)
 def test_voxels_that_show_no_decay_are_zero_and_do_not_touch_others(method, truth):
     """Zero, negative, not finite or saturated in the first echoes."""
     rate, amplitude, mask = truth
@@ -163,7 +163,7 @@ def test_a_later_echo_without_value_ends_the_decay_there(truth):
     magnitude = decay(rate, amplitude, TIMES)
     magnitude[3, 4] = 0
     magnitude[4, 4] *= 5
-    for method in RELAXOMETRY.methods:
+    for method in STEPS['relaxometry'].methods:
         found = method.function(magnitude, mask, TIMES)
         np.testing.assert_allclose(found.r2star[mask], rate[mask], rtol=2e-3)
         assert (found.n_echoes[4] == 3).all()
@@ -195,14 +195,14 @@ def test_a_gradient_across_the_voxel_takes_the_share_that_its_parts_sum_up_to():
     assert not sinc(20 * field, mask, grid, TIMES, 123.2)[-1].any()
 
 
-@pytest.mark.parametrize('method', RELAXOMETRY.methods, ids=lambda m: m.name)
+@pytest.mark.parametrize('method', STEPS['relaxometry'].methods, ids=lambda m: m.name)
 def test_the_correction_gives_the_rate_without_the_gradient(method, truth):
     rate, amplitude, mask = truth
     grid = Grid(SHAPE, (1.0, 1.0, 1.0))
     field, share = dephased(SHAPE, (0.05, -0.08, 0.11), TIMES, 123.2)
     magnitude = decay(rate, amplitude, TIMES) * share.astype(np.float32)[:, None, None, None]
     found = []
-    for choice in GRADIENT_CORRECTION.methods:
+    for choice in STEPS['gradient_correction'].methods:
         left = choice.function(field, mask, grid, TIMES, 123.2)
         found.append(method.function(magnitude, mask, TIMES, dephasing=left).r2star[mask])
     assert (found[0] - rate[mask]).min() > 7  # 1/s
@@ -229,7 +229,7 @@ def test_nlls_fits_no_worse_than_its_start(truth):
     assert (squares[1] <= squares[0] * 1.0001).all()
 
 
-@pytest.mark.parametrize('method', RELAXOMETRY.methods, ids=lambda m: m.name)
+@pytest.mark.parametrize('method', STEPS['relaxometry'].methods, ids=lambda m: m.name)
 def test_no_signal_and_no_decay_give_finite_maps(method):
     mask = np.ones((4, 4, 4), bool)
     magnitude = np.full((5, 4, 4, 4), 100, np.float32)

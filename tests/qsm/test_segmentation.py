@@ -7,7 +7,7 @@ import pytest
 from scenes import ball, positions, shell_of
 from scipy import ndimage
 
-from bidsqsm.catalog import ROI_REFINE
+from bidsqsm.catalog import STEPS
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.morphology import distance_inside
@@ -21,7 +21,7 @@ GRIDS = {
     'anisotropic': Grid((44, 50, 22), (1.0, 0.9, 2.0)),
 }
 GRID = GRIDS['1 mm']
-every_method = pytest.mark.parametrize('method', ROI_REFINE.methods, ids=lambda m: m.name)
+every_method = pytest.mark.parametrize('method', STEPS['roi_refine'].methods, ids=lambda m: m.name)
 
 
 def maps_of(grid, shares, values, noise=0.008):

@@ -59,12 +59,25 @@ def _panel(scene: Scene, key: str, kind: Kind) -> Panel:
         drawn = kind.make(scene)
     except Exception as problem:  # noqa: BLE001, whatever breaks a picture, the page stays
         LOGGER.warning('%s: the figure "%s" failed: %s', scene.run.name, kind.title, problem)
-        return Panel(*words, kind.caption, alt, error=f'{type(problem).__name__}: {problem}')
+        return Panel(
+            *words,
+            kind.caption,
+            alt,
+            error=f'{type(problem).__name__}: {problem}',
+            heading=kind.heading,
+        )
     if not isinstance(drawn, Drawn):
-        return Panel(*words, kind.caption, alt, drawn)
+        return Panel(*words, kind.caption, alt, drawn, heading=kind.heading)
     pictures = [*drawn.layers.values()]
     layers = drawn.layers if len(pictures) > 1 else {}
-    return Panel(*words, f'{kind.caption} {drawn.note}'.rstrip(), alt, pictures[0], layers=layers)
+    return Panel(
+        *words,
+        f'{kind.caption} {drawn.note}'.rstrip(),
+        alt,
+        pictures[0],
+        layers=layers,
+        heading=kind.heading,
+    )
 
 
 __all__ = ['KINDS', 'Kind', 'Panel', 'make_panels']

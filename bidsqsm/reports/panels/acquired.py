@@ -10,6 +10,7 @@ from bidsqsm.reports.panels.kinds import Kind
 
 ACQUIRED: Mapping[str, Kind] = {
     'magnitude': Kind(
+        'coil',
         ('stored',),
         'MEGRE',
         'Magnitude',
@@ -19,6 +20,7 @@ ACQUIRED: Mapping[str, Kind] = {
         echoes.magnitude,
     ),
     'phase': Kind(
+        'phase',
         ('stored phase',),
         'MEGRE',
         'Phase before and after preparation',
@@ -29,6 +31,7 @@ ACQUIRED: Mapping[str, Kind] = {
         echoes.phase,
     ),
     'unwrapped': Kind(
+        'unwrap',
         ('unwrapped',),
         'MEGRE',
         'Unwrapped phase and wraps left in it',
@@ -40,6 +43,7 @@ ACQUIRED: Mapping[str, Kind] = {
         echoes.unwrapped,
     ),
     'total': Kind(
+        'field',
         ('total_field',),
         'fieldmap',
         'Total field',
@@ -49,6 +53,7 @@ ACQUIRED: Mapping[str, Kind] = {
         drawings.total_field,
     ),
     'reliability': Kind(
+        'field',
         ('noise', 'residual'),
         'fieldmap',
         'Noise and residual of the field',
@@ -59,6 +64,7 @@ ACQUIRED: Mapping[str, Kind] = {
         drawings.reliability,
     ),
     'fat': Kind(
+        'field',
         ('fat_fraction',),
         'probseg',
         'Fat fraction',
@@ -69,6 +75,7 @@ ACQUIRED: Mapping[str, Kind] = {
         drawings.fat,
     ),
     'mask': Kind(
+        'mask',
         ('brain_mask', 'qsm_mask'),
         'mask',
         'Masks',
@@ -81,6 +88,7 @@ ACQUIRED: Mapping[str, Kind] = {
         draw_masks,
     ),
     'registered': Kind(
+        'joint',
         ('registered',),
         'T2starw',
         'Orientations on one grid',
@@ -90,6 +98,7 @@ ACQUIRED: Mapping[str, Kind] = {
         draw_registered,
     ),
     'local': Kind(
+        'background',
         ('local_field',),
         'fieldmap',
         'Local field and background',

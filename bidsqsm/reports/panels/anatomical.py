@@ -12,6 +12,7 @@ from bidsqsm.reports.veins import draw_veins
 
 ANATOMICAL: Mapping[str, Kind] = {
     'edges': Kind(
+        'registration',
         ('template_t1w',),
         'T1w',
         'Template on the run',
@@ -23,6 +24,7 @@ ANATOMICAL: Mapping[str, Kind] = {
         draw_edges,
     ),
     'flicker': Kind(
+        'registration',
         ('template_t1w', 'own_t1w'),
         'T1w',
         'Registration, image by image',
@@ -33,6 +35,7 @@ ANATOMICAL: Mapping[str, Kind] = {
         draw_flicker,
     ),
     'regions': Kind(
+        'roi_refine',
         ('roi_labels',),
         'dseg',
         'Regions of the atlas',
@@ -44,6 +47,7 @@ ANATOMICAL: Mapping[str, Kind] = {
         draw_regions,
     ),
     'values': Kind(
+        'roi_refine',
         ('roi_table',),
         'dseg',
         'Values of the regions',
@@ -55,6 +59,7 @@ ANATOMICAL: Mapping[str, Kind] = {
         draw_values,
     ),
     'veins': Kind(
+        'oxygenation',
         ('vein_mask',),
         'mask',
         'Veins',

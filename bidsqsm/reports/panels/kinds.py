@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bidsqsm.reports.figures import Drawn
 from bidsqsm.reports.scene import Scene
+from bidsqsm.steps import RUN_STEPS, Heading
 
 
 @dataclass(frozen=True)
@@ -25,19 +26,26 @@ class Panel:
     image: bytes = b''
     error: str = ''
     layers: Mapping[str, bytes] = field(default_factory=dict)
+    heading: Heading = Heading.FURTHER
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A panel: drawn where any of what it needs is there.
+    """A panel: drawn where any of what it needs is there, under the heading of its step.
 
     What it needs are products, ``stored`` or ``stored phase``, what was measured of one run, or
     ``decisions``.
     """
 
+    step: str
     needs: tuple[str, ...]
     suffix: str
     title: str
     caption: str
     alt: str
     make: Callable[[Scene], bytes | Drawn]
+
+    @property
+    def heading(self) -> Heading:
+        """Heading of the report under which it stands."""
+        return RUN_STEPS[self.step].heading

@@ -12,6 +12,7 @@ from bidsqsm.reports.weighted import weighted
 
 OTHERS: Mapping[str, Kind] = {
     'r2star': Kind(
+        'relaxometry',
         ('r2star',),
         'R2starmap',
         'R2*',
@@ -21,6 +22,7 @@ OTHERS: Mapping[str, Kind] = {
         drawings.r2star,
     ),
     'r2prime': Kind(
+        'r2prime',
         ('r2prime',),
         'R2map',
         "R2 and R2'",
@@ -31,6 +33,7 @@ OTHERS: Mapping[str, Kind] = {
         drawings.r2prime,
     ),
     'concentration': Kind(
+        'concentration',
         ('iron', 'gadolinium'),
         'Chimap',
         'Concentration',
@@ -41,6 +44,7 @@ OTHERS: Mapping[str, Kind] = {
         drawings.concentration,
     ),
     'swi': Kind(
+        'swi',
         ('swi',),
         'swi',
         'Susceptibility-weighted images',
@@ -51,6 +55,7 @@ OTHERS: Mapping[str, Kind] = {
         weighted('swi', 'minip', 'swi_diamagnetic', 'minip_diamagnetic'),
     ),
     'clear_swi': Kind(
+        'clear_swi',
         ('clear_swi',),
         'swi',
         'CLEAR-SWI',
@@ -61,6 +66,7 @@ OTHERS: Mapping[str, Kind] = {
         weighted('clear_swi', 'clear_minip'),
     ),
     'true_swi': Kind(
+        'true_swi',
         ('true_swi',),
         'swi',
         'True SWI',
@@ -70,6 +76,7 @@ OTHERS: Mapping[str, Kind] = {
         weighted('true_swi', 'true_minip'),
     ),
     'decompose': Kind(
+        'decompose',
         ('decompose_paramagnetic', 'decompose_diamagnetic'),
         'Chimap',
         'Sources within each voxel (DECOMPOSE)',
@@ -80,6 +87,7 @@ OTHERS: Mapping[str, Kind] = {
         draw_decompose,
     ),
     'separation': Kind(
+        'separation',
         ('chi_paramagnetic', 'chi_diamagnetic'),
         'Chimap',
         'Paramagnetic and diamagnetic sources',

@@ -11,6 +11,7 @@ from bidsqsm.reports.slices import CHI, draw_extremes, draw_levels, draw_mosaic
 
 SUSCEPTIBILITY: Mapping[str, Kind] = {
     'chi': Kind(
+        'reference',
         ('chi',),
         'Chimap',
         'Susceptibility',
@@ -20,6 +21,7 @@ SUSCEPTIBILITY: Mapping[str, Kind] = {
         lambda scene: scene.three('chi', CHI, 'ppm'),
     ),
     'levels': Kind(
+        'reference',
         ('chi',),
         'Chimap',
         'Susceptibility, level by level',
@@ -29,6 +31,7 @@ SUSCEPTIBILITY: Mapping[str, Kind] = {
         draw_levels,
     ),
     'chimosaic': Kind(
+        'reference',
         ('chi',),
         'Chimap',
         'Susceptibility, from end to end',
@@ -39,6 +42,7 @@ SUSCEPTIBILITY: Mapping[str, Kind] = {
         draw_mosaic,
     ),
     'vessels': Kind(
+        'reference',
         ('chi',),
         'Chimap',
         'Veins and calcifications',
@@ -50,6 +54,7 @@ SUSCEPTIBILITY: Mapping[str, Kind] = {
         draw_extremes,
     ),
     'histograms': Kind(
+        'quality',
         ('chi', 'local_field', 'r2star', 'noise'),
         'MEGRE',
         'Histograms',
@@ -61,6 +66,7 @@ SUSCEPTIBILITY: Mapping[str, Kind] = {
         draw_histograms,
     ),
     'convergence': Kind(
+        'quality',
         ('decisions',),
         'Chimap',
         'Convergence',
