@@ -31,7 +31,7 @@ from bidsqsm.io.errors import DatasetError
 LOGGER = logging.getLogger(__name__)
 
 #: imported once by the server that the processes of the nodes are forked from
-PRELOAD = ['bidsqsm.executor', 'bidsqsm.workflows.run', 'numba', 'scipy.fft', 'scipy.ndimage']
+PRELOAD = (__name__, 'numba', 'scipy.fft', 'scipy.ndimage')
 
 # what a full, read-only or forbidden disk answers
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO}
@@ -77,8 +77,9 @@ class _Task:
 class ProcessPerNodePlugin(MultiProcPlugin):  # type: ignore[misc]
     """Nipype's MultiProc scheduling with one process for each node.
 
-    Of its ``plugin_args``, ``on_failure(node, failure)`` returns the path of a crash file and
-    ``on_end(node, usage)`` is told what a node used.
+    Of its ``plugin_args``, ``on_failure(node, failure)`` returns the path of a crash file,
+    ``on_end(node, usage)`` is told what a node used, and ``preload`` lists modules that its nodes
+    need, to be loaded once for all.
     """
 
     def __init__(self, plugin_args: dict[str, Any]) -> None:
@@ -89,7 +90,7 @@ class ProcessPerNodePlugin(MultiProcPlugin):  # type: ignore[misc]
         self.pool.shutdown()  # of processes that are shared, which this class has no use for
         self.pool = None
         self._context = mp.get_context('forkserver')
-        self._context.set_forkserver_preload(PRELOAD)
+        self._context.set_forkserver_preload([*PRELOAD, *plugin_args.get('preload', ())])
         _start_server()
 
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from skeleton import Skeleton
 
-from bidsqsm.cli.execute import Ledger
+from bidsqsm.cli.ledger import Ledger
 from bidsqsm.cli.progress import Progress
 from bidsqsm.config import Config
 from bidsqsm.executor import Failure, Usage

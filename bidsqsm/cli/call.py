@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bidsqsm.catalog import STEPS
-from bidsqsm.cli.execute import Ledger, RunState, clean, count_nodes, execute
+from bidsqsm.cli.execute import clean, count_nodes, execute
+from bidsqsm.cli.ledger import Ledger, RunState
 from bidsqsm.cli.logs import new_identity
 from bidsqsm.cli.outcome import FAILED, OK, SKIPPED, Status
 from bidsqsm.cli.progress import Progress

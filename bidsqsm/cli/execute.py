@@ -1,186 +1,22 @@
-"""Runs the graph and keeps account of what became of every run."""
+"""Runs the graph of a call."""
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from nipype.pipeline import engine as pe
 
-from bidsqsm.cli.outcome import FAILED, SKIPPED, Status
-from bidsqsm.cli.progress import Progress
+from bidsqsm.cli.ledger import Ledger, RunState
 from bidsqsm.config import Config
-from bidsqsm.executor import Failure, ProcessPerNodePlugin, Usage, limit_threads
-from bidsqsm.io.atomic import write_text
+from bidsqsm.executor import ProcessPerNodePlugin, limit_threads
 from bidsqsm.io.inputs import GreRun
-from bidsqsm.io.sidecars import as_json
-from bidsqsm.reports.resources import StepUse
-from bidsqsm.steps import step_of_workflows, words_of_node
-from bidsqsm.workflows.base import NAME, run_workflow, subject_workflow_name
-from bidsqsm.workflows.outputs import made_by_nodes
+from bidsqsm.workflows import run as run_of_the_graph
+from bidsqsm.workflows.base import NAME, subject_workflow_name
 from bidsqsm.workflows.run import workflow_name
 
 LOGGER = logging.getLogger(__name__)
-
-
-@dataclass
-class RunState:
-    """What is known of a run so far: its files, what was decided, what it took, how it stands."""
-
-    run: GreRun
-    status: Status
-    products: dict[str, Path] = field(default_factory=dict)
-    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    used: dict[str, StepUse] = field(default_factory=dict)
-    methods: dict[str, str] = field(default_factory=dict)
-    finished: bool = False
-
-
-class Ledger:
-    """Listens to the executor and books every event to its run.
-
-    Parameters
-    ----------
-    runs
-        The runs of the graph.
-    progress
-        Told of every event.
-    log_folder
-        Gives the folder for the crash files of a run.
-    memory
-        Memory planned with, in GB, for advice.
-    workflow
-        The graph, which tells where products and facts come from.
-
-    """
-
-    def __init__(
-        self,
-        runs: Sequence[GreRun],
-        progress: Progress,
-        log_folder: Callable[[GreRun], Path],
-        memory: float,
-        workflow: pe.Workflow,
-    ) -> None:
-        self.states = {
-            workflow_name(run.name): RunState(run, Status(run.name, warnings=[*run.warnings]))
-            for run in runs
-        }
-        self._made = {
-            workflow_name(run.name): made_by_nodes(run_workflow(workflow, run)) for run in runs
-        }
-        self.usage: list[tuple[str, str, Usage]] = []
-        self.interrupted: KeyboardInterrupt | None = None
-        self._progress, self._log_folder, self._memory = progress, log_folder, memory
-
-    def on_status(self, node: Any, event: str) -> None:
-        """Nipype's status callback."""
-        state = self._state(node)
-        if event == 'start':
-            self._progress.start(state.run.name, node.name)
-        elif event == 'end':
-            self._book(state, node)
-            # a step whose result is that of an earlier call ends without an account
-            state.used.setdefault(node.name, StepUse(words_of_node(node.name), reused=True))
-            self._progress.end(state.run.name, node.name)
-
-    def on_end(self, node: Any, usage: Usage) -> None:
-        """The executor's account of a node that ran."""
-        state = self._state(node)
-        state.status.seconds = round(state.status.seconds + usage.seconds, 1)
-        self.usage.append((state.run.name, node.name, usage))
-        state.used[node.name] = StepUse(
-            words_of_node(node.name),
-            round(usage.seconds, 2),
-            round(usage.cpu_seconds, 2),
-            round(usage.peak_gb, 3),
-        )
-        LOGGER.info(
-            '%s: %s took %.1f s, %.1f CPU s, %.2f GB at most',
-            state.run.name, words_of_node(node.name), usage.seconds, usage.cpu_seconds, usage.peak_gb,
-        )  # fmt: skip
-
-    def on_failure(self, node: Any, failure: Failure) -> str:
-        """Book a failure to its run; returns the path of the crash file."""
-        state = self._state(node)
-        reason = self.reason(node, failure)
-        path = self._log_folder(state.run) / f'{state.run.name}_{node.name}_crash.txt'
-        inputs = '\n'.join(f'  {k} = {v}' for k, v in sorted(node.inputs.get().items()))
-        write_text(path, f'{reason}\n\n{node.fullname}\n{inputs}\n\n{failure.details}\n')
-        if state.status.status == 'ok':  # the first failure is the cause
-            state.status.status = SKIPPED if failure.kind == 'dataset' else FAILED
-            state.status.reason, state.status.crash = reason, str(path)
-            self._progress.fail(state.run.name, state.status.status, reason)
-        LOGGER.debug('%s', failure.details)
-        return str(path)
-
-    def reason(self, node: Any, failure: Failure) -> str:
-        """One sentence for the person who runs the app."""
-        if failure.kind in ('memory', 'killed'):
-            return (
-                f'the step {words_of_node(node.name)}: {failure.message}; it was expected to need '
-                f'{node.mem_gb:.1f} GB of the {self._memory:.1f} GB planned with (--mem): if '
-                'memory ran out, give the job more, or lower --nprocs so that fewer steps run '
-                'at once'
-            )
-        if failure.kind == 'disk':
-            place = getattr(node.inputs, 'output_dir', None) or node.output_dir()
-            where = '' if '/' in failure.message else f' in {place}: free space or choose another'
-            return f'the step {words_of_node(node.name)}: {failure.message}{where}'
-        if failure.kind == 'error':
-            return f'the step {words_of_node(node.name)}: {failure.message}'
-        return failure.message
-
-    def close(self, reason: str) -> None:
-        """Settle the runs that neither finished nor failed."""
-        for state in self.states.values():
-            if state.status.status == 'ok' and not state.finished:
-                lost = [
-                    run.name
-                    for run in getattr(state.run, 'runs', ())
-                    if self.states[workflow_name(run.name)].status.status != 'ok'
-                ]
-                why = (
-                    f'{", ".join(lost)} of its orientations could not be processed'
-                    if lost
-                    else reason
-                )
-                state.status.status, state.status.reason = FAILED, why
-
-    def _book(self, state: RunState, node: Any) -> None:
-        outputs = node.result.outputs.get()
-        place = self._place(node)
-        step = step_of_workflows(place[:-1])
-        warnings = _plain(outputs.get('facts')).get('warnings', [])
-        state.status.warn(warnings, step.workflow if step else place[-2])
-        products, facts = (
-            made.get(place, {}) for made in self._made[workflow_name(state.run.name)]
-        )
-        for output, keys in products.items():
-            if isinstance(outputs.get(output), str):
-                state.products |= {key: Path(outputs[output]) for key in keys}
-        for output, steps in facts.items():
-            state.facts |= {name: _plain(outputs.get(output)) for name in steps}
-        if node.name == 'write_derivatives':
-            state.finished, state.methods = True, {**node.inputs.methods}
-
-    def _state(self, node: Any) -> RunState:
-        return next(self.states[part] for part in node.fullname.split('.') if part in self.states)
-
-    def _place(self, node: Any) -> tuple[str, ...]:
-        """Path of a node from its run on."""
-        parts = node.fullname.split('.')
-        return tuple(parts[next(n for n, part in enumerate(parts) if part in self.states) + 1 :])
-
-
-def _plain(facts: Any) -> dict[str, Any]:
-    found = json.loads(as_json(facts or {}))
-    return found if isinstance(found, dict) else {}
 
 
 def execute(config: Config, workflow: pe.Workflow, ledger: Ledger) -> None:
@@ -193,6 +29,8 @@ def execute(config: Config, workflow: pe.Workflow, ledger: Ledger) -> None:
             'status_callback': ledger.on_status,
             'on_failure': ledger.on_failure,
             'on_end': ledger.on_end,
+            # with the builders come the interfaces and what these compute with
+            'preload': [run_of_the_graph.__name__],
         }
     )
     why = 'not finished, as the call ended before'
