@@ -12,6 +12,8 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
+from architecture import architecture
+
 from bidsqsm.catalog import STEPS
 from bidsqsm.cli import fetch
 from bidsqsm.cli.demo import add_arguments
@@ -31,6 +33,7 @@ from bidsqsm.reports.cohort.tables import OUTLIERS, RUNS
 from bidsqsm.reports.panels import KINDS
 from bidsqsm.rois.literature import RANGES, published_range
 from bidsqsm.rois.table import columns
+from bidsqsm.steps import RUN_STEPS
 
 _MARKER = re.compile(r'^<!-- generated: ([\w-]+) -->$', re.MULTILINE)
 _BENCHMARKS = Path(__file__).parent.parent / 'benchmarks'
@@ -63,6 +66,20 @@ def defaults() -> str:
 def _default(step: Step) -> str:
     place = ' or '.join(f'`--{name}`' for name in step.replaces)
     return f'`{step.default}`' + (f', unless {place} is given' if place else '')
+
+
+def steps() -> str:
+    """Every step of a run, in order, with its workflow and the group that it belongs to."""
+    rows = [
+        (
+            f'`{step.name}`',
+            f'`{step.box}`' + (f', `{step.workflow}`' if step.inside else ''),
+            f'`{step.group}`' if step.group else 'any',
+            ', '.join(f'`{name}`' for name in step.needs),
+        )
+        for step in RUN_STEPS.values()
+    ]
+    return table(('step', 'workflow', 'products', 'told with'), rows)
 
 
 def methods() -> str:
@@ -461,6 +478,8 @@ def plain(text: str) -> str:
 GENERATORS: Mapping[str, Callable[[], str]] = {
     'defaults': defaults,
     'methods': methods,
+    'steps': steps,
+    'architecture': architecture,
     'groups': groups,
     'outputs': outputs,
     'anatomy-outputs': anatomy_outputs,
