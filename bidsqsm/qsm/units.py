@@ -1,4 +1,4 @@
-"""Conversions between field in ppm, frequency in Hz and phase in rad, and their constants."""
+"""Conversions between field in ppm, frequency in Hz and phase in rad, and constants."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ TURN_RAD = 2 * np.pi
 
 GAMMA_BAR_MHZ_PER_T = 42.577478518
 """Gyromagnetic ratio of the proton over 2 pi, in MHz/T (CODATA 2018)."""
+
+MAD_TO_SD = 1.4826
+"""Standard deviation of normal values over the median of their distances from the median."""
 
 X = TypeVar('X', float, Volume)
 
