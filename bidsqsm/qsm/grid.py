@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Volume = npt.NDArray[np.floating]
+Matrix = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.integer[Any]]
 Triple = tuple[float, float, float]
@@ -92,4 +93,14 @@ def rfft_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2] // 2 + 1
 
 
-__all__ = ['Box', 'Grid', 'Labels', 'Mask', 'Triple', 'Volume', 'bounding_box', 'rfft_shape']
+__all__ = [
+    'Box',
+    'Grid',
+    'Labels',
+    'Mask',
+    'Matrix',
+    'Triple',
+    'Volume',
+    'bounding_box',
+    'rfft_shape',
+]
