@@ -17,8 +17,8 @@ from bidsqsm.engine import Workflow
 from bidsqsm.executor import Failure, ProcessPerNodePlugin, Usage, limit_threads
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.inputs import GreRun
+from bidsqsm.io.json_files import as_json
 from bidsqsm.io.orientations import OrientationSet
-from bidsqsm.io.sidecars import as_json
 from bidsqsm.reports.resources import StepUse
 from bidsqsm.workflows.base import NAME, subject_workflow_name
 from bidsqsm.workflows.links import FACTS, ONE_STEP, PRODUCTS, SHOWN

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterable, Mapping
@@ -242,17 +241,6 @@ def dataset_root(run: GreRun) -> Path:
         if folder.name == subject:
             return folder.parent
     raise ValueError(f'{image} lies in no folder {subject}; move it into a BIDS dataset')
-
-
-def as_json(content: Mapping[str, Any]) -> str:
-    """Readable JSON with a newline at its end; numpy scalars become plain numbers."""
-    return json.dumps(content, indent=2, ensure_ascii=False, default=_plain) + '\n'
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, 'tolist'):
-        return value.tolist()
-    return str(value)
 
 
 def _rounded(value: float, digits: int = 6) -> float:
