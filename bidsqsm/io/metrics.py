@@ -11,7 +11,6 @@ from bidsqsm import __version__
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.json_files import load_json
 from bidsqsm.io.run import GreRun
-from bidsqsm.io.sidecars import tilt
 from bidsqsm.io.tsv_files import as_tsv as table_text
 from bidsqsm.qsm.quality.table import echo_of, is_metric, metric_of
 
@@ -33,7 +32,7 @@ def about_run(run: GreRun) -> dict[str, Any]:
         'MagneticFieldStrength': round(float(run.field_strength), 4),
         'VoxelSize': [round(float(d), 4) for d in run.grid.voxel_size],
         'EchoTime': [round(float(t), 6) for t in run.echo_times],
-        'TiltAngle': round(tilt(run.grid.b0_direction), 2),
+        'TiltAngle': round(run.grid.tilt, 2),
     }
     for key in ('Manufacturer', 'ManufacturersModelName'):
         if isinstance(run.metadata.get(key), str):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -77,14 +76,9 @@ def acquisition(run: GreRun) -> dict[str, Any]:
         'VoxelSize': [_rounded(size) for size in grid.voxel_size],
         'MatrixSize': list(grid.shape),
         'B0Direction': [_rounded(b) for b in grid.b0_direction],
-        'TiltAngle': _rounded(tilt(grid.b0_direction), 2),
+        'TiltAngle': _rounded(grid.tilt, 2),
         'NumberOfReceiveChannels': run.n_channels,
     }
-
-
-def tilt(b0_direction: tuple[float, float, float]) -> float:
-    """Angle in degrees between the main field and the nearest axis of the image."""
-    return math.degrees(math.acos(min(1.0, max(abs(b) for b in b0_direction))))
 
 
 def processing(choices: Mapping[str, Choice], steps: Iterable[str] = CHAIN) -> dict[str, Any]:
