@@ -31,7 +31,8 @@ from bidsqsm.qsm.phantom.labels import NUCLEUS_VALUES
 from bidsqsm.qsm.phantom.signal import Sequence as Echoes
 from bidsqsm.qsm.phantom.signal import acquire
 from bidsqsm.qsm.phantom.tissue import NUCLEI
-from bidsqsm.qsm.registration.itk import affine_transform, carry_mask
+from bidsqsm.qsm.registration.itk import affine_transform
+from bidsqsm.qsm.resampling import carry_mask
 
 Tilts = tuple[tuple[str, float], ...]
 PEOPLE: Mapping[str, tuple[Subject, Tilts]] = {

@@ -25,8 +25,7 @@ from bidsqsm.qsm.masking.morphology import close
 from bidsqsm.qsm.phantom.head import gre_signal
 from bidsqsm.qsm.phantom.tissue import TISSUES, Tissue, inversion_signal, nucleus, nucleus_chi
 from bidsqsm.qsm.registration.itk import affine_transform
-from bidsqsm.qsm.registration.itk import resample as carried
-from bidsqsm.qsm.resampling import resample
+from bidsqsm.qsm.resampling import resample, resample_through
 
 #: Where label maps and atlas lie beside the checkout
 DATA = Path(__file__).resolve().parents[2] / 'shared' / 'data'
@@ -82,7 +81,7 @@ def label_head(path: Path, size: float, pose: Volume, seed: int) -> LabelHead:
     spacing = (size, size, size)
     shape = default_shape(spacing)
     onto = _centred(shape, size, head.middle)
-    truth = carried(labels, affine, affine_transform(np.eye(4)), shape, onto, 'labels')
+    truth = resample_through(labels, affine, affine_transform(np.eye(4)), shape, onto, 'labels')
     mask = _brain(truth, onto)
     chi = head.paint(lambda t: t.chi, _TEXTURE['chi'], onto, shape, relative=False)
     r2star = head.paint(lambda t: t.r2star(3.0), _TEXTURE['r2star'], onto, shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -20,8 +19,10 @@ from bidsqsm.config import Config
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.boilerplate import as_markdown, methods_text, write_citation
 from bidsqsm.io.inputs import GreRun, Skipped
+from bidsqsm.io.json_files import load_json, write_json
 from bidsqsm.io.regions import NONE, Anatomy
 from bidsqsm.io.sidecars import provenance
+from bidsqsm.io.tsv_files import write_tsv
 from bidsqsm.methods import Choice
 from bidsqsm.reports.resources import StepUse, with_earlier
 from bidsqsm.reports.subject import RunRecord
@@ -183,12 +184,12 @@ class Call:
         )
 
     def _write_usage(self, ledger: Ledger) -> None:
-        rows = ['run\tstep\tseconds\tcpu_seconds\tpeak_gb']
-        rows += [
-            f'{run}\t{node}\t{used.seconds:.2f}\t{used.cpu_seconds:.2f}\t{used.peak_gb:.3f}'
+        columns = ('run', 'step', 'seconds', 'cpu_seconds', 'peak_gb')
+        rows = [
+            (run, node, f'{used.seconds:.2f}', f'{used.cpu_seconds:.2f}', f'{used.peak_gb:.3f}')
             for run, node, used in ledger.usage
         ]
-        write_text(self.log_file('resources.tsv'), '\n'.join(rows) + '\n')
+        write_tsv(self.log_file('resources.tsv'), columns, rows)
 
     def _memory_of(self, run: GreRun) -> Path:
         return self.config.work_dir / 'records' / f'{run.name}.json'
@@ -201,7 +202,7 @@ class Call:
     def _memory(self, run: GreRun) -> dict[str, Any]:
         """What an earlier call wrote down of a run; empty where there is nothing to read."""
         try:
-            content = json.loads(self._memory_of(run).read_text())
+            content = load_json(self._memory_of(run))
         except (OSError, ValueError):
             return {}
         return content if isinstance(content, dict) else {}
@@ -215,7 +216,7 @@ class Call:
                 'used': {node: asdict(use) for node, use in state.used.items()},
                 'methods': state.methods,
             }
-            write_text(self._memory_of(state.run), json.dumps(content))
+            write_json(self._memory_of(state.run), content)
 
     def _remembered(self, run: GreRun) -> RunState:
         missing = Status(

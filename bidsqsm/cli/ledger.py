@@ -16,7 +16,7 @@ from bidsqsm.cli.progress import Progress
 from bidsqsm.executor import Failure, Usage
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.inputs import GreRun
-from bidsqsm.io.sidecars import as_json
+from bidsqsm.io.json_files import as_json
 from bidsqsm.reports.resources import StepUse
 from bidsqsm.steps import step_of_workflows, words_of_node
 from bidsqsm.workflows.base import run_workflow

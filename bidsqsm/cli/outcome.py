@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bidsqsm import __version__
-from bidsqsm.io.atomic import write_text
+from bidsqsm.io.json_files import write_json
 from bidsqsm.io.run_files import FAILED, OK, SKIPPED, STATUS
 
 _LIBRARIES = ('nipype', 'numpy', 'scipy', 'numba', 'nibabel', 'pybids', 'matplotlib')
@@ -68,8 +67,7 @@ class Status:
 
     def write(self, folder: Path, command: str) -> Path:
         """Write the status as JSON, whole or not at all."""
-        text = json.dumps(self.content(command), indent=2, ensure_ascii=False) + '\n'
-        return write_text(folder / f'{self.name}{STATUS}', text)
+        return write_json(folder / f'{self.name}{STATUS}', self.content(command))
 
 
 @cache

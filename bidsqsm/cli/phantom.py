@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bidsqsm import __version__
-from bidsqsm.io.atomic import write_bytes, write_text
+from bidsqsm.io.atomic import write_bytes
 from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.sidecars import as_json
+from bidsqsm.io.json_files import write_json
 from bidsqsm.qsm.concentration.vials import Line
 from bidsqsm.reports.calibration import draw_calibration
 from bidsqsm.rois.table import MAPS, write_table
@@ -102,7 +102,7 @@ def _write(found: Calibration, files: VialFiles, arguments: argparse.Namespace) 
         'MeasuredWith': {'Name': 'bidsqsm', 'Version': __version__},
     }
     write_table(found.table, paths['tsv'])
-    write_text(paths['json'], as_json(content))
+    write_json(paths['json'], content)
     for kind, picture in pictures.items():
         write_bytes(paths[kind], picture)
 

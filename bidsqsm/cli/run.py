@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import shlex
@@ -26,6 +25,7 @@ from bidsqsm.cli.validation import find_validator, refuse, validation_errors
 from bidsqsm.config import Config
 from bidsqsm.io.atlases import resolve_atlases, resolve_template
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.json_files import load_json
 from bidsqsm.io.regions import NONE, Anatomy
 from bidsqsm.io.template_files import MissingTemplate
 
@@ -175,7 +175,7 @@ def _filters(path: Path | None) -> Mapping[str, Any] | None:
     if path is None:
         return None
     try:
-        content = json.loads(path.read_text())
+        content = load_json(path)
     except (OSError, ValueError) as error:
         raise DatasetError(f'--bids-filter-file {path}: {error}; expected JSON') from error
     if not isinstance(content, dict):

@@ -15,7 +15,8 @@ from bidsqsm.io.extras import Extra
 from bidsqsm.io.nifti import load_volume, save_volume
 from bidsqsm.io.products import PRODUCTS
 from bidsqsm.io.segmentation import load_labels
-from bidsqsm.qsm.registration.itk import carry_map, carry_mask, chain, places_of, resample
+from bidsqsm.qsm.registration.itk import chain
+from bidsqsm.qsm.resampling import carry_map, carry_mask, places_of, resample_through
 
 #: Maps that are brought to other spaces, with the mask in which they are known
 IN_SPACES = {'chi': 'qsm_mask', 'r2star': 'brain_mask', 't2star': 'brain_mask'}
@@ -90,7 +91,7 @@ class CarryLabels(StepInterface):
             values, affine = load_labels(self.inputs.in_file)
             known = np.where(np.isin(values, self.inputs.keep), values, 0).astype(np.int32)
             way = chained(self.given('transforms') or [])
-            carried = resample(known, affine, way, shape, onto, 'labels')
+            carried = resample_through(known, affine, way, shape, onto, 'labels')
         path = Path(runtime.cwd, 'labels.nii')
         self._results['labels'] = str(save_volume(carried, onto, path))
         self._results['facts'] = {'registration_failed': reason} if reason else {}
@@ -130,7 +131,7 @@ class CarryHeads(StepInterface):
             if self.given(name) and not lost(self.given(f'{name}_registrations')):
                 values, affine = load_volume(self.given(name))
                 way = chained(self.given(f'{name}_transforms'))
-                carried = resample(values, affine, way, shape, onto)
+                carried = resample_through(values, affine, way, shape, onto)
                 self.save(runtime, self.inputs.reference, **{name: carried})
         return runtime
 

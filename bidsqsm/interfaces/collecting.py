@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from nipype.interfaces.base import File, InputMultiObject, traits
 
 from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec
 from bidsqsm.io.extras import Extra
+from bidsqsm.io.json_files import write_json
 from bidsqsm.rois.table import columns_of
 
 
@@ -98,7 +98,6 @@ class CollectRois(StepInterface):
         return runtime
 
     def _description(self, runtime: Any, name: str, content: dict[str, Any]) -> dict[str, Any]:
-        path = Path(runtime.cwd, f'{name}.json')
-        path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+        path = write_json(Path(runtime.cwd, f'{name}.json'), content)
         extra = Extra(path, {'atlas': name}, 'description', '.json', at_root=True)
         return extra.as_dict()

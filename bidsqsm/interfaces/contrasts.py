@@ -15,7 +15,8 @@ from bidsqsm.io.atlas_checks import read_values
 from bidsqsm.io.nifti import load_volume
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.registration.head import Head, shape_of
-from bidsqsm.qsm.registration.itk import affine_transform, resample
+from bidsqsm.qsm.registration.itk import affine_transform
+from bidsqsm.qsm.resampling import resample_through
 from bidsqsm.qsm.structures import Label
 from bidsqsm.rois.drawn import drawn_chi
 
@@ -92,11 +93,11 @@ class RegisterContrasts(RegisterTemplate):
         shape, still = shape_of(template.image), affine_transform(np.eye(4))
         if path is not None:
             values, affine = load_volume(path)
-            return np.asarray(resample(values, affine, still, shape, template.affine))
+            return np.asarray(resample_through(values, affine, still, shape, template.affine))
         drawn: Volume = np.zeros(shape, np.float32)
         for image, names in zip(self.inputs.labels, self.inputs.names, strict=True):
             labels, affine = read_values(Path(image))
             chi = drawn_chi(labels, [Label(**name) for name in names])
-            there = resample(chi, affine, still, shape, template.affine)
+            there = resample_through(chi, affine, still, shape, template.affine)
             drawn = np.where(drawn > 0, drawn, there).astype(np.float32)
         return drawn

@@ -8,8 +8,8 @@ from bidsqsm.qsm.metrics import dice
 from bidsqsm.qsm.registration.alignment import Alignment, likeness
 from bidsqsm.qsm.registration.greedy import FOLDED
 from bidsqsm.qsm.registration.head import Head, shape_of
-from bidsqsm.qsm.registration.itk import carry_mask
 from bidsqsm.qsm.registration.start import is_part
+from bidsqsm.qsm.resampling import carry_mask
 
 OVERLAP = (0.70, 0.85)  # of the two brains: below the first a failure, below the second odd
 ALIKE = 0.5  # correlation with the template: of heads in place 0.8 or more, out of place 0.3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,9 @@ from bidsqsm.interfaces.base import (
     volume,
 )
 from bidsqsm.io import metrics
+from bidsqsm.io.atomic import write_text
 from bidsqsm.io.extras import Extra
+from bidsqsm.io.json_files import write_json
 from bidsqsm.io.names import parse
 from bidsqsm.io.segmentation import load_labels
 from bidsqsm.qsm.quality.maps import IMAGES, Maps
@@ -61,8 +62,8 @@ class MeasureQuality(StepInterface):
             values = in_order(values | region_metrics(table))
         content = metrics.content(self.inputs.about, values)
         path, listed = Path(runtime.cwd, 'metrics.json'), Path(runtime.cwd, 'metrics.tsv')
-        path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
-        listed.write_text(metrics.as_tsv(values), encoding='utf-8')
+        write_json(path, content)
+        write_text(listed, metrics.as_tsv(values))
         # the name of a set of runs has an entity of its own
         named = parse(Path(f'{content["Run"]}_{metrics.SUFFIX}.tsv'))
         entities = named.entities if named else {}

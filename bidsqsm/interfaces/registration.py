@@ -28,11 +28,12 @@ from bidsqsm.io.segmentation import load_image
 from bidsqsm.qsm.grid import Mask
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.brain import brain_mask
-from bidsqsm.qsm.registration.contrast import coarser, normalised, sampled, without_bias
+from bidsqsm.qsm.registration.contrast import coarser, normalised, without_bias
 from bidsqsm.qsm.registration.head import Head, shape_of
 from bidsqsm.qsm.registration.inverse import inverted
-from bidsqsm.qsm.registration.itk import affine_transform, carry_mask
+from bidsqsm.qsm.registration.itk import affine_transform
 from bidsqsm.qsm.registration.rigid import register_rigid
+from bidsqsm.qsm.resampling import carry_mask, regrid
 
 RIGID = 2.0  # mm: voxels of the finest level of a rigid registration
 FLATTEN = 0.7  # power by which a T1w gets the contrast of a magnitude
@@ -128,8 +129,8 @@ def paired(fixed: Head, moving: Head) -> tuple[Any, ...]:
     heads = []
     for head in (fixed, moving):
         shape, onto = coarser(head.image.shape, head.affine, RIGID)
-        image = sampled(normalised(head.image, head.mask), head.affine, shape, onto)
-        mask = sampled(head.mask.astype(np.float32), head.affine, shape, onto) > 0.5
+        image = regrid(normalised(head.image, head.mask), head.affine, shape, onto)
+        mask = regrid(head.mask.astype(np.float32), head.affine, shape, onto) > 0.5
         heads.append((image, mask, onto))
     return tuple(one for pair in zip(*heads, strict=True) for one in pair)
 

@@ -23,9 +23,10 @@ from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.brain import brain_mask
 from bidsqsm.qsm.registration.head import Head
-from bidsqsm.qsm.registration.itk import affine_transform, carry_map, carry_mask, places_of
+from bidsqsm.qsm.registration.itk import affine_transform
 from bidsqsm.qsm.registration.rigid import register_rigid
 from bidsqsm.qsm.relaxometry.reversible import reversible
+from bidsqsm.qsm.resampling import carry_map, carry_mask, places_of
 
 SKIP_FIRST = 4  # spin echoes from which on the first, without stimulated echoes, is left out
 RATES = (1.0, 200.0)  # 1/s: where the median R2 of a brain may lie

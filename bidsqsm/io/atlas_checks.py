@@ -13,6 +13,7 @@ from scipy import ndimage
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.headers import different_grids, read_header, same_grid
 from bidsqsm.io.nifti import Affine, load_volume
+from bidsqsm.qsm.resampling import interpolate
 from bidsqsm.qsm.structures import Label
 
 _FAINT = 0.1  # of the 99th percentile of a T1w: fainter is not the head
@@ -67,7 +68,7 @@ def check_contrast(path: Path, brain: Brain) -> None:
     """
     image, affine = _volume(path)
     onto = np.linalg.inv(affine) @ brain.affine
-    there = ndimage.affine_transform(image, onto[:3, :3], onto[:3, 3], brain.inside.shape, order=0)
+    there = interpolate(image, onto, brain.inside.shape, order=0)
     if not np.isfinite(image).all() or np.ptp(there[brain.inside]) == 0:
         raise DatasetError(
             f'{path} is not finite or shows nothing in the brain of {brain.file.name}, expected a '

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from bidsqsm.io.atlas_checks import check_contrast, check_labels, check_template, read_values
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.json_files import load_json
 from bidsqsm.io.label_table import read_labels
 from bidsqsm.io.nifti import Affine
 from bidsqsm.io.template_files import (
@@ -241,7 +241,7 @@ def _about(folder: Path) -> Mapping[str, Any]:
     if not file.exists():
         return {}
     try:
-        about = json.loads(file.read_text(encoding='utf-8'))
+        about = load_json(file)
     except (OSError, ValueError) as error:
         raise DatasetError(f'{file} cannot be read ({error}), expected JSON: mend it') from error
     if not isinstance(about, dict):

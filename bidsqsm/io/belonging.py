@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.json_files import read_json
 from bidsqsm.io.names import BidsFile, in_order, natural, parse
 from bidsqsm.io.run import GreRun
-from bidsqsm.io.scan import read_json
 
 # entities that say what a derivative is, not of which image it was made
 ABOUT = ('desc', 'atlas', 'seg', 'label', 'res', 'den', 'echo', 'part', 'from', 'to', 'mode')

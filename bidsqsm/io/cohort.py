@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,7 +126,7 @@ def _tried(read: Callable[[Path], T], path: Path, troubles: list[str]) -> T | No
         return read(path)
     except UnicodeDecodeError:
         troubles.append(f'{path} is not text in UTF-8: it was left out')
-    except (OSError, ValueError, csv.Error, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         said = f'{error}'
         troubles.append(f'{said if f"{path}" in said else f"{path} {said}"}: it was left out')
     return None

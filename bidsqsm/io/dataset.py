@@ -9,9 +9,10 @@ from pathlib import Path
 from bidsqsm import __version__
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.json_files import as_json, read_json
 from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS
-from bidsqsm.io.scan import read_json
-from bidsqsm.io.sidecars import absolute, as_json
+from bidsqsm.io.sidecars import absolute
+from bidsqsm.io.tsv_files import as_tsv
 
 BIDS_VERSION = '1.10.0'
 CODE_URL = 'https://pypi.org/project/bidsqsm/'
@@ -70,10 +71,10 @@ def write_dataset_files(output_dir: Path, links: Mapping[str, Path]) -> None:
     """Make ``output_dir`` a BIDS derivative dataset; ``links`` names the datasets it came from."""
     products = (*PRODUCTS.values(), *JOINT_PRODUCTS.values())
     labels = sorted({product.desc for product in products if product.desc})
-    rows = [f'desc-{label}\t{_MEANINGS[label]}' for label in labels]
+    rows = [(f'desc-{label}', _MEANINGS[label]) for label in labels]
     contents = {
         'dataset_description.json': as_json(_description(output_dir, links)),
-        'descriptions.tsv': '\n'.join(['desc_id\tdescription', *rows]) + '\n',
+        'descriptions.tsv': as_tsv(('desc_id', 'description'), rows),
         '.bidsignore': _bidsignore(),
         'README.md': _README,
     }

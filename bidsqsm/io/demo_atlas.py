@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,10 @@ import numpy.typing as npt
 from bidsqsm import __version__
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.demo import default_shape, scan_affine
+from bidsqsm.io.json_files import write_json
 from bidsqsm.io.nifti import Affine, save_volume
 from bidsqsm.io.templates import mni_templates
+from bidsqsm.io.tsv_files import write_tsv
 from bidsqsm.qsm.phantom.anatomy import Subject, build_anatomy
 from bidsqsm.qsm.phantom.head import make_t1w_and_labels
 from bidsqsm.qsm.phantom.labels import LABELS, NUCLEUS_VALUES
@@ -73,8 +74,8 @@ def write_atlas(folder: Path, resolution: int) -> None:
     nuclei = np.where(np.isin(labels, NUCLEUS_VALUES), labels, 0).astype(np.uint8)
     for name, volume in (('template', t1w), ('dseg', nuclei), ('mask', labels > 0)):
         save_volume(volume, affine, folder / f'{name}.nii.gz')
-    rows = [f'{value}\t{LABELS[value]}\t{"LR"[1 - value % 2]}' for value in NUCLEUS_VALUES]
-    write_text(folder / 'dseg.tsv', '\n'.join(['index\tname\themisphere', *rows]) + '\n')
+    rows = [(value, LABELS[value], 'LR'[1 - value % 2]) for value in NUCLEUS_VALUES]
+    write_tsv(folder / 'dseg.tsv', ('index', 'name', 'hemisphere'), rows)
     about = {
         'Name': 'Demo',
         'Template': 'DemoTemplate',
@@ -89,7 +90,7 @@ def write_atlas(folder: Path, resolution: int) -> None:
         'GeneratedBy': [{'Name': 'bidsqsm demo', 'Version': __version__}],
     }
     for file, content in (('atlas', about), ('dataset_description', description)):
-        write_text(folder / f'{file}.json', json.dumps(content, indent=2) + '\n')
+        write_json(folder / f'{file}.json', content)
     write_text(folder / 'README.md', _README)
     # an atlas belongs to no subject, for which BIDS has no place
     write_text(folder / '.bidsignore', '*.nii.gz\n*.tsv\natlas.json\n')

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,9 @@ from bidsqsm.io.demo import (
 )
 from bidsqsm.io.demo_atlas import write_atlas
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.json_files import write_json
 from bidsqsm.io.truth import write_truth
+from bidsqsm.io.tsv_files import write_tsv
 from bidsqsm.io.vendors import Stored, convention
 from bidsqsm.qsm.grid import Triple, Volume
 from bidsqsm.qsm.phantom.anatomy import Anatomy, Subject
@@ -170,9 +171,9 @@ def _write_root(directory: Path, people: Mapping[str, Subject]) -> None:
         },
     )
     (directory / 'README.md').write_text(_README)
-    rows = [f'sub-{n}\t{p.age:g}\t{p.sex}\t{p.diagnosis}' for n, p in people.items()]
-    header = 'participant_id\tage\tsex\tgroup'
-    (directory / 'participants.tsv').write_text('\n'.join([header, *rows]) + '\n')
+    columns = ('participant_id', 'age', 'sex', 'group')
+    rows = [(f'sub-{n}', f'{p.age:g}', p.sex, p.diagnosis) for n, p in people.items()]
+    write_tsv(directory / 'participants.tsv', columns, rows)
     write_json(directory / 'participants.json', _PARTICIPANTS)
 
 
@@ -286,12 +287,6 @@ def write_stored(
         zipped.write(header.binaryblock + bytes(4))
         for volume in image.stored if channels else image.stored[:1]:
             zipped.write(volume.tobytes(order='F'))
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a sidecar."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + '\n')
 
 
 _PARTICIPANTS: dict[str, Any] = {

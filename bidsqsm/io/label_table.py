@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.tsv_files import read_rows
 from bidsqsm.qsm.structures import Label, make_label
 
 
@@ -22,7 +22,7 @@ def read_labels(tsv: Path) -> tuple[Label, ...]:
         background (index 0) is left out.
 
     """
-    rows = read_rows(tsv, ('index', 'name'), 'labels')
+    rows = rows_with(tsv, ('index', 'name'), 'labels')
     labels: dict[int, Label] = {}
     for number, row in enumerate(rows, start=2):
         label = _label_of(row, f'{tsv}, line {number}')
@@ -35,13 +35,11 @@ def read_labels(tsv: Path) -> tuple[Label, ...]:
     return tuple(label for label in labels.values() if label.index)
 
 
-def read_rows(tsv: Path, needed: tuple[str, str], what: str) -> list[dict[str, Any]]:
+def rows_with(tsv: Path, needed: tuple[str, str], what: str) -> list[dict[str, Any]]:
     """Read a table that has two columns at least, and say what it was to be of where it has not."""
     try:
-        # utf-8-sig: spreadsheets begin a file with a mark
-        with tsv.open(newline='', encoding='utf-8-sig') as stream:
-            rows = list(csv.DictReader(stream, delimiter='\t'))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = read_rows(tsv)
+    except (OSError, ValueError) as error:
         raise DatasetError(
             f'{tsv} cannot be read ({error}), expected a table of {what}'
         ) from error
@@ -71,4 +69,4 @@ def _label_of(row: Mapping[str, Any], where: str) -> Label:
         raise DatasetError(f'{where}: {error}') from error
 
 
-__all__ = ['read_index', 'read_labels', 'read_rows']
+__all__ = ['read_index', 'read_labels', 'rows_with']

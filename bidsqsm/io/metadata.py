@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.json_files import read_json
 from bidsqsm.io.names import BidsFile, listed, parse
-from bidsqsm.io.scan import read_json
 from bidsqsm.qsm.units import GAMMA_BAR_MHZ_PER_T as GAMMA_BAR
 
 Metadata = Mapping[str, Any]

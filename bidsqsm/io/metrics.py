@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 
 from bidsqsm import __version__
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.json_files import load_json
 from bidsqsm.io.run import GreRun
-from bidsqsm.io.sidecars import tilt
+from bidsqsm.io.tsv_files import as_tsv as table_text
 from bidsqsm.qsm.quality.table import echo_of, is_metric, metric_of
 
 SUFFIX = 'metrics'
@@ -32,7 +32,7 @@ def about_run(run: GreRun) -> dict[str, Any]:
         'MagneticFieldStrength': round(float(run.field_strength), 4),
         'VoxelSize': [round(float(d), 4) for d in run.grid.voxel_size],
         'EchoTime': [round(float(t), 6) for t in run.echo_times],
-        'TiltAngle': round(tilt(run.grid.b0_direction), 2),
+        'TiltAngle': round(run.grid.tilt, 2),
     }
     for key in ('Manufacturer', 'ManufacturersModelName'):
         if isinstance(run.metadata.get(key), str):
@@ -52,15 +52,14 @@ def columns() -> dict[str, Any]:
 
 def as_tsv(values: Mapping[str, float]) -> str:
     """A row for each metric."""
-    rows = ['\t'.join(_COLUMNS)]
+    rows = []
     for key, value in values.items():
         metric, echo = metric_of(key), echo_of(key)
         title = metric.title + (f', echo {echo}' if echo else '')
-        cells = (_rounded(value), metric.unit, metric.better, title)
-        rows.append(
-            '\t'.join([key, *('n/a' if cell in (None, '') else f'{cell}' for cell in cells)])
-        )
-    return '\n'.join(rows) + '\n'
+        known = _rounded(value)
+        told = '' if known is None else f'{known}'
+        rows.append((key, told, metric.unit, metric.better, title))
+    return table_text(_COLUMNS, rows)
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
@@ -73,7 +72,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
 
     """
     try:
-        found = json.loads(path.read_text(encoding='utf-8'))
+        found = load_json(path)
         good = isinstance(found['Run'], str) and isinstance(found['Acquisition'], dict)
         good = good and all(
             value is None or isinstance(value, int | float) for value in found['Metrics'].values()

@@ -14,9 +14,10 @@ from bidsqsm.io.atomic import staged, write_image
 from bidsqsm.io.bibliography import printed_references
 from bidsqsm.io.dataset import write_dataset_files
 from bidsqsm.io.extras import Extra
+from bidsqsm.io.json_files import write_json
 from bidsqsm.io.products import Product, image_path
 from bidsqsm.io.run import GreRun
-from bidsqsm.io.sidecars import Facts, as_json, dataset_root, processing, sidecar, sources
+from bidsqsm.io.sidecars import Facts, dataset_root, processing, sidecar, sources
 from bidsqsm.methods import Choice
 
 
@@ -72,7 +73,7 @@ def write_run(
                 if echo is not None:
                     content['EchoTime'] = run.echo_times[echo - 1]
                 beside = room / f'{name}'.replace('.nii.gz', '.json')
-                beside.write_text(as_json(content), encoding='utf-8')
+                write_json(beside, content)
                 written.append(output_dir / name)
         for extra in extras:
             name = extra.path(run.entities)
@@ -86,7 +87,7 @@ def write_run(
                         extra.product, run, facts, choices, links, references, statistics
                     )
                 beside = room / f'{name}'.replace(extra.extension, '.json')
-                beside.write_text(as_json(about | dict(extra.content)), encoding='utf-8')
+                write_json(beside, about | dict(extra.content))
             written.append(output_dir / name)
         write_dataset_files(output_dir, links)
     return written

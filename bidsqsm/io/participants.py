@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from pathlib import Path
 from urllib.parse import unquote, urlparse
+
+from bidsqsm.io.json_files import load_json
+from bidsqsm.io.tsv_files import read_rows
 
 
 def ages_of(root: Path) -> dict[str, float]:
@@ -27,12 +28,10 @@ def ages_of(root: Path) -> dict[str, float]:
     for folder in (root, _raw_of(root)):
         path = folder and folder / 'participants.tsv'
         if path and path.is_file():
-            with path.open(newline='', encoding='utf-8-sig') as stream:
-                rows = csv.DictReader(stream, delimiter='\t')
-                found = {
-                    f'{row.get("participant_id")}'.removeprefix('sub-'): _years(row.get('age'))
-                    for row in rows
-                }
+            found = {
+                f'{row.get("participant_id")}'.removeprefix('sub-'): _years(row.get('age'))
+                for row in read_rows(path)
+            }
             return {label: age for label, age in found.items() if math.isfinite(age)}
     return {}
 
@@ -46,7 +45,7 @@ def _years(text: str | None) -> float:
 
 def _raw_of(root: Path) -> Path | None:
     try:
-        about = json.loads((root / 'dataset_description.json').read_text(encoding='utf-8'))
+        about = load_json(root / 'dataset_description.json')
         address = about['DatasetLinks']['raw']
     except (OSError, ValueError, KeyError, TypeError):
         return None

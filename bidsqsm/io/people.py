@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bidsqsm.io.names import listed
+from bidsqsm.io.tsv_files import NOTHING, read_rows
 
-NOTHING = 'n/a'
 Row = Mapping[str, str]
 
 
@@ -72,11 +71,10 @@ def read_people(bids_dir: Path, subjects: Iterable[str], troubles: list[str]) ->
 
 def _rows(path: Path, key: str, troubles: list[str]) -> Sequence[Row]:
     try:
-        with path.open(newline='', encoding='utf-8-sig') as stream:
-            read = [*csv.DictReader(stream, delimiter='\t')]
+        read = read_rows(path)
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         troubles.append(f'{path} cannot be read ({error}), expected a table in UTF-8: mend it')
         return []
     rows = [{f'{k}': (v or '').strip() or NOTHING for k, v in row.items() if k} for row in read]
@@ -88,4 +86,4 @@ def _rows(path: Path, key: str, troubles: list[str]) -> Sequence[Row]:
     return rows
 
 
-__all__ = ['NOTHING', 'People', 'read_people']
+__all__ = ['People', 'read_people']

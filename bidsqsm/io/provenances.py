@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from bidsqsm.io.json_files import load_json
 from bidsqsm.io.products import PRODUCTS, Product
 from bidsqsm.steps import in_run_order
 
@@ -34,13 +34,13 @@ def _of_runs(output_dir: Path, ending: str) -> list[Path]:
 
 def read_provenance(path: Path) -> dict[str, Any]:
     """What the methods text needs of a run, from its sidecars."""
-    content = json.loads(path.read_text(encoding='utf-8'))
+    content = load_json(path)
     run = path.name.removesuffix(_MAP).removesuffix(_MAGNITUDE)
     beside = [path.with_name(f'{run}_{_tail(product)}.json') for product in PRODUCTS.values()]
     labels = sorted(path.parent.glob(f'{run}_atlas-*_dseg.json'))
     steps: dict[str, Any] = dict(content.get('Processing', {}))
     for other in (*filter(Path.is_file, beside), *labels):
-        found = json.loads(other.read_text(encoding='utf-8'))
+        found = load_json(other)
         steps |= found.get('Processing', {})
     return {
         'Name': run,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -11,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bidsqsm.io.json_files import load_json
 from bidsqsm.io.metrics import read_metrics
 from bidsqsm.io.names import parse
+from bidsqsm.io.tsv_files import read_cells
 
 OK, FAILED, SKIPPED, MISSING, UNKNOWN = 'ok', 'failed', 'skipped', 'missing', 'unknown'
 #: How the name of a status file ends.
@@ -125,13 +125,11 @@ def fill_regions(path: Path, run: CohortRun) -> None:
         'atlas': found['atlas'] if found else '',
         'refined': 'yes' if found and found['refined'] else 'no',
     }
-    with path.open(newline='', encoding='utf-8-sig') as stream:
-        rows = csv.reader(stream, delimiter='\t')
-        head = next(rows, [])
-        if lacking := [name for name in _NEEDED if name not in head]:
-            raise ValueError(f'lacks the column {lacking[0]!r}, expected a table of regions')
-        place = {new: head.index(old) for old, new in REGION_COLUMNS.items() if old in head}
-        read = [row for row in rows if row]
+    head, *rows = read_cells(path) or [[]]
+    if lacking := [name for name in _NEEDED if name not in head]:
+        raise ValueError(f'lacks the column {lacking[0]!r}, expected a table of regions')
+    place = {new: head.index(old) for old, new in REGION_COLUMNS.items() if old in head}
+    read = [row for row in rows if row]
     if any(len(row) != len(head) for row in read):
         raise ValueError(f'has rows that are not of {len(head)} cells: it is cut or damaged')
     run.regions += tuple(
@@ -168,7 +166,7 @@ def number(text: str | None) -> float:
 
 def _object(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding='utf-8-sig'))
+        content = load_json(path)
     except ValueError as error:
         raise ValueError(f'is not valid JSON ({error})') from error
     if not isinstance(content, dict):

@@ -7,15 +7,14 @@ file system: it is then asked instead of the folders.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.json_files import read_json
 from bidsqsm.io.names import IMAGE, BidsFile, listed, natural, parse
 
 DATABASE = 'layout_index.sqlite'
@@ -45,28 +44,6 @@ def check_dataset(bids_dir: Path) -> None:
             f'{description} lacks {" and ".join(missing)}, expected both Name and BIDSVersion: '
             'add what is missing'
         )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises
-    ------
-    DatasetError
-        Where it cannot be read, is not JSON, or is not an object.
-
-    """
-    try:
-        content = json.loads(path.read_text(encoding='utf-8-sig'))
-    except OSError as error:
-        raise DatasetError(f'{path} cannot be read ({error.strerror}): fetch or fix it') from error
-    except ValueError as error:
-        raise DatasetError(f'{path} is not valid JSON ({error}): correct it') from error
-    if not isinstance(content, dict):
-        raise DatasetError(
-            f'{path} holds a {type(content).__name__}, expected an object {{...}}: correct it'
-        )
-    return content
 
 
 def labels(folder: Path, prefix: str) -> list[str]:
@@ -201,7 +178,6 @@ __all__ = [
     'anatomical_images',
     'check_dataset',
     'labels',
-    'read_json',
     'select_sessions',
     'select_subjects',
 ]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.json_files import read_json
 from bidsqsm.io.names import LONG_NAMES, BidsFile
-from bidsqsm.io.scan import read_json
 
 LOGGER = logging.getLogger(__name__)
 Query = Mapping[str, Any]

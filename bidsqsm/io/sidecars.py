@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -49,14 +47,9 @@ def acquisition(run: GreRun) -> dict[str, Any]:
         'VoxelSize': [_rounded(size) for size in grid.voxel_size],
         'MatrixSize': list(grid.shape),
         'B0Direction': [_rounded(b) for b in grid.b0_direction],
-        'TiltAngle': _rounded(tilt(grid.b0_direction), 2),
+        'TiltAngle': _rounded(grid.tilt, 2),
         'NumberOfReceiveChannels': run.n_channels,
     }
-
-
-def tilt(b0_direction: tuple[float, float, float]) -> float:
-    """Angle in degrees between the main field and the nearest axis of the image."""
-    return math.degrees(math.acos(min(1.0, max(abs(b) for b in b0_direction))))
 
 
 def processing(choices: Mapping[str, Choice], steps: Iterable[str] = STEPS) -> dict[str, Any]:
@@ -213,17 +206,6 @@ def dataset_root(run: GreRun) -> Path:
         if folder.name == subject:
             return folder.parent
     raise ValueError(f'{image} lies in no folder {subject}; move it into a BIDS dataset')
-
-
-def as_json(content: Mapping[str, Any]) -> str:
-    """Readable JSON with a newline at its end; numpy scalars become plain numbers."""
-    return json.dumps(content, indent=2, ensure_ascii=False, default=_plain) + '\n'
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, 'tolist'):
-        return value.tolist()
-    return str(value)
 
 
 def _rounded(value: float, digits: int = 6) -> float:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from bidsqsm.io.names import join, listed
 from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.run import GreRun, Skipped
-from bidsqsm.io.sidecars import tilt
 
 HEAD = (
     'subject',
@@ -66,7 +65,7 @@ def _row(run: GreRun | Skipped) -> tuple[str, ...]:
         f'{run.field_strength:.3g}',
         'x'.join(map(str, run.shape)),
         'x'.join(f'{size:.3g}' for size in grid.voxel_size),
-        f'{tilt(grid.b0_direction):.0f}',
+        f'{grid.tilt:.0f}',
         _plan(run),
     )
 

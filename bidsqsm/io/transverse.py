@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 from bidsqsm.io.belonging import Given
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.headers import check_grids, read_header
+from bidsqsm.io.json_files import read_json
 from bidsqsm.io.metadata import Sidecars, echo_times
 from bidsqsm.io.names import IMAGE, BidsFile
 from bidsqsm.io.run import GreRun
-from bidsqsm.io.scan import read_json
 from bidsqsm.io.spinecho import SpinEcho
 
 MESE = 'MESE'

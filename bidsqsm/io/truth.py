@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bidsqsm import __version__
+from bidsqsm.io.json_files import write_json
 from bidsqsm.io.nifti import save_volume
+from bidsqsm.io.tsv_files import NOTHING, write_tsv
 from bidsqsm.qsm.phantom.head import Head
 from bidsqsm.qsm.phantom.labels import LABELS
 from bidsqsm.qsm.units import imaging_frequency_of
@@ -46,27 +45,28 @@ def write_truth(root: Path, name: str, head: Head) -> None:
         (anat / f'{name}_dseg', head.labels, {}),
     ):
         save_volume(volume, head.affine, stem.with_suffix('.nii.gz'))
-        _write_json(stem.with_suffix('.json'), _COMMON | meta)
+        write_json(stem.with_suffix('.json'), _COMMON | meta)
     _write_table(anat / f'{name}_dseg', head)
 
 
 def _write_table(stem: Path, head: Head) -> None:
-    rows = ['index\tname\tvolume\tchi\tr2star']
+    rows: list[tuple[object, ...]] = []
     voxel = float(np.prod(head.grid.voxel_size))
     for value, name in LABELS.items():
         inside = head.labels == value
         if not inside.any():
-            rows.append(f'{value}\t{name}\t0\tn/a\tn/a')
+            rows.append((value, name, 0, NOTHING, NOTHING))
             continue
         chi, r2star = head.chi[inside].mean(dtype=float), head.r2star[inside].mean(dtype=float)
-        rows.append(f'{value}\t{name}\t{inside.sum() * voxel:.1f}\t{chi:.5f}\t{r2star:.3f}')
-    stem.with_suffix('.tsv').write_text('\n'.join(rows) + '\n')
+        volume = f'{inside.sum() * voxel:.1f}'
+        rows.append((value, name, volume, f'{chi:.5f}', f'{r2star:.3f}'))
+    write_tsv(stem.with_suffix('.tsv'), ('index', 'name', 'volume', 'chi', 'r2star'), rows)
     columns = {
         'volume': {'Description': 'Volume of the label', 'Units': 'mm^3'},
         'chi': {'Description': 'Mean true susceptibility, water = 0', 'Units': 'ppm'},
         'r2star': {'Description': 'Mean true R2*', 'Units': '1/s'},
     }
-    _write_json(stem.with_suffix('.json'), _COMMON | columns)
+    write_json(stem.with_suffix('.json'), _COMMON | columns)
 
 
 def _write_root(root: Path) -> None:
@@ -81,7 +81,7 @@ def _write_root(root: Path) -> None:
         'DatasetLinks': {'raw': '../..'},
         'SourceDatasets': [{'URL': '../..'}],
     }
-    _write_json(root / 'dataset_description.json', description)
+    write_json(root / 'dataset_description.json', description)
     (root / 'README.md').write_text(
         '# Truth\n\nWhat the images of the simulated heads were computed from: susceptibility '
         '(ppm, water = 0),\ntotal field after the shim and local field (Hz; the field of the '
@@ -89,14 +89,8 @@ def _write_root(root: Path) -> None:
         'mask.\n'
     )
     descriptions = [
-        'desc_id\tdescription',
-        'desc-brain\tBrain',
-        'desc-total\tField from all sources, background included, after the shim',
-        'desc-local\tField from sources inside the brain mask',
+        ('desc-brain', 'Brain'),
+        ('desc-total', 'Field from all sources, background included, after the shim'),
+        ('desc-local', 'Field from sources inside the brain mask'),
     ]
-    (root / 'descriptions.tsv').write_text('\n'.join(descriptions) + '\n')
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + '\n')
+    write_tsv(root / 'descriptions.tsv', ('desc_id', 'description'), descriptions)

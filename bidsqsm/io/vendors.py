@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bidsqsm.qsm.units import TURN_RAD
+
 Array = npt.NDArray[Any]
-_TURN = 2 * np.pi
 _STEPS = 4096
 _GAIN = 1500.0  # stored units per unit of signal: white matter near 1500
 
@@ -58,7 +59,7 @@ def _magnitude(signal: Array, slope: float = 1.0) -> Stored:
 
 def _steps(signal: Array) -> Array:
     # -pi .. pi onto 0 .. 4095, 4096 steps to the turn, 2048 for zero
-    steps = np.rint(np.angle(signal) * (_STEPS / _TURN)) + _STEPS // 2
+    steps = np.rint(np.angle(signal) * (_STEPS / TURN_RAD)) + _STEPS // 2
     return np.asarray(np.mod(steps, _STEPS), np.int16)
 
 

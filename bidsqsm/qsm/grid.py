@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Volume = npt.NDArray[np.floating]
+Matrix = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.integer[Any]]
 Triple = tuple[float, float, float]
@@ -48,6 +50,19 @@ class Grid:
         x, y, z = (affine[2, :3] / size).tolist()
         nx, ny, nz = shape[:3]
         return cls((nx, ny, nz), (float(size[0]), float(size[1]), float(size[2])), (x, y, z))
+
+    @property
+    def tilt(self) -> float:
+        """Angle in degrees between the main field and the nearest axis of the image.
+
+        Examples
+        --------
+        >>> round(Grid((8, 8, 8), (1.0, 1.0, 1.0), (0.0, 0.5, 0.75**0.5)).tilt, 6)
+        30.0
+
+        """
+        # a unit vector in rounded numbers may be a little longer than 1
+        return math.degrees(math.acos(min(1.0, max(abs(b) for b in self.b0_direction))))
 
     def frequencies(self) -> list[Volume]:
         """Spatial frequencies in cycles/mm, as three broadcastable float32 arrays (rfft layout)."""
@@ -92,4 +107,14 @@ def rfft_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2] // 2 + 1
 
 
-__all__ = ['Box', 'Grid', 'Labels', 'Mask', 'Triple', 'Volume', 'bounding_box', 'rfft_shape']
+__all__ = [
+    'Box',
+    'Grid',
+    'Labels',
+    'Mask',
+    'Matrix',
+    'Triple',
+    'Volume',
+    'bounding_box',
+    'rfft_shape',
+]

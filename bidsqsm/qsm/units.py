@@ -1,4 +1,4 @@
-"""Conversions between field in ppm, frequency in Hz and phase in rad."""
+"""Conversions between field in ppm, frequency in Hz and phase in rad, and constants."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ import numpy as np
 
 from bidsqsm.qsm.grid import Volume
 
+TURN_RAD = 2 * np.pi
+"""A full turn, in rad."""
+
 GAMMA_BAR_MHZ_PER_T = 42.577478518
 """Gyromagnetic ratio of the proton over 2 pi, in MHz/T (CODATA 2018)."""
+
+MAD_TO_SD = 1.4826
+"""Standard deviation of normal values over the median of their distances from the median."""
 
 X = TypeVar('X', float, Volume)
 
@@ -43,12 +49,12 @@ def hz_to_ppm(field_hz: X, imaging_frequency: float) -> X:
 
 def hz_to_rad(field_hz: X, echo_time: float) -> X:
     """Phase in rad that a frequency in Hz gathers in an echo time in s; not wrapped."""
-    return field_hz * (2 * np.pi * echo_time)
+    return field_hz * (TURN_RAD * echo_time)
 
 
 def rad_to_hz(phase: X, echo_time: float) -> X:
     """Turn an unwrapped phase in rad, gathered in an echo time in s, into Hz."""
-    return phase / (2 * np.pi * echo_time)
+    return phase / (TURN_RAD * echo_time)
 
 
 def ppm_to_rad(field: X, imaging_frequency: float, echo_time: float) -> X:

@@ -12,11 +12,10 @@ import pandas as pd
 
 from bidsqsm import __version__
 from bidsqsm.io.atlases import read_labels
-from bidsqsm.io.atomic import write_text
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.json_files import write_json
 from bidsqsm.io.nifti import load_volume
 from bidsqsm.io.segmentation import load_labels
-from bidsqsm.io.sidecars import as_json
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.rois.files import csf_value, one_grid
 from bidsqsm.rois.literature import check
@@ -184,7 +183,7 @@ def write_measurement(
         'MeasuredWith': {'Name': 'bidsqsm', 'Version': __version__},
     }
     write_table(measured.table, path)
-    write_text(beside, as_json(content))
+    write_json(beside, content)
     return path
 
 

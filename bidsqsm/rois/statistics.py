@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from bidsqsm.qsm.fieldmap.noise import MAD_TO_SD
+from bidsqsm.qsm.units import MAD_TO_SD
 
 WITHIN = 2.5  # scaled median absolute deviations from the median, for the robust mean
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bidsqsm.io.atomic import write_text
+from bidsqsm.io.tsv_files import read_columns, read_frame, write_tsv
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Triple, Volume
 from bidsqsm.qsm.structures import Label
 from bidsqsm.rois.literature import published_range, verdict
@@ -235,8 +235,7 @@ def columns() -> Mapping[str, Mapping[str, str]]:
 
 def columns_of(path: Path) -> dict[str, Mapping[str, str]]:
     """The columns that a table has, described."""
-    with path.open(encoding='utf-8') as stream:
-        names = {*stream.readline().rstrip('\n').split('\t')}
+    names = {*read_columns(path)}
     return {name: about for name, about in columns().items() if name in names}
 
 
@@ -245,24 +244,13 @@ def _described(text: str, units: str = '') -> dict[str, str]:
 
 
 def write_table(table: pd.DataFrame, path: Path | str) -> Path:
-    """Write a table as BIDS wants it: tabs, ``n/a`` for no value, nine digits.
-
-    Nine digits tell any two float32 numbers apart, so that equal values are equal text.
-    """
-    lines = ['\t'.join(table.columns)]
-    lines += ['\t'.join(map(_text, row)) for row in table.itertuples(index=False, name=None)]
-    return write_text(Path(path), '\n'.join(lines) + '\n')
-
-
-def _text(value: object) -> str:
-    if isinstance(value, float):
-        return 'n/a' if math.isnan(value) else f'{value:.9g}'
-    return f'{value}' or 'n/a'
+    """Write a table as BIDS wants it."""
+    return write_tsv(Path(path), table.columns, table.itertuples(index=False, name=None))
 
 
 def read_table(path: Path) -> pd.DataFrame:
     """Read a table of regions; ``n/a`` becomes NaN in numbers and nothing in words."""
-    table = pd.read_csv(path, sep='\t', na_values=['n/a'], keep_default_na=False)
+    table = read_frame(path)
     words = ['name', 'hemisphere', 'structure', 'chi_in_range']
     return table.astype(dict.fromkeys(words, object)).fillna(dict.fromkeys(words, ''))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bidsqsm.io.errors import DatasetError
+from bidsqsm.io.json_files import load_json
 from bidsqsm.io.nifti import load_volume
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.units import imaging_frequency_of
@@ -131,7 +131,7 @@ def sidecar_of(path: Path) -> dict[str, Any]:
     if not beside.is_file():
         return {}
     try:
-        content = json.loads(beside.read_text(encoding='utf-8-sig'))
+        content = load_json(beside)
     except (OSError, ValueError) as error:
         raise DatasetError(f'{beside} cannot be read ({error}), expected JSON: mend it') from error
     return content if isinstance(content, dict) else {}

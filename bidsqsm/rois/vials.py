@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.label_table import read_index, read_rows
+from bidsqsm.io.label_table import read_index, rows_with
 from bidsqsm.io.nifti import load_volume
 from bidsqsm.io.segmentation import load_labels
 from bidsqsm.qsm.concentration.vials import FEWEST, Line, core_of, line_through
@@ -87,7 +87,7 @@ def read_vials(tsv: Path) -> tuple[Vial, ...]:
         Where columns, numbers or enough vials are missing.
 
     """
-    rows = read_rows(tsv, ('index', 'concentration'), 'vials')
+    rows = rows_with(tsv, ('index', 'concentration'), 'vials')
     found = [_vial(row, f'{tsv}, line {number}') for number, row in enumerate(rows, start=2)]
     indices = [vial.index for vial in found]
     if twice := sorted({index for index in indices if indices.count(index) > 1}):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm, t
 
-from bidsqsm.qsm.fieldmap.noise import MAD_TO_SD
+from bidsqsm.qsm.units import MAD_TO_SD
 
 Values = npt.NDArray[np.float64]
 

@@ -16,9 +16,9 @@ from bidsqsm.cli.parser import parse_arguments
 from bidsqsm.qsm.dipole.network import from_tensor, to_tensor
 from bidsqsm.qsm.dipole.onnx import onnx
 from bidsqsm.qsm.dipole.patches import Tiling, in_patches
+from bidsqsm.qsm.frame import Frame, upright
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.jit import threads
-from bidsqsm.qsm.resampling import Frame, upright
 
 FILTER = np.random.default_rng(0).normal(0, 1, (3, 3, 3)).astype(np.float32)
 

@@ -13,17 +13,9 @@ from bidsqsm.qsm.metrics import dice
 from bidsqsm.qsm.registration.contrast import without_bias
 from bidsqsm.qsm.registration.head import Head
 from bidsqsm.qsm.registration.inverse import inverted
-from bidsqsm.qsm.registration.itk import (
-    affine_transform,
-    carry_map,
-    carry_mask,
-    chain,
-    places_of,
-    points_through,
-    resample,
-    to_image,
-)
+from bidsqsm.qsm.registration.itk import affine_transform, chain, points_through, to_image
 from bidsqsm.qsm.registration.rigid import register_rigid
+from bidsqsm.qsm.resampling import carry_map, carry_mask, places_of, resample_through
 
 #: Left-handed, oblique, voxels of three sizes
 SIZES = (3.0, 2.8, 3.4)
@@ -130,7 +122,7 @@ def wave(points):
 def test_a_volume_is_sampled_where_the_transform_leads():
     volume = wave(world(SHAPE, OBLIQUE)).astype(np.float32)
     shape, onto = straight(4.0, (40, 48, 44))
-    found = resample(volume, OBLIQUE, affine_transform(MOTION), shape, onto, 'smooth')
+    found = resample_through(volume, OBLIQUE, affine_transform(MOTION), shape, onto, 'smooth')
     assert found.shape == shape
     assert np.abs(found - wave(through(MOTION, world(shape, onto)))).max() < 0.05
 
@@ -159,7 +151,7 @@ def test_labels_keep_their_values_their_type_and_their_place():
     for value, place in places.items():
         labels[np.linalg.norm(points - place, axis=-1) < 11] = value
     shape, onto = straight(2.5, (110, 110, 90))
-    found = resample(labels, OBLIQUE, affine_transform(MOTION), shape, onto, 'labels')
+    found = resample_through(labels, OBLIQUE, affine_transform(MOTION), shape, onto, 'labels')
     assert found.dtype == np.int32
     assert set(np.unique(found)) == {0, *places}
     for value, place in places.items():
@@ -171,7 +163,7 @@ def test_beyond_the_image_nothing_is_made_up(template):
     far = np.eye(4)
     far[:3, 3] = 500
     args = template.affine, affine_transform(far), template.mask.shape, template.affine
-    assert not resample(template.image, *args).any()
+    assert not resample_through(template.image, *args).any()
     assert not carry_mask(template.mask, *args).any()
 
 

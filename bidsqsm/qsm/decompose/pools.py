@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.jit import kernel
+from bidsqsm.qsm.units import TURN_RAD
 
 Complex = npt.NDArray[np.complexfloating]
 #: Parameters of a voxel, all at least zero: amplitudes of the paramagnetic, the diamagnetic and the
@@ -57,7 +58,7 @@ def rate_per_ppm(imaging_frequency: float) -> complex:
        doi:10.1002/mrm.1910320610
 
     """
-    omega = 2 * np.pi * imaging_frequency
+    omega = TURN_RAD * imaging_frequency
     return complex(-2 * np.pi / (9 * np.sqrt(3)) * omega, 2 / 3 * omega)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from bidsqsm.qsm.dipole.splitting import match_data
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.jit import kernel
+from bidsqsm.qsm.units import TURN_RAD
 
 
 class Fidelity(Protocol):
@@ -167,7 +168,7 @@ def match_distance(
     to the root and never pass it. The first of them is the answer for k = 0.
     """
     one, half = np.float32(1), np.float32(0.5) * scale
-    turns = scale / np.float32(2 * np.pi)
+    turns = scale / np.float32(TURN_RAD)
     period = one / turns if turns > 0 else np.float32(0)
     for i in nb.prange(model.shape[0]):
         for j in range(model.shape[1]):

@@ -12,6 +12,7 @@ from bidsqsm.qsm.dipole.fidelity import LeastSquares, Phasors
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import convolve
+from bidsqsm.qsm.units import MAD_TO_SD
 from bidsqsm.qsm.window import Window
 
 
@@ -109,7 +110,7 @@ def hd(
 def believed(trust: Volume, misfit: Volume, cutoff: float) -> Volume:
     """Lower the trust in voxels whose weighted misfit is beyond ``cutoff`` standard deviations."""
     off = trust * np.abs(misfit)
-    usual = 1.4826 * float(np.median(off[trust > 0]))
+    usual = MAD_TO_SD * float(np.median(off[trust > 0]))
     limit = np.float32(max(cutoff * usual, 1e-30))
     lowered: Volume = trust * (limit / np.maximum(off, limit))
     return lowered

@@ -9,8 +9,8 @@ import numpy as np
 
 from bidsqsm.qsm.bounds import Readable
 from bidsqsm.qsm.dipole.network import Network, network_files
+from bidsqsm.qsm.frame import Frame, upright
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.resampling import Frame, upright
 
 
 def onnx(

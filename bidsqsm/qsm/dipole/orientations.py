@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bidsqsm.qsm.grid import Mask, Triple, Volume
-from bidsqsm.qsm.resampling import Matrix, resample, spread
+from bidsqsm.qsm.grid import Mask, Matrix, Triple, Volume
+from bidsqsm.qsm.resampling import resample, spread
 
 
 def angles(b0_directions: Sequence[Triple]) -> list[float]:

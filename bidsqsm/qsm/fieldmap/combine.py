@@ -10,6 +10,7 @@ from bidsqsm.qsm.fieldmap.echoes import fit_lines
 from bidsqsm.qsm.fieldmap.noise import noise_from_misfit, noise_from_neighbours
 from bidsqsm.qsm.fieldmap.result import FieldFit
 from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.units import TURN_RAD
 
 
 def field_from_echoes(
@@ -36,7 +37,7 @@ def field_from_echoes(
         sigma = noise_from_misfit(misfit, used, freedom)
     else:
         sigma = noise_from_neighbours(magnitude[0], mask)
-    to_ppm = np.float32(1 / (2 * np.pi * imaging_frequency))
+    to_ppm = np.float32(1 / (TURN_RAD * imaging_frequency))
     noise = np.zeros(mask.shape, np.float32)
     noise[used] = sigma / np.sqrt(information[used])
     power = np.asarray(np.sum(magnitude**2, axis=0, dtype=np.float32))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bidsqsm.qsm.grid import Mask, Volume
-
-MAD_TO_SD = 1.4826
+from bidsqsm.qsm.units import MAD_TO_SD
 
 
 def noise_from_misfit(misfit: Volume, mask: Mask, freedom: int) -> float:

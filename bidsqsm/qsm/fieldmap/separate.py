@@ -14,6 +14,7 @@ from bidsqsm.qsm.fieldmap.trees import smooth_labels
 from bidsqsm.qsm.fieldmap.waterfat import Maps, fit_water_fat
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
 from bidsqsm.qsm.phase.smooth import smooth_phase
+from bidsqsm.qsm.units import TURN_RAD
 from bidsqsm.qsm.unwrap.romeo import romeo
 
 COARSE = 2.0  # mm: blocks of the search, and the distance that the smoothness is measured over
@@ -134,6 +135,6 @@ def _finish(maps: Maps, energy: Volume, freedom: int) -> None:
 def _without_jumps(field: Volume, magnitude: Volume, mask: Mask, search: Search) -> Volume:
     # the echoes do not tell a field from one a period away: follow it through space
     period = search.step * len(search.fields)
-    turns = np.asarray(2 * np.pi / period * field, np.float32)
+    turns = np.asarray(TURN_RAD / period * field, np.float32)
     followed = romeo(turns[np.newaxis], magnitude[np.newaxis], mask, [1.0]).phase[0]
-    return np.asarray(followed * np.float32(period / (2 * np.pi)), np.float32)
+    return np.asarray(followed * np.float32(period / TURN_RAD), np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import kernel
+from bidsqsm.qsm.units import TURN_RAD
 
 START_RATE = 40.0  # 1/s
 FASTEST = 2000.0  # 1/s
@@ -211,7 +212,7 @@ def fit_water_fat(
     n_echoes, nx, ny, nz = phase.shape
     last = echo_times[n_echoes - 1]
     times = echo_times / last
-    turn = np.float32(2 * np.pi) * last
+    turn = np.float32(TURN_RAD) * last
     size = 5 if free_offset else 4
     for i in nb.prange(nx):
         data, p, room = _rooms(n_echoes)

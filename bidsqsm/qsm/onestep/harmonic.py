@@ -13,6 +13,7 @@ from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.krylov import conjugate_gradients
 from bidsqsm.qsm.multigrid import compact_stencil, cycle, hierarchy, minus_laplacian
 from bidsqsm.qsm.operators import inner_voxels
+from bidsqsm.qsm.units import TURN_RAD
 from bidsqsm.qsm.window import Window
 
 _FACES = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
@@ -41,7 +42,7 @@ def _minus_phase_laplacian(
 ) -> None:
     # stencils: 6 coefficients of the 19 points, and of the 7 where a neighbour is not known
     n_echoes, nx, ny, nz = phase.shape
-    turn = np.float32(2 * np.pi)
+    turn = np.float32(TURN_RAD)
     for i in nb.prange(1, nx - 1):
         for j in range(1, ny - 1):
             for k in range(1, nz - 1):
@@ -94,7 +95,7 @@ def minus_phase_laplacian(echoes: Echoes, known: Mask, domain: Mask, voxel_size:
 
     """
     # rad that 1 ppm makes until each echo
-    radians = 2 * np.pi * echoes.imaging_frequency * np.asarray(echoes.echo_times)
+    radians = TURN_RAD * echoes.imaging_frequency * np.asarray(echoes.echo_times)
     magnitude = echoes.magnitude / max(float(echoes.magnitude.max()), 1e-30)
     stencils = np.zeros((2, 6), np.float32)
     stencils[0] = compact_stencil(voxel_size)[1:]
@@ -240,5 +241,5 @@ def anharmonic_field(
 def _as_echo(field: Volume) -> Echoes:
     # an echo so early that no phase difference comes near half a turn
     time = 1 / (8 * max(float(np.abs(field).max()), 1e-6))
-    phase = (2 * np.pi * time * field[np.newaxis]).astype(np.float32)
+    phase = (TURN_RAD * time * field[np.newaxis]).astype(np.float32)
     return Echoes(phase, np.ones_like(phase), [time], 1.0)

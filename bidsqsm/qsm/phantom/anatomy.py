@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bidsqsm.qsm.grid import Volume
+from bidsqsm.qsm.resampling import stretch, values_at
 
 #: Channels of :attr:`Anatomy.maps`
 CHANNELS = ('gray', 'white', 'myelin', 'distance', 'texture', 'coarse')
@@ -101,10 +102,7 @@ class Anatomy:
         world = np.asarray(world, float)
         step, half = self.warp_geometry
         at = np.moveaxis((world + half) / step, -1, 0)
-        shift = [
-            ndimage.map_coordinates(self.warp[..., a], at, order=1, mode='nearest')
-            for a in range(3)
-        ]
+        shift = [values_at(self.warp[..., a], at) for a in range(3)]
         return np.asarray(world / self.scale + np.stack(shift, -1))
 
     def to_world(self, template: npt.ArrayLike) -> Volume:
@@ -167,7 +165,7 @@ def _texture(random: np.random.Generator | None, sigma: float, templates: Templa
         random.standard_normal(coarse, np.float32), sigma / 2, truncate=3
     )
     noise /= noise.std()
-    return np.asarray(ndimage.zoom(noise, np.divide(shape, coarse), order=1))
+    return stretch(noise, shape)
 
 
 def _warp(random: np.random.Generator) -> Volume:

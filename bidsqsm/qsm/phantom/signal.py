@@ -12,7 +12,7 @@ import numpy.typing as npt
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.phantom.head import Head
-from bidsqsm.qsm.units import imaging_frequency_of
+from bidsqsm.qsm.units import TURN_RAD, imaging_frequency_of
 
 Complex = npt.NDArray[np.complex64]
 
@@ -98,7 +98,7 @@ def acquire(head: Head, sequence: Sequence, seed: int = 0) -> Iterator[Complex]:
 def noiseless_echo(head: Head, echo_time: float) -> Complex:
     """Signal of one echo, summed over the sub-voxels: complex64, no receive phase."""
     out = np.empty(head.grid.shape, np.complex64)
-    turn = 2 * np.pi * imaging_frequency_of(head.field_strength) * echo_time  # rad per ppm
+    turn = TURN_RAD * imaging_frequency_of(head.field_strength) * echo_time  # rad per ppm
     _sum_subvoxels(head.fine.field, head.fine.r2star, head.fine.signal, turn, echo_time, out)
     return out
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.phantom.anatomy import CHANNELS, Anatomy, Subject
+from bidsqsm.qsm.resampling import values_at
 
 #: Large veins and sinuses: points (mm) and radius (mm); those with x > 0 have a twin on the left
 _MAIN = (
@@ -77,7 +77,7 @@ class _Surface:
     def at(self, points: Volume, volume: Volume | None = None) -> Volume:
         voxels = np.einsum('nj,ij->ni', points, self.inverse[:3, :3]) + self.inverse[:3, 3]
         volume = self.distance if volume is None else volume
-        return np.asarray(ndimage.map_coordinates(volume, voxels.T, order=1, mode='nearest'))
+        return values_at(volume, voxels.T)
 
     def slope(self, point: Volume) -> Volume:
         ends = self.at(point + 2.0 * np.eye(3)) - self.at(point - 2.0 * np.eye(3))

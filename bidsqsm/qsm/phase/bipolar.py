@@ -12,7 +12,8 @@ from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.phase.difference import Unwrapper, unwrapped_difference
 from bidsqsm.qsm.phase.linear import LinearPhase, fit_linear_phase, linear_phase
-from bidsqsm.qsm.phase.wrap import TURN, wrap
+from bidsqsm.qsm.phase.wrap import wrap
+from bidsqsm.qsm.units import TURN_RAD
 
 FLOOR = 0.1  # rad over the head: less than this bends no field by a ppb
 SIGMAS = 5.0
@@ -162,7 +163,7 @@ def _compare_three(
 ) -> None:
     """Inverse variance and, wrapped, the value of the outer two phases less twice the middle."""
     nx, ny, nz = mask.shape
-    turn = np.float32(TURN)
+    turn = np.float32(TURN_RAD)
     for i in nb.prange(nx):
         for j in range(ny):
             for k in range(nz):

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.phase.jumps import Turn
-from bidsqsm.qsm.phase.wrap import TURN, scale_wrapped
+from bidsqsm.qsm.phase.wrap import scale_wrapped
+from bidsqsm.qsm.units import TURN_RAD
 
 Stored = npt.NDArray[np.number]
 
@@ -26,13 +27,13 @@ class Convention(NamedTuple):
     maker: str = ''
 
 
-RADIANS = Convention('radians from -pi to pi', -np.pi, np.pi, TURN, 0)
-POSITIVE_RADIANS = Convention('radians from 0 to 2 pi', 0, TURN, TURN, 0)
+RADIANS = Convention('radians from -pi to pi', -np.pi, np.pi, TURN_RAD, 0)
+POSITIVE_RADIANS = Convention('radians from 0 to 2 pi', 0, TURN_RAD, TURN_RAD, 0)
 MILLIRADIANS = Convention(
     'thousandths of a radian, -3142 to 3142',
     -1000 * np.pi,
     1000 * np.pi,
-    1000 * TURN,
+    1000 * TURN_RAD,
     0,
     'philips',
 )
@@ -45,8 +46,8 @@ KNOWN = (
     MILLIRADIANS,
 )
 UNITS = {
-    'rad': TURN, 'radian': TURN, 'radians': TURN,
-    'mrad': 1000 * TURN, 'milliradian': 1000 * TURN, 'milliradians': 1000 * TURN,
+    'rad': TURN_RAD, 'radian': TURN_RAD, 'radians': TURN_RAD,
+    'mrad': 1000 * TURN_RAD, 'milliradian': 1000 * TURN_RAD, 'milliradians': 1000 * TURN_RAD,
     'deg': 360.0, 'degree': 360.0, 'degrees': 360.0, '°': 360.0,
 }  # fmt: skip
 NOT_PHASE = ('hz', 'rad/s', 'ppm', 't', 'tesla', 's', 'ms')
@@ -135,7 +136,7 @@ class Values:
         return Values(self.stored, self.is_integer, 1.0, 0.0, self.units, self.maker, self.turn)
 
     def scale(self, zero: float, period: float, why: str, *, unusual: bool = False) -> PhaseScale:
-        factor = TURN / period
+        factor = TURN_RAD / period
         sentence = f'{self.describe()}: {why}.'
         return PhaseScale(factor * self.slope, factor * (self.inter - zero), sentence, unusual)
 
@@ -156,7 +157,7 @@ def _inside(found: Values, known: Convention, share: float) -> bool:
         known.low - slack <= low
         and high <= known.high + slack
         and high - low >= share * known.period
-        and not (found.whole and known.period == TURN)
+        and not (found.whole and known.period == TURN_RAD)
     )
 
 
@@ -165,13 +166,17 @@ def by_units(found: Values) -> PhaseScale:
     period = UNITS[found.units]
     low, high = found.values
     plausible = 0.01 * period < high - low < 64 * period and _agrees(found, period)
-    if plausible and not (found.whole and period == TURN):
+    if plausible and not (found.whole and period == TURN_RAD):
         beyond = high - low > 1.01 * period
         note = '; the values exceed one turn and were wrapped again' if beyond else ''
         return found.scale(0, period, f'taken as Units says{_confirmed(found)}{note}')
     bare = found.without_header()
-    if period == TURN and any(_inside(bare, known, 0.9) for known in (RADIANS, POSITIVE_RADIANS)):
-        return bare.scale(0, TURN, 'the stored values are radians, the scale in the header is not')
+    if period == TURN_RAD and any(
+        _inside(bare, known, 0.9) for known in (RADIANS, POSITIVE_RADIANS)
+    ):
+        return bare.scale(
+            0, TURN_RAD, 'the stored values are radians, the scale in the header is not'
+        )
     raise ValueError(
         f'{found.describe()}: the values contradict Units, expected a turn of {period:.6g}; '
         "correct Units (or set it to 'arbitrary' to decide by the range)"
@@ -191,8 +196,8 @@ def by_turn(found: Values) -> PhaseScale | None:
     size = found.turn_size
     if found.turn is None or size is None:
         return None
-    if not found.whole and abs(size - TURN) < 0.03 * TURN:
-        return found.scale(0, TURN, f'radians beyond one turn, since {found.turn.evidence}')
+    if not found.whole and abs(size - TURN_RAD) < 0.03 * TURN_RAD:
+        return found.scale(0, TURN_RAD, f'radians beyond one turn, since {found.turn.evidence}')
     low, high = found.values
     if abs(size - (high - low)) > 0.08 * (high - low):
         return None
@@ -216,7 +221,7 @@ def by_stored_range(found: Values) -> PhaseScale | None:
 def by_part_of_range(found: Values) -> PhaseScale | None:
     """Accept a range that is filled by half only where nothing else explains the values."""
     for known in KNOWN:
-        fitting = known.period == TURN or (known.maker and known.maker in found.maker)
+        fitting = known.period == TURN_RAD or (known.maker and known.maker in found.maker)
         if fitting and _inside(found, known, 0.5) and found.turn is None:
             why = f'{known.name}, though the ends are not reached and nothing in the data shows what a turn is'
             return found.scale(known.zero, known.period, why, unusual=True)

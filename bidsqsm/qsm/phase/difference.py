@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from bidsqsm.qsm.grid import Mask, Volume
-from bidsqsm.qsm.phase.wrap import TURN, wrap
+from bidsqsm.qsm.phase.wrap import wrap
+from bidsqsm.qsm.units import TURN_RAD
 from bidsqsm.qsm.unwrap.result import Unwrapped
 from bidsqsm.qsm.unwrap.romeo import romeo
 
@@ -44,8 +45,8 @@ def unwrapped_difference(
     """
     result = (unwrap or romeo)(wrap(difference)[None], magnitude[None], mask, (interval,))
     unwrapped = result.phase[0]
-    turns = np.rint(np.median(unwrapped[mask]) / TURN)
-    return np.where(mask, unwrapped - np.float32(TURN * turns), np.float32(0))
+    turns = np.rint(np.median(unwrapped[mask]) / TURN_RAD)
+    return np.where(mask, unwrapped - np.float32(TURN_RAD * turns), np.float32(0))
 
 
 def signal_mask(magnitude: Volume) -> Mask:

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.phase.smooth import block_phasors
+from bidsqsm.qsm.units import MAD_TO_SD
 
 BLOCK = 3.0  # mm
 NARROW = 2.5  # mm: width of the Gaussian that takes out noise
@@ -87,4 +88,4 @@ def _smoothed(blocks: Volume, widths: list[float]) -> npt.NDArray[np.complexfloa
 
 def _half_width(angles: Volume) -> float:
     """Standard deviation that a normal distribution of the same median size has."""
-    return float(1.4826 * np.median(np.abs(angles)))
+    return float(MAD_TO_SD * np.median(np.abs(angles)))

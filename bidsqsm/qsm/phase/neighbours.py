@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.jit import kernel
+from bidsqsm.qsm.units import TURN_RAD
 
 
 def neighbour_phasors(
@@ -55,7 +56,7 @@ def _plane_sums(
     phase: Volume, reference: Volume, ratio: float, weight: Volume, step: int, sums: Volume
 ) -> None:
     nx, ny, nz = phase.shape
-    turn, share = np.float32(2 * np.pi), np.float32(ratio)
+    turn, share = np.float32(TURN_RAD), np.float32(ratio)
     for i in nb.prange(nx):
         for j in range(ny):
             for a in range(3):

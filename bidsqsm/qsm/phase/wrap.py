@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.jit import kernel
+from bidsqsm.qsm.units import TURN_RAD
 
-TURN = 2 * np.pi
 COMPILED = tuple(np.dtype(name) for name in ('i2', 'u2', 'f4', 'f8'))
 
 
@@ -28,9 +28,9 @@ def wrap(phase: Volume) -> Volume:
     wrapped : array of the same shape and dtype
 
     """
-    turn = phase.dtype.type(TURN)
+    turn = phase.dtype.type(TURN_RAD)
     # pi in single precision lies beyond pi by 9e-8 and is not to become -pi
-    almost = phase.dtype.type((1 - 1e-6) / TURN)
+    almost = phase.dtype.type((1 - 1e-6) / TURN_RAD)
     return phase - turn * np.rint(phase * almost)
 
 
@@ -59,7 +59,7 @@ def subtract_wrapped(phase: Volume, other: Volume) -> Volume:
 @kernel(fastmath=False)
 def _subtract(phase: Volume, other: Volume, result: Volume) -> None:
     n, nx, ny, nz = phase.shape
-    turn, almost = np.float32(TURN), np.float32((1 - 1e-6) / TURN)
+    turn, almost = np.float32(TURN_RAD), np.float32((1 - 1e-6) / TURN_RAD)
     for i in nb.prange(nx):
         for m in range(n):
             for j in range(ny):
@@ -90,7 +90,7 @@ def scale_wrapped(
 
 @kernel(fastmath=False)
 def _scale(stored: npt.NDArray[np.number], slope: float, intercept: float, result: Volume) -> None:
-    almost = (1 - 1e-6) / TURN
+    almost = (1 - 1e-6) / TURN_RAD
     for n in nb.prange(stored.size):
         phase = np.float64(stored[n]) * slope + intercept
-        result[n] = phase - TURN * np.rint(phase * almost)
+        result[n] = phase - TURN_RAD * np.rint(phase * almost)

@@ -7,9 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from bidsqsm.qsm.fieldmap.noise import MAD_TO_SD
 from bidsqsm.qsm.grid import Grid, Mask, Volume, bounding_box
 from bidsqsm.qsm.masking.morphology import distance_inside
+from bidsqsm.qsm.units import MAD_TO_SD
 
 
 @dataclass(frozen=True, kw_only=True)

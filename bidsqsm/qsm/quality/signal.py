@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from bidsqsm.qsm.fieldmap.noise import MAD_TO_SD
 from bidsqsm.qsm.grid import Mask, Volume, bounding_box
 from bidsqsm.qsm.masking.brain import otsu
 from bidsqsm.qsm.masking.morphology import dilate, distance_inside
 from bidsqsm.qsm.quality.maps import Maps, detail_noise, ratio
+from bidsqsm.qsm.units import MAD_TO_SD
 
 _RAYLEIGH = np.sqrt(np.log(100) / np.log(2))  # 99th percentile over the median
 _AROUND = (2.0, 5.0)  # mm from a nucleus

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bidsqsm.qsm.registration.head import Head, shape_of
-from bidsqsm.qsm.registration.itk import resample
 from bidsqsm.qsm.registration.start import COARSE, alike
+from bidsqsm.qsm.resampling import resample_through
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def likeness(found: Alignment, head: Head, template: Head) -> float:
     """Correlation of a registered head with a template within its brain, where the head has it."""
     fixed, moving = template.at(COARSE), head.at(COARSE)
     shape, onto = shape_of(fixed.image), fixed.affine
-    there = resample(moving.image, moving.affine, found.to_head, shape, onto)
+    there = resample_through(moving.image, moving.affine, found.to_head, shape, onto)
     both = fixed.mask & (there > 0)
     if both.sum() < 100:
         return 0.0

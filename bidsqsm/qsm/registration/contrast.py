@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.grid import Mask, Matrix, Volume
 from bidsqsm.qsm.registration.itk import to_array, to_image
-from bidsqsm.qsm.resampling import Matrix, resample
+from bidsqsm.qsm.resampling import regrid
 
 BIAS_STEP = 4.0  # mm: the bias of a receive coil needs no finer grid
 ROUNDS = (30, 20, 10)
@@ -39,8 +39,8 @@ def without_bias(magnitude: Volume, mask: Mask, affine: Matrix) -> Volume:
     import SimpleITK
 
     shape, onto = coarser(magnitude.shape, affine, BIAS_STEP)
-    thin = sampled(magnitude, affine, shape, onto)
-    inside = sampled(mask.astype(np.float32), affine, shape, onto, order=1) > 0.5
+    thin = regrid(magnitude, affine, shape, onto)
+    inside = regrid(mask.astype(np.float32), affine, shape, onto) > 0.5
     if not inside.any() or not (thin[inside] > 0).any():
         return normalised(magnitude, mask)
     find = SimpleITK.N4BiasFieldCorrectionImageFilter()
@@ -48,8 +48,7 @@ def without_bias(magnitude: Volume, mask: Mask, affine: Matrix) -> Volume:
     find.SetMaximumNumberOfIterations(ROUNDS)
     find.Execute(to_image(np.maximum(thin, 1e-6), onto), to_image(inside, onto))
     coarse = to_array(find.GetLogBiasFieldAsImage(to_image(inside, onto))).astype(np.float32)
-    to_coarse = np.linalg.inv(onto) @ affine
-    bias = resample(coarse, to_coarse[:3, :3], to_coarse[:3, 3], magnitude.shape, order=1)
+    bias = regrid(coarse, onto, magnitude.shape, affine)
     return normalised(magnitude / np.exp(bias), mask)
 
 
@@ -72,11 +71,3 @@ def coarser(
     onto[:3, :3] = affine[:3, :3] * steps
     onto[:3, 3] = affine[:3, 3] + affine[:3, :3] @ ((steps - 1) / 2)
     return (nx, ny, nz), onto
-
-
-def sampled(
-    volume: Volume, affine: Matrix, shape: tuple[int, int, int], onto: Matrix, order: int = 1
-) -> Volume:
-    """Values on a grid of :func:`coarser`, smoothed to its voxels."""
-    to_old = np.linalg.inv(affine) @ onto
-    return resample(volume, to_old[:3, :3], to_old[:3, 3], shape, order=order)

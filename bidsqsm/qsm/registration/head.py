@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.grid import Mask, Matrix, Volume
 from bidsqsm.qsm.masking.morphology import dilate
-from bidsqsm.qsm.registration.contrast import BRIGHTEST, coarser, normalised, sampled
-from bidsqsm.qsm.resampling import Matrix
+from bidsqsm.qsm.registration.contrast import BRIGHTEST, coarser, normalised
+from bidsqsm.qsm.resampling import interpolate, regrid
 
 MARGIN = 6.0  # mm around the brain, less than to the scalp: what the skull is wide
 KNOWN = 0.9  # share of the template's brain that a mask of the head must hold to be believed
@@ -60,7 +60,7 @@ class Head:
         taken for that of the brain. One that misses little cuts off what lies outside.
         """
         to_template = np.linalg.inv(template.affine) @ np.linalg.inv(matrix) @ self.affine
-        share = sampled_there(template.mask.astype(np.float32), to_template, self.image.shape)
+        share = interpolate(template.mask.astype(np.float32), to_template, self.image.shape)
         size = np.linalg.norm(self.affine[:3, :3], axis=0)
         carried = share >= 0.5
         near = dilate(carried, MARGIN, (size[0], size[1], size[2]))
@@ -71,10 +71,10 @@ class Head:
     def at(self, size: float) -> Head:
         """The brain alone, 1 at its brightest, with voxels of this size (mm) or its own if larger."""
         shape, onto = coarser(self.image.shape, self.affine, size)
-        image = sampled(normalised(self.image, self.mask) * self.mask, self.affine, shape, onto)
-        mask = sampled(self.mask.astype(np.float32), self.affine, shape, onto) > 0.5
+        image = regrid(normalised(self.image, self.mask) * self.mask, self.affine, shape, onto)
+        mask = regrid(self.mask.astype(np.float32), self.affine, shape, onto) > 0.5
         further = (
-            sampled(even(other, self.mask) * self.mask, self.affine, shape, onto)
+            regrid(even(other, self.mask) * self.mask, self.affine, shape, onto)
             for other in self.further
         )
         return Head(image, mask, onto, tuple(further))
@@ -92,12 +92,3 @@ def shape_of(array: Volume | Mask) -> tuple[int, int, int]:
     """Shape of a volume."""
     nx, ny, nz = array.shape
     return nx, ny, nz
-
-
-def sampled_there(volume: Volume, to_voxels: Matrix, shape: tuple[int, ...]) -> Volume:
-    """Values of a volume at the voxels of another grid, zero outside it."""
-    from scipy import ndimage
-
-    return np.asarray(
-        ndimage.affine_transform(volume, to_voxels[:3, :3], to_voxels[:3, 3], shape, order=1)
-    )

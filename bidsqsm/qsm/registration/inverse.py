@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
+from bidsqsm.qsm.grid import Matrix
 from bidsqsm.qsm.registration.contrast import coarser
 from bidsqsm.qsm.registration.itk import FLIP, displacements
-from bidsqsm.qsm.resampling import Matrix
+from bidsqsm.qsm.resampling import values_at
 
 STEP = 2.0  # mm
 ROUNDS = 30
@@ -55,10 +55,7 @@ def inverted(transform: Any, shape: tuple[int, ...], affine: Matrix, onto: Matri
     to_index = np.linalg.inv(lattice[:3, :3])
     for _ in range(ROUNDS):
         at = (guess - lattice[:3, 3]) @ to_index.T
-        there = [
-            ndimage.map_coordinates(shift[..., axis], at.T, order=1, mode='nearest')
-            for axis in range(3)
-        ]
+        there = [values_at(shift[..., axis], at.T) for axis in range(3)]
         error = guess + np.stack(there, -1) - wanted
         guess -= error @ back
         inside = ((at >= 0) & (at <= np.array((nx, ny, nz)) - 1)).all(1)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from bidsqsm.qsm.grid import Mask, Volume
-from bidsqsm.qsm.resampling import Matrix
+from bidsqsm.qsm.grid import Mask, Matrix, Volume
+from bidsqsm.qsm.resampling import values_at
 
 _ANGLES = (-40, -20, 0, 20, 40)  # degrees about each axis, tried at the start
 _COARSE, _FINE = 6.0, 2.0  # mm
@@ -96,7 +96,7 @@ def _starts(
     for motion in motions:
         whole = to_voxels @ motion
         at = whole[:3, :3] @ world + whole[:3, 3:]
-        there = ndimage.map_coordinates(smooth, at, order=1)
+        there = values_at(smooth, at, beyond='constant')
         scored.append((float(np.corrcoef(values, there)[0, 1]), motion))
     scored.sort(key=lambda item: -item[0])
     return [motion for _, motion in scored[:3]]

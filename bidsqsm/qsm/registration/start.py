@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bidsqsm.qsm.grid import Volume
-from bidsqsm.qsm.registration.head import Head, sampled_there
+from bidsqsm.qsm.grid import Matrix, Volume
+from bidsqsm.qsm.registration.head import Head
 from bidsqsm.qsm.registration.program import SEED, execute
-from bidsqsm.qsm.resampling import Matrix
+from bidsqsm.qsm.resampling import interpolate
 
 COARSE = 4.0  # mm
 HEIGHTS = (0.0, -30.0, 30.0, -60.0, 60.0)  # mm along the body: places tried for a slab
@@ -76,8 +76,8 @@ def is_part(template: Head, head: Head) -> bool:
 def correlation(moving: Head, fixed: Head, matrix: Matrix) -> float:
     """Correlation of a head with a template within the brain of both, less where they do not overlap."""
     to_moving = np.linalg.inv(moving.affine) @ matrix @ fixed.affine
-    there = sampled_there(moving.image, to_moving, fixed.image.shape)
-    seen = sampled_there(np.ones_like(moving.image), to_moving, fixed.image.shape) > 0.5
+    there = interpolate(moving.image, to_moving, fixed.image.shape)
+    seen = interpolate(np.ones_like(moving.image), to_moving, fixed.image.shape) > 0.5
     both = seen & (fixed.mask | (there > 0.05))
     if both.sum() < 100:
         return -1.0

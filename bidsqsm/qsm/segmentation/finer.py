@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from bidsqsm.qsm.grid import Box, Grid, Labels, Mask, Volume
-from bidsqsm.qsm.resampling import spread
+from bidsqsm.qsm.resampling import divide, spread
 from bidsqsm.qsm.segmentation.regions import box_around, values_of
 
 LARGEST = 1.5  # mm, cube root of the volume of voxels that are not divided
@@ -63,11 +62,7 @@ class Finer:
         """A map of the part between its voxels, by cubic splines that see nothing outside a mask."""
         part, inside = volume[self.box], mask[self.box]
         filled = spread(part, inside) if inside.any() else part
-        steps = [1 / f for f in self.factors]
-        first = [(s - 1) / 2 for s in steps]
-        shape = self.grid.shape
-        found: Volume = ndimage.affine_transform(filled, steps, first, shape, mode='nearest')
-        return found.astype(np.float32)
+        return divide(filled, self.factors)
 
     def joined(self, labels: Labels, before: Labels) -> Labels:
         """Labels of the whole old grid: in the part, what fills at least half of a voxel."""

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from bidsqsm.qsm.grid import Labels, Mask, Triple, Volume
 from bidsqsm.qsm.segmentation.regions import Region
+from bidsqsm.qsm.units import MAD_TO_SD
 
 _COST = 0.05  # SDs of contrast that a shift by 1 mm has to gain, and by d mm that times d^2
 _HIGH = 3.0  # SDs above a region's own median beyond which a voxel speaks against it again
@@ -110,7 +111,7 @@ def _steps(reach: float, voxel_size: Triple) -> Volume:
 
 
 def _spread(values: Volume) -> float:
-    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+    return MAD_TO_SD * float(np.median(np.abs(values - np.median(values))))
 
 
 __all__ = ['contrast', 'place']

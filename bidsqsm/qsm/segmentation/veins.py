@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from bidsqsm.qsm.grid import Mask, Triple, Volume
 from bidsqsm.qsm.masking.morphology import dilate, distance_inside
+from bidsqsm.qsm.units import MAD_TO_SD
 
 _SPREADS = 3.0  # robust SDs of the region above its median from which a voxel may be a vein
 _LEAST = (0.04, 8.0)  # and at least so much above it: chi in ppm, R2* in 1/s
@@ -45,7 +46,7 @@ def veins_through(region: Mask, maps: Sequence[Volume], mask: Mask, voxel_size: 
     high = mask.copy()
     for values, least in zip(maps, _LEAST, strict=False):
         middle = np.median(values[known])
-        spread = 1.4826 * np.median(np.abs(values[known] - middle))
+        spread = MAD_TO_SD * np.median(np.abs(values[known] - middle))
         high &= values > middle + max(_SPREADS * spread, least)
     near = dilate(region, _BEYOND, voxel_size)
     parts, count = ndimage.label(high & near, np.ones((3, 3, 3)))

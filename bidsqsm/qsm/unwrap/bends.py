@@ -7,8 +7,8 @@ import numpy as np
 
 from bidsqsm.qsm.grid import Labels, Mask, Volume
 from bidsqsm.qsm.jit import kernel
+from bidsqsm.qsm.units import TURN_RAD
 
-TWO_PI = np.float32(2 * np.pi)
 NOISE = np.float32(2 * np.pi**2 / 3)  # rad^2: mean square second difference of random phase
 FINEST = np.float32(0.01)  # rad: bends below are alike
 
@@ -17,6 +17,7 @@ FINEST = np.float32(0.01)  # rad: bends below are alike
 def bends(phase: Volume, mask: Mask, bend: Volume) -> None:
     """Fill ``bend`` with D of each voxel of the mask, in rad (0 straight, about 10 noise)."""
     nx, ny, nz = phase.shape
+    turn = np.float32(TURN_RAD)
     for i in nb.prange(nx):
         for j in range(ny):
             for k in range(nz):
@@ -35,9 +36,9 @@ def bends(phase: Volume, mask: Mask, bend: Volume) -> None:
                         total += NOISE
                         continue
                     before = phase[u, v, w] - here
-                    before -= TWO_PI * np.rint(before / TWO_PI)
+                    before -= turn * np.rint(before / turn)
                     after = here - phase[p, q, r]
-                    after -= TWO_PI * np.rint(after / TWO_PI)
+                    after -= turn * np.rint(after / turn)
                     total += (before - after) ** 2
                 bend[i, j, k] = np.sqrt(total)
 

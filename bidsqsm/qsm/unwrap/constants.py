@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.units import TURN_RAD
 
-TWO_PI = 2 * np.pi
 FIRST = (0, -1, 1, -2, 2)  # whole turns that the first echo may be off, the likeliest first
 GAIN = 0.5  # rad per echo: less does not speak for another turn of the first echo
 
@@ -47,10 +47,10 @@ def settle_turns(
     ])  # fmt: skip
     best, least = np.zeros(len(ratio)), np.inf
     for turns in FIRST:
-        off = ahead / TWO_PI + turns * ratio  # in turns, the first echo turned back by so many
-        miss = TWO_PI * float(np.abs(off - np.rint(off)).mean())
+        off = ahead / TURN_RAD + turns * ratio  # in turns, the first echo turned back by so many
+        miss = TURN_RAD * float(np.abs(off - np.rint(off)).mean())
         if miss < least - (GAIN if turns else 0):
             best, least = np.rint(off), miss
     for echo, count in zip(unwrapped, best, strict=True):
         if count:
-            echo[mask] -= np.float32(TWO_PI * count)
+            echo[mask] -= np.float32(TURN_RAD * count)

@@ -7,8 +7,8 @@ import numpy as np
 
 from bidsqsm.qsm.grid import Labels, Mask, Volume
 from bidsqsm.qsm.jit import kernel
+from bidsqsm.qsm.units import TURN_RAD
 
-TWO_PI = np.float32(2 * np.pi)
 CANDIDATES = range(-4, 5)
 LEAST = 50  # voxels: fewer cannot tell one multiple from another
 ALIKE = 0.02  # of 1 - cos: a smaller gain says nothing
@@ -25,6 +25,7 @@ def follow_echoes(
     template echo ``first`` outwards: later echoes in order, then the earlier ones.
     """
     n_echoes, nx, ny, nz = phase.shape
+    turn = np.float32(TURN_RAD)
     for i in nb.prange(nx):
         for j in range(ny):
             for k in range(nz):
@@ -38,8 +39,8 @@ def follow_echoes(
                     rate = phase[first, i, j, k] / echo_times[first]
                     if below > 0:
                         rate = above / below
-                    turns = np.rint((phase[n, i, j, k] - rate * echo_times[n]) / TWO_PI)
-                    phase[n, i, j, k] -= TWO_PI * turns
+                    turns = np.rint((phase[n, i, j, k] - rate * echo_times[n]) / turn)
+                    phase[n, i, j, k] -= turn * turns
                     squares = magnitude[n, i, j, k] ** 2 * echo_times[n]
                     above += squares * phase[n, i, j, k]
                     below += squares * echo_times[n]
@@ -60,6 +61,7 @@ def settle_components(
     well as the best, the one whose median is nearest to zero. A component too small to vote stays
     as it is.
     """
+    turn = np.float32(TURN_RAD)
     sizes = np.bincount(component.reshape(-1), minlength=count + 1)
     large = np.flatnonzero(sizes >= LEAST)
     large = large[large > 0]
@@ -72,12 +74,12 @@ def settle_components(
         inside = members[ends[label] - sizes[label] : ends[label]]
         power = strength[inside]
         strong = inside[power >= np.median(power)]
-        middle = np.rint(np.median(template[strong]) / TWO_PI)
+        middle = np.rint(np.median(template[strong]) / turn)
         costs = _mismatch(phase, magnitude, strong, echo_times, first, middle)
         limit = min(costs.values()) + ALIKE
         best = min((abs(turns), turns) for turns in CANDIDATES if costs[turns] <= limit)[1]
         if best != middle:
-            template[inside] += TWO_PI * np.float32(best - middle)
+            template[inside] += turn * np.float32(best - middle)
 
 
 def _mismatch(
@@ -99,7 +101,7 @@ def _mismatch(
         real, imaginary, weight = parts.sum(axis=0)
         total += weight
         for turns in CANDIDATES:
-            more = 2 * np.pi * float(ratio) * (turns - float(middle))
+            more = TURN_RAD * float(ratio) * (turns - float(middle))
             agreement[turns] += real * np.cos(more) - imaginary * np.sin(more)
     return {turns: 1 - a / total if total else 0.0 for turns, a in agreement.items()}
 

@@ -10,15 +10,16 @@ from numba.extending import register_jitable
 
 from bidsqsm.qsm.grid import Labels, Mask, Volume
 from bidsqsm.qsm.jit import kernel
+from bidsqsm.qsm.units import TURN_RAD
 
-TWO_PI = np.float32(2 * np.pi)
 PI = np.float32(np.pi)
 SLAB = 8  # planes done in one go, whatever the threads
 
 
 @register_jitable
 def _wrap(angle: Any) -> Any:
-    return angle - TWO_PI * np.rint(angle / TWO_PI)
+    turn = np.float32(TURN_RAD)
+    return angle - turn * np.rint(angle / turn)
 
 
 @register_jitable
@@ -171,6 +172,7 @@ def grow(phase: Volume, edges: Labels, mask: Mask, component: Labels) -> int:
     Each region that no edge connects with another is placed so that its mean is nearest to zero.
     Writes the number of each voxel's region (from 1) and returns how many there are.
     """
+    turn = np.float32(TURN_RAD)
     shape = component.shape
     strides = (shape[1] * shape[2], shape[2], 1)
     parent = np.full(phase.size, -1, np.int32)  # of a root: less the size of its region
@@ -182,7 +184,7 @@ def grow(phase: Volume, edges: Labels, mask: Mask, component: Labels) -> int:
         other, there = _root(end, parent, turns)
         if one == other:
             continue
-        gap = np.rint((phase[end] - phase[start]) / TWO_PI + np.float32(there - here))
+        gap = np.rint((phase[end] - phase[start]) / turn + np.float32(there - here))
         if parent[one] <= parent[other]:
             parent[one] += parent[other]
             parent[other] = one
@@ -198,11 +200,12 @@ def grow(phase: Volume, edges: Labels, mask: Mask, component: Labels) -> int:
 @register_jitable
 def _place(phase: Any, mask: Any, parent: Any, turns: Any, label: Any) -> Any:
     # shift every voxel by its turns, number the regions, and take whole turns off their means
+    turn = np.float32(TURN_RAD)
     count = 0
     for voxel in range(phase.size):
         if mask[voxel]:
             root, shift = _root(voxel, parent, turns)
-            phase[voxel] += TWO_PI * shift
+            phase[voxel] += turn * shift
             if label[root] == 0:
                 count += 1
                 label[root] = count
@@ -214,5 +217,5 @@ def _place(phase: Any, mask: Any, parent: Any, turns: Any, label: Any) -> Any:
     for voxel in range(phase.size):
         if label[voxel] > 0:
             mean = sums[label[voxel], 0] / sums[label[voxel], 1]
-            phase[voxel] -= TWO_PI * np.float32(np.rint(mean / TWO_PI))
+            phase[voxel] -= turn * np.float32(np.rint(mean / turn))
     return count

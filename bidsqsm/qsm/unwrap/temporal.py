@@ -10,12 +10,12 @@ import numpy as np
 
 from bidsqsm.qsm.bounds import OneOf
 from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.units import TURN_RAD
 from bidsqsm.qsm.unwrap.echoes import follow_echoes
 from bidsqsm.qsm.unwrap.reliability import phase_quality
 from bidsqsm.qsm.unwrap.result import Unwrapped
 
 LOGGER = logging.getLogger(__name__)
-TURN = np.float32(2 * np.pi)
 
 
 def temporal(
@@ -71,10 +71,11 @@ def temporal(
         start == 'difference' or (start == 'auto' and times[1] - times[0] < 0.999 * times[0])
     )
     if by_difference:
+        turn = np.float32(TURN_RAD)
         grown = unwrapped[1] - unwrapped[0]
-        grown -= TURN * np.rint(grown / TURN)
+        grown -= turn * np.rint(grown / turn)
         expected = grown * (times[0] / (times[1] - times[0]))
-        unwrapped[0] -= TURN * np.rint((unwrapped[0] - expected) / TURN)
+        unwrapped[0] -= turn * np.rint((unwrapped[0] - expected) / turn)
     follow_echoes(unwrapped, magnitude, mask, times, 0)
     LOGGER.info('temporal: from the %s', 'first difference' if by_difference else 'first echo')
     return Unwrapped(unwrapped, phase_quality(phase, magnitude, mask, echo_times))

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from bidsqsm.io.cohort import Cohort
-from bidsqsm.io.people import NOTHING
 from bidsqsm.io.run_files import CohortRun
+from bidsqsm.io.tsv_files import NOTHING
 from bidsqsm.reports.cohort.columns import Column
 from bidsqsm.reports.cohort.judging import Judged
 from bidsqsm.stats.outliers import Compared

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bidsqsm.io.cohort import Cohort
-from bidsqsm.io.people import NOTHING
+from bidsqsm.io.json_files import as_json
 from bidsqsm.io.run_files import REGION_COLUMNS, CohortRun
+from bidsqsm.io.tsv_files import NOTHING, as_tsv
 from bidsqsm.reports.cohort.columns import Column
 from bidsqsm.reports.cohort.judging import Judged
 from bidsqsm.rois.table import columns as region_columns
@@ -171,27 +171,17 @@ def _outlier_row(runs: Sequence[CohortRun], judged: Judged, run: int, flag: Any)
     ]
 
 
-def as_json(content: Mapping[str, Any]) -> str:
-    """Content of a JSON file."""
-    return json.dumps(content, indent=2, ensure_ascii=False) + '\n'
-
-
 def _tsv(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
-    lines = ['\t'.join(columns)]
-    lines += ['\t'.join(map(_cell, row)) for row in rows]
-    return '\n'.join(lines) + '\n'
+    return as_tsv(columns, (map(_one_line, row) for row in rows))
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f'{value:.9g}' if math.isfinite(value) else NOTHING
-    return ' '.join(f'{value}'.split()) or NOTHING
+def _one_line(value: Any) -> Any:
+    return value if isinstance(value, float) else ' '.join(f'{value}'.split())
 
 
 __all__ = [
     'OUTLIERS',
     'RUNS',
-    'as_json',
     'metrics_table',
     'outliers_table',
     'regions_table',
