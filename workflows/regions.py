@@ -29,7 +29,7 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
     't2star': ('relaxometry_wf.t2star',),
     'local_field': ('onestep_wf.local_field', 'background_wf.local_field'),
     'noise': ('fieldmap_wf.noise',),
-    'reference_facts': ('reference_wf.facts',),
+    'reference_region': ('reference_wf.region_name',),
     **{key: (PRODUCTS[key],) for key in FURTHER if key in PRODUCTS},
 }
 #: Workflows that make files which are none of the products.

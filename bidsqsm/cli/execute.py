@@ -16,6 +16,7 @@ from bidsqsm.cli.outcome import FAILED, SKIPPED, Status
 from bidsqsm.cli.progress import Progress, stage
 from bidsqsm.config import Config
 from bidsqsm.executor import Failure, ProcessPerNodePlugin, Usage, limit_threads
+from bidsqsm.facts import RunFacts, StepFacts
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.orientations import OrientationSet
@@ -36,7 +37,7 @@ class RunState:
     run: GreRun
     status: Status
     products: dict[str, Path] = field(default_factory=dict)
-    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    facts: RunFacts = field(default_factory=RunFacts)
     used: dict[str, StepUse] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
     finished: bool = False
@@ -149,10 +150,11 @@ class Ledger:
 
     def _book(self, state: RunState, node: Any) -> None:
         outputs = node.result.outputs.get()
-        facts = json.loads(as_json(outputs.get('facts') or {}))
-        state.status.warn(facts.get('warnings', []), node.fullname.split('.')[-2])
+        told = json.loads(as_json(outputs.get('facts') or {}))
+        state.status.warn(StepFacts.of(told).warnings, node.fullname.split('.')[-2])
         sources = _sources(node)
-        state.facts |= {k: facts for k, source in FACTS.items() if source in sources}
+        steps = [step for step, source in FACTS.items() if source in sources]
+        state.facts |= RunFacts.of(dict.fromkeys(steps, told))
         single = (*PRODUCTS.items(), *ONE_STEP.items(), *SHOWN.items())
         for key, source in JOINT.items() if isinstance(state.run, OrientationSet) else single:
             value = outputs.get(sources.get(source, ''))

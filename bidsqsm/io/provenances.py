@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bidsqsm.facts import RunFacts
 from bidsqsm.io.products import PRODUCTS, Product
 from bidsqsm.io.sidecars import CHAIN
 
@@ -46,7 +47,7 @@ def read_provenance(path: Path) -> dict[str, Any]:
         'Name': run,
         'Acquisition': content,
         'Processing': {step: steps[step] for step in sorted(steps, key=_place)},
-        'Decisions': content.get('Decisions', {}),
+        'Decisions': RunFacts.of(content.get('Decisions')),
         **{key: content[key] for key in _MEASURED if key in content},
     }
 
