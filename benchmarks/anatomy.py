@@ -45,6 +45,7 @@ from label_heads import DATA as SHARED
 from nipype.interfaces.base import isdefined
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.facts import RegistrationFacts
 from bidsqsm.interfaces.carrying import CarryLabels, chained, lost
 from bidsqsm.interfaces.contrasts import RegisterContrasts
 from bidsqsm.interfaces.refinement import RefineRois
@@ -210,12 +211,13 @@ def carried(case: Case, atlas: Atlas, way: str, folder: Path, *, refine: bool = 
     inputs = {'labels': carry.labels, 'chi': chi, 'in_mask': mask, 'r2star': r2star}
     after = run('refine', RefineRois, method='border', **inputs) if refine else carry
     names = ('T1w', 'template')[-len(steps) :]
+    registrations = [RegistrationFacts.of(step.facts) for step in steps]
     return Carried(
         *(np.asanyarray(nib.load(one.labels).dataobj).astype(np.int32) for one in (carry, after)),
         {name: round(value, 1) for name, value in seconds.items()},
-        {n: s.facts.get('overlap', 0.0) for n, s in zip(names, steps, strict=True)},
+        {n: one.overlap or 0.0 for n, one in zip(names, registrations, strict=True)},
         off(case, steps[0]) if way != 'none' and isdefined(steps[0].backward) else None,
-        lost([step.facts for step in steps]),
+        lost(registrations) or '',
     )
 
 

@@ -63,6 +63,8 @@ def init_reference_wf(
         Susceptibility relative to the region, in ppm.
     region
         The region.
+    region_name
+        Its name.
     facts
         Name of the reference and the value subtracted, in ppm.
 
@@ -71,7 +73,7 @@ def init_reference_wf(
 
     inputnode = pe.Node(niu.IdentityInterface(fields=['chi', 'mask', 'r2star']), name='inputnode')
     outputnode = pe.Node(
-        niu.IdentityInterface(fields=['chi', 'region', 'facts']), name='outputnode'
+        niu.IdentityInterface(fields=['chi', 'region', 'region_name', 'facts']), name='outputnode'
     )
 
     reference_chi = pe.Node(
@@ -88,6 +90,7 @@ def init_reference_wf(
     workflow.connect([
         (inputnode, reference_chi, [('chi', 'in_file'), ('mask', 'in_mask'),
                                     ('r2star', 'r2star')]),
-        (reference_chi, outputnode, [('chi', 'chi'), ('region', 'region'), ('facts', 'facts')]),
+        (reference_chi, outputnode, [('chi', 'chi'), ('region', 'region'),
+                                     ('region_name', 'region_name'), ('facts', 'facts')]),
     ])  # fmt: skip
     return workflow

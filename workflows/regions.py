@@ -86,7 +86,7 @@ def region_links(
         (step('relaxometry_wf'), step('rois_wf'), ['t2star']),
         (step('relaxometry_wf'), step('spaces_wf'), ['t2star']),
         (step('fieldmap_wf'), step('rois_wf'), ['noise']),
-        (step('reference_wf'), step('rois_wf'), [('facts', 'reference_facts')]),
+        (step('reference_wf'), step('rois_wf'), [('region_name', 'reference_region')]),
         *(
             (maker, step('rois_wf'), [(output, key)])
             for name, output, key in further

@@ -20,7 +20,7 @@ from bidsqsm.methods import Choice
 from bidsqsm.rois.table import FURTHER
 
 #: What is measured, and what is needed to measure it.
-MAPS = ('chi', 'mask', 'r2star', 't2star', 'local_field', 'noise', 'reference_facts', *FURTHER)
+MAPS = ('chi', 'mask', 'r2star', 't2star', 'local_field', 'noise', 'reference_region', *FURTHER)
 
 
 def init_rois_wf(
@@ -57,7 +57,7 @@ def init_rois_wf(
 
     Inputs
     ------
-    chi, mask, r2star, t2star, local_field, noise, reference_facts
+    chi, mask, r2star, t2star, local_field, noise, reference_region
         Maps (ppm, 1/s, s, ppm, ppm), the mask of the first, what its zero is; the mask alone is
         needed.
     into_<space>, registrations_<space>

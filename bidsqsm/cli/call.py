@@ -16,6 +16,7 @@ from bidsqsm.cli.outcome import FAILED, OK, SKIPPED, Status
 from bidsqsm.cli.progress import Progress
 from bidsqsm.cli.reports import write_reports
 from bidsqsm.config import Config
+from bidsqsm.facts import RunFacts
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.boilerplate import as_markdown, methods_text, write_citation
 from bidsqsm.io.inputs import GreRun, Skipped
@@ -78,7 +79,7 @@ class Call:
 
     def write_boilerplate(self) -> Path:
         """Write the methods text without computing anything; what data decides is left out."""
-        told = [provenance(run, {}, self._choices(run)) for run in self.runs]
+        told = [provenance(run, RunFacts(), self._choices(run)) for run in self.runs]
         return write_text(self.log_file('methods.md'), as_markdown(methods_text(told)))
 
     def draw(self) -> Path:
@@ -212,7 +213,7 @@ class Call:
             content = {
                 'status': asdict(state.status),
                 'products': {key: str(path) for key, path in state.products.items()},
-                'facts': state.facts,
+                'facts': state.facts.plain(),
                 'used': {node: asdict(use) for node, use in state.used.items()},
                 'methods': state.methods,
             }
@@ -228,7 +229,7 @@ class Call:
         content = self._memory(run)
         try:
             products = {key: Path(path) for key, path in content['products'].items()}
-            status, facts = Status(**content['status']), content['facts']
+            status, facts = Status(**content['status']), RunFacts.of(content['facts'])
             used = {node: StepUse(**use) for node, use in content.get('used', {}).items()}
         except (KeyError, TypeError, AttributeError):
             return RunState(run, missing)

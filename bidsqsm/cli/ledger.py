@@ -14,6 +14,7 @@ from nipype.pipeline import engine as pe
 from bidsqsm.cli.outcome import FAILED, SKIPPED, Status
 from bidsqsm.cli.progress import Progress
 from bidsqsm.executor import Failure, Usage
+from bidsqsm.facts import RunFacts, StepFacts
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.json_files import as_json
@@ -33,7 +34,7 @@ class RunState:
     run: GreRun
     status: Status
     products: dict[str, Path] = field(default_factory=dict)
-    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    facts: RunFacts = field(default_factory=RunFacts)
     used: dict[str, StepUse] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
     finished: bool = False
@@ -154,7 +155,7 @@ class Ledger:
         outputs = node.result.outputs.get()
         place = self._place(node)
         step = step_of_workflows(place[:-1])
-        warnings = _plain(outputs.get('facts')).get('warnings', [])
+        warnings = StepFacts.of(outputs.get('facts')).warnings
         state.status.warn(warnings, step.workflow if step else place[-2])
         products, facts = (
             made.get(place, {}) for made in self._made[workflow_name(state.run.name)]
@@ -163,7 +164,8 @@ class Ledger:
             if isinstance(outputs.get(output), str):
                 state.products |= {key: Path(outputs[output]) for key in keys}
         for output, steps in facts.items():
-            state.facts |= {name: _plain(outputs.get(output)) for name in steps}
+            told = json.loads(as_json(outputs.get(output) or {}))
+            state.facts |= RunFacts.of(dict.fromkeys(steps, told))
         if node.name == 'write_derivatives':
             state.finished, state.methods = True, {**node.inputs.methods}
 
@@ -174,8 +176,3 @@ class Ledger:
         """Path of a node from its run on."""
         parts = node.fullname.split('.')
         return tuple(parts[next(n for n, part in enumerate(parts) if part in self.states) + 1 :])
-
-
-def _plain(facts: Any) -> dict[str, Any]:
-    found = json.loads(as_json(facts or {}))
-    return found if isinstance(found, dict) else {}

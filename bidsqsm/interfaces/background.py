@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import BackgroundFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -11,6 +12,7 @@ from bidsqsm.interfaces.base import (
     convergence,
     grid_of,
     mask_of,
+    not_converged,
     volume,
 )
 from bidsqsm.interfaces.weights import weights_for
@@ -52,7 +54,10 @@ class RemoveBackground(StepInterface):
             local, left = remove_beside(remove, field, mask, grid, known, **weights)
         self.save(runtime, self.inputs.in_file, local_field=local, mask=left)
         kept = round(float(left.sum() / mask.sum()), 4)
-        self._results['facts'] = {
-            'kept': kept, 'rounds': self.inputs.rounds, **convergence(endings)
-        }  # fmt: skip
+        self._results['facts'] = BackgroundFacts(
+            kept=kept,
+            rounds=self.inputs.rounds,
+            convergence=convergence(endings),
+            warnings=not_converged(endings),
+        )
         return runtime

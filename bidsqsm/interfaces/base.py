@@ -20,6 +20,7 @@ from nipype.interfaces.base import (
 
 import bidsqsm
 from bidsqsm.catalog import STEPS
+from bidsqsm.facts import Record, SolverFacts
 from bidsqsm.io.nifti import load_volume, save_volume
 from bidsqsm.methods import Choice
 from bidsqsm.qsm.grid import Grid, Mask
@@ -66,6 +67,14 @@ class StepInterface(SimpleInterface):
         """Run; the argument that would turn an exception into text is not heeded."""
         return super().run(cwd=cwd, ignore_exception=False, **inputs)
 
+    def _list_outputs(self):
+        # facts have their type within a step; between steps they are plain JSON, which Nipype
+        # hashes and stores the same way each time
+        return {
+            name: value.plain() if isinstance(value, Record) else value
+            for name, value in super()._list_outputs().items()
+        }
+
     def given(self, name: str) -> Any:
         """An optional input, None where it was not set."""
         value = getattr(self.inputs, name)
@@ -84,25 +93,28 @@ class StepInterface(SimpleInterface):
                 self._results[name] = str(save_volume(array, affine, path))
 
 
-def convergence(endings: Sequence[Ending]) -> dict[str, Any]:
-    """Facts of the iterations of a step, with a warning for each that did not converge.
+def convergence(endings: Sequence[Ending]) -> tuple[SolverFacts, ...]:
+    """How each iteration of a step came to its end.
 
     ``changes`` has the measure after :data:`CHANGES` iterations at most, evenly spaced from the
     first to the last.
     """
-    told = [
-        {
-            'solver': ending.name,
-            'iterations': ending.iterations,
-            'last': _rounded(ending.changes[-1]) if ending.changes else None,
-            'changes': thinned(ending.changes),
-            'tolerance': ending.tol,
-            'converged': ending.converged,
-        }
+    return tuple(
+        SolverFacts(
+            solver=ending.name,
+            iterations=ending.iterations,
+            last=_rounded(ending.changes[-1]) if ending.changes else None,
+            changes=tuple(thinned(ending.changes)),
+            tolerance=ending.tol,
+            converged=ending.converged,
+        )
         for ending in endings
-    ]
-    warnings = [ending.sentence for ending in endings if not ending.converged]
-    return ({'convergence': told} if told else {}) | ({'warnings': warnings} if warnings else {})
+    )
+
+
+def not_converged(endings: Sequence[Ending]) -> tuple[str, ...]:
+    """A warning for each iteration that did not converge."""
+    return tuple(ending.sentence for ending in endings if not ending.converged)
 
 
 def thinned(changes: Sequence[float]) -> list[float]:

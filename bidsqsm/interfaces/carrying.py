@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from nipype.interfaces.base import File, InputMultiObject, traits
 
+from bidsqsm.facts import LabelsFacts, RegistrationFacts, StepFacts
 from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec, affine_of
 from bidsqsm.io.atlas_checks import check_template
 from bidsqsm.io.extras import Extra
@@ -56,8 +57,8 @@ class CarryMask(StepInterface):
     output_spec = _CarryMaskOutputSpec
 
     def _run_interface(self, runtime):
-        self._results['facts'] = {}
-        if lost(self.given('registrations')):
+        self._results['facts'] = StepFacts()
+        if lost(registrations_of(self.given('registrations'))) is not None:
             return runtime
         path = self.given('mask')
         brain = check_template(Path(self.inputs.template), path and Path(path))
@@ -86,15 +87,15 @@ class CarryLabels(StepInterface):
     def _run_interface(self, runtime):
         shape, onto = grid_of_file(self.inputs.reference)
         carried = np.zeros(shape, np.int32)
-        reason = lost(self.given('registrations'))
-        if not reason:
+        reason = lost(registrations_of(self.given('registrations')))
+        if reason is None:
             values, affine = load_labels(self.inputs.in_file)
             known = np.where(np.isin(values, self.inputs.keep), values, 0).astype(np.int32)
             way = chained(self.given('transforms') or [])
             carried = resample_through(known, affine, way, shape, onto, 'labels')
         path = Path(runtime.cwd, 'labels.nii')
         self._results['labels'] = str(save_volume(carried, onto, path))
-        self._results['facts'] = {'registration_failed': reason} if reason else {}
+        self._results['facts'] = LabelsFacts(failure=reason)
         return runtime
 
 
@@ -125,10 +126,11 @@ class CarryHeads(StepInterface):
     output_spec = _CarryHeadsOutputSpec
 
     def _run_interface(self, runtime):
-        self._results['facts'] = {}
+        self._results['facts'] = StepFacts()
         shape, onto = grid_of_file(self.inputs.reference)
         for name in HEADS:
-            if self.given(name) and not lost(self.given(f'{name}_registrations')):
+            way_there = registrations_of(self.given(f'{name}_registrations'))
+            if self.given(name) and lost(way_there) is None:
                 values, affine = load_volume(self.given(name))
                 way = chained(self.given(f'{name}_transforms'))
                 carried = resample_through(values, affine, way, shape, onto)
@@ -161,8 +163,8 @@ class ToTemplate(StepInterface):
     output_spec = _ToTemplateOutputSpec
 
     def _run_interface(self, runtime):
-        self._results['facts'], self._results['extras'] = {}, []
-        if lost(self.given('registrations')):
+        self._results['facts'], self._results['extras'] = StepFacts(), []
+        if lost(registrations_of(self.given('registrations'))) is not None:
             return runtime
         shape, onto = grid_of_file(self.inputs.template)
         way = chained(self.inputs.transforms)
@@ -200,9 +202,14 @@ class ToTemplate(StepInterface):
         return Extra(place, entities, product.suffix, '.nii.gz', content, key)
 
 
-def lost(registrations: Sequence[dict[str, Any]] | None) -> str:
-    """Why a registration on the way cannot be used; empty where all can."""
-    return next((facts['failed'] for facts in registrations or () if 'failed' in facts), '')
+def registrations_of(plain: Sequence[Mapping[str, Any]] | None) -> list[RegistrationFacts]:
+    """The registrations on a way, as they come from other steps; none where there is no way."""
+    return [RegistrationFacts.of(facts) for facts in plain or ()]
+
+
+def lost(registrations: Iterable[RegistrationFacts]) -> str | None:
+    """Why a registration on the way cannot be used; None where all can."""
+    return next((one.failure for one in registrations if one.failure is not None), None)
 
 
 def grid_of_file(path: str) -> tuple[tuple[int, int, int], np.ndarray]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from nipype.interfaces.base import File, InputMultiObject, traits
 
+from bidsqsm.facts import RegionsFacts, RegistrationFacts, RegistrationSummary
 from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec
 from bidsqsm.io.extras import Extra
 from bidsqsm.io.json_files import write_json
@@ -38,12 +39,13 @@ class CollectTransforms(StepInterface):
     output_spec = _CollectTransformsOutputSpec
 
     def _run_interface(self, runtime):
-        extras, facts = [], {}
+        extras: list[dict[str, Any]] = []
+        pairs: dict[str, RegistrationFacts] = {}
         members = zip(self.inputs.about, self.inputs.all_facts, strict=True)
         for number, (about, told) in enumerate(members):
             moving, fixed = about['moving'], about['fixed']
-            facts[f'{moving} to {fixed}'] = {k: v for k, v in told.items() if k != 'warnings'}
-            if 'given' in told or 'failed' in told or not about['written']:
+            facts = pairs[f'{moving} to {fixed}'] = RegistrationFacts.of(told)
+            if facts.given is not None or facts.failure is not None or not about['written']:
                 continue
             for path, (start, end) in (
                 (self.inputs.forward[number], (moving, fixed)),
@@ -52,7 +54,7 @@ class CollectTransforms(StepInterface):
                 named = {'from': start, 'to': end, 'mode': 'image'}
                 extras.append(Extra(Path(path), named, 'xfm', Path(path).suffix).as_dict())
         self._results['extras'] = extras
-        self._results['facts'] = self._results['summary'] = facts
+        self._results['facts'] = self._results['summary'] = RegistrationSummary(pairs=pairs)
         return runtime
 
 
@@ -73,7 +75,7 @@ class CollectRois(StepInterface):
     output_spec = _CollectRoisOutputSpec
 
     def _run_interface(self, runtime):
-        extras, facts = [], {}
+        extras = []
         members = zip(
             self.inputs.about,
             self.inputs.labels,
@@ -82,8 +84,7 @@ class CollectRois(StepInterface):
             strict=True,
         )
         for about, labels, table, told in members:
-            entities, known = about['entities'], {k: v for k, v in told.items() if k != 'warnings'}
-            facts['-'.join(entities.values())] = known
+            entities, known = about['entities'], RegionsFacts.of(told).decided()
             described = columns_of(Path(table))
             content = {**about['content'], 'Decisions': known, **described}
             extras += [
@@ -92,7 +93,7 @@ class CollectRois(StepInterface):
             ]
             if 'description' in about:
                 extras.append(self._description(runtime, entities['atlas'], about['description']))
-        self._results['extras'], self._results['facts'] = extras, facts
+        self._results['extras'] = extras
         self._results['shown_labels'] = self.inputs.labels[0]
         self._results['shown_table'] = self.inputs.tables[0]
         return runtime

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import ConcentrationFacts
 from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec, mask_of, volume
 from bidsqsm.methods import Choice
 from bidsqsm.qsm.grid import Mask, Volume
@@ -40,7 +39,13 @@ class EstimateConcentration(StepInterface):
         return runtime
 
 
-def facts_of(estimate: Choice, found: Volume, mask: Mask) -> dict[str, Any]:
+def facts_of(estimate: Choice, found: Volume, mask: Mask) -> ConcentrationFacts:
     """The line that was undone, and how much of the mask lies below its baseline."""
     below = float((found[mask] < 0).mean()) if mask.any() else 0.0
-    return {'substance': estimate.method.name, **estimate.settings(), 'below': round(below, 4)}
+    settings = estimate.settings()
+    return ConcentrationFacts(
+        substance=estimate.method.name,
+        coefficient=settings.get('coefficient'),
+        baseline=settings.get('baseline'),
+        below=round(below, 4),
+    )

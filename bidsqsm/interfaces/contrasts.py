@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import File, InputMultiObject, traits
 
+from bidsqsm.facts import RegistrationFacts
 from bidsqsm.interfaces.base import mask_of, volume
 from bidsqsm.interfaces.registration import RegisterTemplate, RegisterTemplateInputSpec
 from bidsqsm.io.atlas_checks import read_values
@@ -48,24 +49,25 @@ class RegisterContrasts(RegisterTemplate):
     input_spec = _RegisterContrastsInputSpec
 
     def _run_interface(self, runtime):
-        (first,) = self.inputs.first_facts
-        if 'failed' in first:
+        first = RegistrationFacts.of(*self.inputs.first_facts)
+        if first.failure is not None:
             return self._as_it_was(runtime, first)
         super()._run_interface(runtime)
         facts = self._results['facts']
-        if 'failed' not in facts:
-            facts['contrasts'] = ['magnitude', *self._pairs()]
+        if facts.failure is None:
+            contrasts = ('magnitude', *self._pairs())
+            self._results['facts'] = replace(facts, contrasts=contrasts)
             return runtime
         said = (
             f'The registration by the magnitude alone stands, since with further maps beside it '
-            f'{facts["failed"]}.'
+            f'{facts.failure}.'
         )
-        return self._as_it_was(runtime, first | {'warnings': [*first.get('warnings', ()), said]})
+        return self._as_it_was(runtime, replace(first, warnings=(*first.warnings, said)))
 
-    def _as_it_was(self, runtime: Any, first: dict[str, Any]) -> Any:
+    def _as_it_was(self, runtime: Any, first: RegistrationFacts) -> Any:
         (self._results['forward'],) = self.inputs.first_forward
         (self._results['backward'],) = self.inputs.first_backward
-        self._results['facts'] = {**first, 'contrasts': ['magnitude']}
+        self._results['facts'] = replace(first, contrasts=('magnitude',))
         return runtime
 
     def _heads(self) -> tuple[Head, Head]:

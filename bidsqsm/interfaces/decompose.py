@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import DecomposeFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -59,7 +58,7 @@ class Decompose(StepInterface):
         return runtime
 
 
-def describe(found: Pools, chi: Volume, mask: Mask) -> dict[str, Any]:
+def describe(found: Pools, chi: Volume, mask: Mask) -> DecomposeFacts:
     """How many voxels were fitted, how well, and how far the sum of the parts is from the map."""
     whole, fitted = int(mask.sum()), int(found.fitted.sum())
     lost = (
@@ -68,18 +67,16 @@ def describe(found: Pools, chi: Volume, mask: Mask) -> dict[str, Any]:
     )
     if not fitted:
         sentence = f'{lost}: there is nothing to decompose; check the magnitude.'
-        return {'left_out': sentence, 'warnings': [sentence]}
+        return DecomposeFacts(left_out=sentence, warnings=(sentence,))
     inside = found.fitted
     off = (found.paramagnetic + found.diamagnetic - chi)[inside].astype(np.float64)
-    facts: dict[str, Any] = {
-        'fitted_voxels': fitted,
-        'lost_voxels': whole - fitted,
-        'median_misfit': _rounded(np.median(found.error[inside])),
-        'sum_less_chi': {'mean': _rounded(off.mean()), 'sd': _rounded(off.std())},
-    }
-    if whole - fitted > _MANY * whole:
-        facts['warnings'] = [f'{lost}; they are zero.']
-    return facts
+    return DecomposeFacts(
+        fitted_voxels=fitted,
+        lost_voxels=whole - fitted,
+        median_misfit=_rounded(np.median(found.error[inside])),
+        sum_less_chi={'mean': _rounded(off.mean()), 'sd': _rounded(off.std())},
+        warnings=(f'{lost}; they are zero.',) if whole - fitted > _MANY * whole else (),
+    )
 
 
 def _rounded(value: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import FieldFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -11,6 +12,7 @@ from bidsqsm.interfaces.base import (
     convergence,
     echoes,
     grid_of,
+    not_converged,
 )
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
@@ -61,6 +63,9 @@ class FitField(StepInterface):
             water=found.water, fat=found.fat, fat_fraction=found.fat_fraction,
             waterfat_r2star=found.r2star,
         )  # fmt: skip
-        sign = {} if found.phase_sign is None else {'phase_sign_of_fat': found.phase_sign}
-        self._results['facts'] = sign | convergence(endings)
+        self._results['facts'] = FieldFacts(
+            phase_sign_of_fat=found.phase_sign,
+            convergence=convergence(endings),
+            warnings=not_converged(endings),
+        )
         return runtime

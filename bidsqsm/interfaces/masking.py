@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import MaskFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -57,14 +56,10 @@ class MakeMask(StepInterface):
         given = None if path is None else load_mask(path)[0]
         with threads(self.inputs.num_threads):
             masks = self._make() if given is None else Masks(given, given)
-        facts = {'source': path or 'made', **told(masks, path)}
-        facts |= check(masks, grid_of(self.inputs.in_file))
-        facts['warnings'] += disagreement(facts.get('template_dice'))
-        if self.given('quality'):
+        phase = self.given('quality') is not None
+        self._results['facts'] = told(masks, path, grid_of(self.inputs.in_file), phase=phase)
+        if phase:
             refuse_noise(volume(self.inputs.quality), masks.qsm)
-        else:  # without phase there is no susceptibility to have a mask of
-            del facts['qsm_ml'], facts['mask_sources']['qsm']
-        self._results['facts'] = facts
         parts = {f'{name}_mask': part for name, part in masks.parts.items()}
         self.save(
             runtime, self.inputs.in_file, brain_mask=masks.brain, qsm_mask=masks.qsm, **parts
@@ -83,23 +78,32 @@ class MakeMask(StepInterface):
         return make(**{name: array for name, array in arrays.items() if make.method.takes(name)})
 
 
-def told(masks: Masks, path: str | None) -> dict[str, Any]:
-    """What brain and QSM mask come from; where two brains were found, how well they agree."""
+def told(masks: Masks, path: str | None, grid: Grid, *, phase: bool) -> MaskFacts:
+    """What brain and QSM mask come from, and how large they are.
+
+    Where two brains were found, how well they agree; without phase there is no susceptibility to
+    have a mask of.
+    """
     parts = [*masks.parts]
     brains = [part for part in parts if part != 'quality'] or parts
-    sources = {'brain': brains, 'qsm': parts}
-    facts: dict[str, Any] = {
-        'mask_sources': {name: path or ', '.join(found) for name, found in sources.items()}
-    }
+    sources = {'brain': brains, 'qsm': parts} if phase else {'brain': brains}
+    brain_ml, qsm_ml, doubts = check(masks, grid)
+    overlap = None
     if masks.magnitude is not None and masks.template is not None:
-        overlap = dice(masks.magnitude, masks.template)
-        facts['template_dice'] = round(overlap, 3)
-    return facts
+        overlap = round(dice(masks.magnitude, masks.template), 3)
+    return MaskFacts(
+        source=path or 'made',
+        mask_sources={name: path or ', '.join(found) for name, found in sources.items()},
+        template_dice=overlap,
+        brain_ml=brain_ml,
+        qsm_ml=qsm_ml if phase else None,
+        warnings=(*doubts, *disagreement(overlap)),
+    )
 
 
-def disagreement(overlap: object) -> list[str]:
+def disagreement(overlap: float | None) -> list[str]:
     """A warning where the brain of the magnitude and that of the template are too far apart."""
-    if not isinstance(overlap, float) or overlap >= AGREE:
+    if overlap is None or overlap >= AGREE:
         return []
     text = (
         'The brain in the magnitude and the brain of the template overlap by a Dice of '
@@ -109,7 +113,7 @@ def disagreement(overlap: object) -> list[str]:
     return [text]
 
 
-def check(masks: Masks, grid: Grid) -> dict[str, object]:
+def check(masks: Masks, grid: Grid) -> tuple[float, float, list[str]]:
     """Volumes of the masks (mL) and doubts about them, or why a run cannot go on with them."""
     if not masks.qsm.any():
         raise DatasetError(
@@ -126,7 +130,7 @@ def check(masks: Masks, grid: Grid) -> dict[str, object]:
             f'The brain mask holds {brain:.0f} mL, expected {BRAIN[0]:.0f} to {BRAIN[1]:.0f} mL '
             'for a whole head: look at its outline in the report, else give a mask (--mask FILE).'
         )
-    return {'brain_ml': round(brain, 1), 'qsm_ml': round(qsm, 1), 'warnings': warnings}
+    return round(brain, 1), round(qsm, 1), warnings
 
 
 def refuse_noise(quality: Volume, mask: Mask) -> None:

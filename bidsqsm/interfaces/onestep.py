@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import OneStepFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -12,6 +13,7 @@ from bidsqsm.interfaces.base import (
     echoes,
     grid_of,
     mask_of,
+    not_converged,
     volume,
 )
 from bidsqsm.interfaces.weights import weights_for
@@ -61,7 +63,9 @@ class InvertTotalField(StepInterface):
             chi = invert(field, mask, grid, **data)
             local_field = field_of(chi, mask, grid)
         self.save(runtime, given.in_file, chi=chi, mask=mask, local_field=local_field)
-        self._results['facts'] = convergence(endings)
+        self._results['facts'] = OneStepFacts(
+            convergence=convergence(endings), warnings=not_converged(endings)
+        )
         return runtime
 
     def _echoes(self) -> Echoes:

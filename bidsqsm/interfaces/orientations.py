@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import JointFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -16,6 +18,7 @@ from bidsqsm.interfaces.base import (
     convergence,
     grid_of,
     mask_of,
+    not_converged,
     volume,
 )
 from bidsqsm.interfaces.weights import inverse_noise
@@ -96,12 +99,18 @@ class InvertJointly(StepInterface):
             chi = invert(fields, masks, grid_of(reference), directions, weight_maps=weights)
         mask = np.logical_and.reduce(masks)
         self.save(runtime, reference, chi=chi, mask=mask, registered=np.stack(magnitudes))
-        facts = [turned(self.inputs.names, directions, motions), overlap(self.inputs.names, masks)]
-        facts.append(convergence(endings))
-        warnings = [text for found in facts for text in found.pop('warnings', [])]
-        self._results['facts'] = {'orientations': list(self.inputs.names), 'warnings': warnings}
-        for found in facts:
-            self._results['facts'] |= found
+        facts = turned(self.inputs.names, directions, motions)
+        shares = overlap(self.inputs.names, masks)
+        self._results['facts'] = replace(
+            facts,
+            overlap=tuple(shares),
+            convergence=convergence(endings),
+            warnings=(
+                *facts.warnings,
+                *apart(self.inputs.names, shares),
+                *not_converged(endings),
+            ),
+        )
         return runtime
 
     def _brought(self, index: int, motion: np.ndarray) -> tuple[Any, ...]:
@@ -114,7 +123,7 @@ class InvertJointly(StepInterface):
         return brought(own, motion, grid_of(reference).shape, affine_of(reference))
 
 
-def turned(names: list[str], directions: list[Any], motions: list[np.ndarray]) -> dict[str, Any]:
+def turned(names: list[str], directions: list[Any], motions: list[np.ndarray]) -> JointFacts:
     """How the head was turned, and warnings where that does not determine the map well."""
     pairs = [f'{a} and {b}' for i, a in enumerate(names) for b in names[i + 1 :]]
     between, condition = angles(directions), condition_number(directions)
@@ -130,16 +139,17 @@ def turned(names: list[str], directions: list[Any], motions: list[np.ndarray]) -
             f'{condition:.0f}, expected {POOR:.0f} at most): look for streaks; turn the head about two '
             'axes, by 15 degrees or more each.'
         )
-    return {
-        'angles': [round(angle, 2) for angle in between],
-        'condition_number': round(condition, 2),
-        'b0_directions': [[round(float(x), 5) for x in b] for b in directions],
-        'rotations': [round(_degrees(motion), 2) for motion in motions],
-        'warnings': warnings,
-    }
+    return JointFacts(
+        orientations=tuple(names),
+        angles=tuple(round(angle, 2) for angle in between),
+        condition_number=round(condition, 2),
+        b0_directions=tuple(tuple(round(float(x), 5) for x in b) for b in directions),
+        rotations=tuple(round(_degrees(motion), 2) for motion in motions),
+        warnings=tuple(warnings),
+    )
 
 
-def overlap(names: list[str], masks: list[np.ndarray]) -> dict[str, Any]:
+def overlap(names: list[str], masks: list[np.ndarray]) -> list[float]:
     """Share of the reference's mask that each mask covers once it is registered."""
     shares = [round(float((masks[0] & m).sum() / max(masks[0].sum(), 1)), 4) for m in masks]
     for name, share in zip(names, shares, strict=True):
@@ -148,13 +158,17 @@ def overlap(names: list[str], masks: list[np.ndarray]) -> dict[str, Any]:
                 f'{name} covers {100 * share:.0f} % of the mask of {names[0]} after registration, '
                 f'expected {100 * OVERLAP:.0f} % or more: the registration failed; leave this run out'
             )
-    warnings = [
+    return shares
+
+
+def apart(names: list[str], shares: list[float]) -> list[str]:
+    """A warning for each mask that covers too little of the reference's."""
+    return [
         f'{name} covers {100 * share:.0f} % of the mask of {names[0]}, expected '
         f'{100 * OVERLAP:.0f} % or more: look at its registration and its mask.'
         for name, share in zip(names, shares, strict=True)
         if share < OVERLAP
     ]
-    return {'overlap': shares, 'warnings': warnings}
 
 
 def _degrees(motion: np.ndarray) -> float:

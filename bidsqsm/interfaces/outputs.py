@@ -8,6 +8,7 @@ from typing import Any
 from nipype.interfaces.base import File, InputMultiObject, traits
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.facts import RunFacts, StepFacts
 from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec
 from bidsqsm.io.extras import Extra
 from bidsqsm.io.orientations import run_from_json
@@ -64,11 +65,11 @@ class WriteDerivatives(StepInterface):
             Path(self.inputs.output_dir),
             run_from_json(self.inputs.run),
             {name: Path(path) for name, path in products.items() if path},
-            {step: found for step, found in facts.items() if found},
+            RunFacts.of({step: found for step, found in facts.items() if found}),
             {step: STEPS[step].choose(text) for step, text in methods.items()},
             {name: Path(path) for name, path in (self.given('links') or {}).items()},
             [Extra.of(extra) for extra in self.given('extras') or []],
         )
-        self._results['facts'] = {'warnings': self.given('left_out') or []}
+        self._results['facts'] = StepFacts(warnings=tuple(self.given('left_out') or ()))
         self._results['out_files'] = [str(path) for path in written]
         return runtime

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import OxygenationFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -67,7 +69,7 @@ class MeasureVeins(StepInterface):
         content = {
             'Description': 'Veins, numbered from branch to branch, the largest first; the table '
             'beside has a row for each.',
-            'Decisions': {k: v for k, v in self._results['facts'].items() if k != 'warnings'},
+            'Decisions': self._results['facts'].decided(),
             **vein_columns(),
         }
         labels = Path(self._results['vein_labels'])
@@ -77,23 +79,23 @@ class MeasureVeins(StepInterface):
         ]
 
 
-def facts_of(veins: Sequence[Vein]) -> dict[str, Any]:
+def facts_of(veins: Sequence[Vein]) -> OxygenationFacts:
     """Saturation and extraction over all veins that tell one, each by its core, and what is odd."""
     told = [vein for vein in veins if np.isfinite(vein.svo2)]
-    facts: dict[str, Any] = {'veins': len(veins), 'veins_with_saturation': len(told)}
+    facts = OxygenationFacts(veins=len(veins), veins_with_saturation=len(told))
     if not veins:
         sentence = (
             'oxygenation was left out: found no vein in the susceptibility map, expected some as '
             'bright tubes: look at the map, or lower min_contrast'
         )
-        return {**facts, 'left_out': sentence, 'warnings': [f'{sentence}.']}
+        return replace(facts, left_out=sentence, warnings=(f'{sentence}.',))
     if not told:
         sentence = (
             f'No saturation can be told: of {len(veins)} veins none has a core of voxels that hold '
             'blood alone, expected one that is three voxels wide or more: scan with smaller voxels, '
             'or lower min_core.'
         )
-        return {**facts, 'warnings': [sentence]}
+        return replace(facts, warnings=(sentence,))
     weights = [vein.n_core for vein in told]
     svo2 = float(np.average([vein.svo2 for vein in told], weights=weights))
     oef = float(np.average([vein.oef for vein in told], weights=weights))
@@ -103,4 +105,4 @@ def facts_of(veins: Sequence[Vein]) -> dict[str, Any]:
             f'The venous oxygen saturation of {svo2:.2f} is impossible, expected 0 to 1: look at '
             'the veins in the report, and check the haematocrit and the constants of the method.'
         )
-    return {**facts, 'svo2': round(svo2, 4), 'oef': round(oef, 4), 'warnings': warnings}
+    return replace(facts, svo2=round(svo2, 4), oef=round(oef, 4), warnings=tuple(warnings))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import HolesFacts, TwoPassFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -42,7 +43,7 @@ class CutHoles(StepInterface):
         size = grid_of(given.in_mask).voxel_size
         holed = holed_mask(mask, quality, residual, size, **(self.given('limits') or {}))
         self.save(runtime, given.in_mask, mask=holed)
-        self._results['facts'] = {'holes': int((mask & ~holed).sum())}
+        self._results['facts'] = HolesFacts(holes=int((mask & ~holed).sum()))
         return runtime
 
 
@@ -74,13 +75,13 @@ class CombinePasses(StepInterface):
         chi, shift = combine(volume(given.chi), volume(given.holed_chi), mask, holed)
         self.save(runtime, given.chi, chi=chi, mask=mask, holed_mask=holed)
         filled = int((mask & ~holed).sum())
-        self._results['facts'] = {
-            'two_pass': True,
-            'filled_voxels': filled,
-            'filled_share': round(filled / max(int(mask.sum()), 1), 5),
-            'shift_of_filled': round(shift, 5),
-            'warnings': [] if filled else [NO_HOLES],
-        }
+        self._results['facts'] = TwoPassFacts(
+            two_pass=True,
+            filled_voxels=filled,
+            filled_share=round(filled / max(int(mask.sum()), 1), 5),
+            shift_of_filled=round(shift, 5),
+            warnings=() if filled else (NO_HOLES,),
+        )
         return runtime
 
 

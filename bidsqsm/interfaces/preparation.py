@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bidsqsm.facts import Alternation, PhaseFacts, PhaseFilter, ReadoutPhase, ReceivePhase
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.metadata import readout_of
@@ -30,7 +31,7 @@ class PreparedRun:
 
     phase: Volume
     magnitude: Volume
-    facts: dict[str, Any]
+    facts: PhaseFacts
 
 
 def prepare_run(
@@ -77,19 +78,26 @@ def prepare_run(
         raise
     except ValueError as error:  # of the values, which the numerics know but not their files
         raise DatasetError(f'{_phase_file(run)}: {error}') from error
-    warnings = [*run.warnings, *facts.pop('warnings', []), *said, *done.warnings]
-    if done.facts['filtered']['found']:
+    warnings = [*run.warnings, *facts.warnings, *said, *done.warnings]
+    facts = replace(
+        facts,
+        alternation=Alternation.of(done.facts['alternation']),
+        bipolar=ReadoutPhase.of(done.facts['bipolar']),
+        filtered=(filtered := PhaseFilter.of(done.facts['filtered'])),
+        offset=ReceivePhase.of(done.facts['offset']),
+    )
+    if filtered.found:
         advice = 'export unfiltered phase, or go on at your own risk with --force filtered-phase'
         if 'filtered-phase' not in force:
             raise DatasetError(
-                f'{_phase_file(run)}: {done.facts["filtered"]["sentence"]} No total '
+                f'{_phase_file(run)}: {filtered.sentence} No total '
                 f'field can be had from it: {advice}'
             )
-        warnings.append(f'{done.facts["filtered"]["sentence"]} The run was forced.')
-    return PreparedRun(done.phase, magnitude, {**facts, **done.facts, 'warnings': warnings})
+        warnings.append(f'{filtered.sentence} The run was forced.')
+    return PreparedRun(done.phase, magnitude, replace(facts, warnings=tuple(warnings)))
 
 
-def read_magnitude(run: GreRun) -> tuple[Volume, dict[str, Any]]:
+def read_magnitude(run: GreRun) -> tuple[Volume, PhaseFacts]:
     """Read a run without phase: magnitude (n_echoes, nx, ny, nz) float32, and facts.
 
     Raises
@@ -98,7 +106,7 @@ def read_magnitude(run: GreRun) -> tuple[Volume, dict[str, Any]]:
         Where the values cannot be a magnitude.
 
     """
-    facts: dict[str, Any] = {'parts': 'magnitude'}
+    facts = PhaseFacts(parts='magnitude')
     said = [*run.warnings]
     if run.n_channels > 1:
         load = channel_loader(run.magnitude)
@@ -106,7 +114,7 @@ def read_magnitude(run: GreRun) -> tuple[Volume, dict[str, Any]]:
         for index in range(1, run.n_channels):
             squares += load(index) ** 2
         magnitude = np.sqrt(squares)
-        facts['channels'] = run.n_channels
+        facts = replace(facts, channels=run.n_channels)
         said.append(
             f'The magnitudes of {run.n_channels} receive channels were combined as the root of '
             'their sum of squares, whose noise floor is higher than the fit of R2* takes it for.'
@@ -116,15 +124,15 @@ def read_magnitude(run: GreRun) -> tuple[Volume, dict[str, Any]]:
     names = _called(run, run.magnitude)
     # what holds of a pair of images holds of one twice
     said += check_volumes(magnitude, magnitude, phase_name=names, magnitude_name=names)
-    return magnitude, {**facts, 'warnings': said}
+    return magnitude, replace(facts, warnings=tuple(said))
 
 
-def _read(run: GreRun) -> tuple[Volume, Volume, dict[str, Any]]:
+def _read(run: GreRun) -> tuple[Volume, Volume, PhaseFacts]:
     if run.real:
         phase, magnitude = polar(load_volumes(run.real), load_volumes(run.imag))
         said = check_volumes(phase, magnitude, **_names(run))
         scaling = 'Phase and magnitude were computed from real and imaginary images.'
-        return phase, magnitude, {'scaling': scaling, 'warnings': said}
+        return phase, magnitude, PhaseFacts(scaling=scaling, warnings=tuple(said))
     stored, slope, inter = load_stored(run.phase)
     magnitude = load_volumes(run.magnitude)
     if not stored.flags.writeable:
@@ -134,17 +142,17 @@ def _read(run: GreRun) -> tuple[Volume, Volume, dict[str, Any]]:
         stored, slope, inter, _text(run, 'Units'), _text(run, 'Manufacturer')
     )
     said += [scale.sentence] * scale.unusual
-    return phase, magnitude, {'scaling': scale.sentence, 'warnings': said}
+    return phase, magnitude, PhaseFacts(scaling=scale.sentence, warnings=tuple(said))
 
 
 def _combine(
     run: GreRun, coil: Choice | None, unwrap: Choice
-) -> tuple[Volume, Volume, dict[str, Any]]:
+) -> tuple[Volume, Volume, PhaseFacts]:
     if coil is None:
         raise ValueError(f'{run.name} has {run.n_channels} channels and no method to combine them')
     load, scaling = _channels(run)
     phase, magnitude = coil(load, run.n_channels, run.echo_times, run.grid, unwrap)
-    facts = {'scaling': scaling, 'channels': run.n_channels, 'coil': coil.method.name}
+    facts = PhaseFacts(scaling=scaling, channels=run.n_channels, coil=coil.method.name)
     return phase, magnitude, facts
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import StepFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -70,7 +71,7 @@ class MeasureQuality(StepInterface):
         extra = Extra(listed, entities, metrics.SUFFIX, '.tsv', {**metrics.columns(), **content})
         self._results['metrics'] = str(path)
         self._results['extras'] = [extra.as_dict()]
-        self._results['facts'] = {'warnings': alarms(values)}
+        self._results['facts'] = StepFacts(warnings=tuple(alarms(values)))
         return runtime
 
     def _maps(self, table: Any) -> Maps:

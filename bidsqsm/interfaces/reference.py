@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import ReferenceFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -33,6 +32,7 @@ class _ReferenceChiInputSpec(StepInputSpec):
 class _ReferenceChiOutputSpec(StepOutputSpec):
     chi = File(exists=True, desc='susceptibility relative to the region, in ppm')
     region = File(exists=True, desc='the region whose mean is zero')
+    region_name = traits.Str(desc='its name, none for none')
 
 
 class ReferenceChi(StepInterface):
@@ -50,23 +50,30 @@ class ReferenceChi(StepInterface):
         with threads(self.inputs.num_threads):
             found = refer(chi, mask, grid_of(self.inputs.in_file), r2star, labels)
         self.save(runtime, self.inputs.in_file, chi=found.chi, region=found.region)
-        self._results['facts'] = {
-            'reference': refer.method.name,
-            'value': float(found.value),
-            'sd': float(found.spread),
-            **plausibility(found.chi, mask),
-        }
+        self._results['region_name'] = refer.method.name
+        reach = reach_of(found.chi, mask)
+        self._results['facts'] = ReferenceFacts(
+            reference=refer.method.name,
+            value=float(found.value),
+            sd=float(found.spread),
+            reach=round(reach, 4),
+            warnings=implausible(reach),
+        )
         return runtime
 
 
-def plausibility(chi: Volume, mask: Mask) -> dict[str, Any]:
-    """How far the map reaches (ppm), with a warning where no brain does."""
-    reach = float(np.percentile(np.abs(chi[mask]), 99))
-    warnings = []
-    if reach > PLAUSIBLE:
-        warnings.append(
-            f'The susceptibility is implausible: 1 % of the voxels lie beyond +-{reach:.2f} ppm, '
-            f'expected {PLAUSIBLE} ppm at most in a brain: look at unwrapped phase, total field '
-            'and mask in the report, and check echo times and field strength.'
-        )
-    return {'reach': round(reach, 4), 'warnings': warnings}
+def reach_of(chi: Volume, mask: Mask) -> float:
+    """How far a map reaches, in ppm: all but 1 % of the voxels lie within."""
+    return float(np.percentile(np.abs(chi[mask]), 99))
+
+
+def implausible(reach: float) -> tuple[str, ...]:
+    """A warning where a map reaches further (ppm) than that of any brain."""
+    if reach <= PLAUSIBLE:
+        return ()
+    text = (
+        f'The susceptibility is implausible: 1 % of the voxels lie beyond +-{reach:.2f} ppm, '
+        f'expected {PLAUSIBLE} ppm at most in a brain: look at unwrapped phase, total field '
+        'and mask in the report, and check echo times and field strength.'
+    )
+    return (text,)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import RefinementFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -53,11 +54,11 @@ class RefineRois(StepInterface):
             r2star = volume(self.given('r2star'))
             after = refine(before, chi, mask, grid_of(self.inputs.chi), r2star=r2star)
         self.save(runtime, self.inputs.chi, labels=after)
-        self._results['facts'] = {'roi_refine': refine.method.name, **changes(before, after)}
+        self._results['facts'] = replace(changes(before, after), roi_refine=refine.method.name)
         return runtime
 
 
-def changes(before: Labels, after: Labels) -> dict[str, Any]:
+def changes(before: Labels, after: Labels) -> RefinementFacts:
     """Overlap (Dice) of every region with what it was, with a warning for those that are lost."""
     overlaps, lost = {}, []
     for value in values_of(before):
@@ -72,4 +73,4 @@ def changes(before: Labels, after: Labels) -> dict[str, Any]:
             f'Refinement left no voxel of the regions {", ".join(lost)}: erode less, '
             'or take their values from the labels of the atlas.'
         )
-    return {'overlap_with_atlas': overlaps, 'warnings': warnings}
+    return RefinementFacts(overlap_with_atlas=overlaps, warnings=tuple(warnings))

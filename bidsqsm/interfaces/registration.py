@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import ContrastFacts, RegistrationFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -71,7 +72,7 @@ class MakeContrast(StepInterface):
             brain = brain_mask(combined, (size[0], size[1], size[2]))
         even = without_bias(magnitude[0], brain, affine)
         self.save(runtime, self.inputs.in_file, contrast=even, brain=brain)
-        self._results['facts'] = {'contrast': 'first echo'}
+        self._results['facts'] = ContrastFacts(contrast='first echo')
         return runtime
 
 
@@ -226,7 +227,7 @@ class TakeTransform(StepInterface):
             backward = inverted(forward, shape, affine_of(fixed), onto)
         ending = '.txt' if forward.IsLinear() else '.h5'
         keep(self._results, runtime, forward, backward, ending)
-        self._results['facts'] = {'given': self.inputs.in_file}
+        self._results['facts'] = RegistrationFacts(given=self.inputs.in_file)
         return runtime
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.facts import RelaxometryFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -71,22 +70,20 @@ class FitRelaxation(StepInterface):
         return left
 
 
-def told(found: Relaxation, magnitude: Volume, mask: Mask) -> dict[str, Any]:
+def told(found: Relaxation, magnitude: Volume, mask: Mask) -> RelaxometryFacts:
     """Facts of a fit: the noise, the echoes used and the voxels that have no rate."""
     unfitted = mask & (found.n_echoes == 0)
     cut = unfitted & saturated(magnitude) & (magnitude[0] > 0)
     used = found.n_echoes[mask & ~unfitted]
-    facts: dict[str, Any] = {
-        'magnitude_noise': float(f'{found.noise:.4g}'),
-        'mean_echoes_used': round(float(used.mean()), 2) if used.size else 0.0,
-        'unfitted_voxels': int(unfitted.sum()),
-        'saturated_voxels': int(cut.sum()),
-    }
     share = unfitted.sum() / max(int(mask.sum()), 1)
-    if share > MANY:
-        warning = (
-            f'{share:.0%} of the voxels of the brain have no R2* ({int(cut.sum())} saturated, the '
-            'others without a positive magnitude in enough echoes): check magnitude and mask.'
-        )
-        facts['warnings'] = [warning]
-    return facts
+    warning = (
+        f'{share:.0%} of the voxels of the brain have no R2* ({int(cut.sum())} saturated, the '
+        'others without a positive magnitude in enough echoes): check magnitude and mask.'
+    )
+    return RelaxometryFacts(
+        magnitude_noise=float(f'{found.noise:.4g}'),
+        mean_echoes_used=round(float(used.mean()), 2) if used.size else 0.0,
+        unfitted_voxels=int(unfitted.sum()),
+        saturated_voxels=int(cut.sum()),
+        warnings=(warning,) if share > MANY else (),
+    )

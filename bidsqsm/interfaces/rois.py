@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import RegionsFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -33,7 +33,7 @@ class _MeasureRoisInputSpec(StepInputSpec):
     local_field = File(exists=True, desc='local field, in ppm')
     noise = File(exists=True, desc='noise of the field, in ppm')
     imaging_frequency = traits.Float(mandatory=True, desc='in MHz')
-    reference_facts = traits.Dict(desc='what was taken for zero')
+    reference_region = traits.Str(desc='what was taken for zero')
     age = traits.Float(desc='in years')
     judged = traits.Bool(
         True, usedefault=True, desc='whether means are held against the literature'
@@ -74,14 +74,10 @@ class MeasureRois(StepInterface):
         )  # fmt: skip
         self._results['table'] = str(write_table(table, Path(runtime.cwd, 'roi.tsv')))
         judged = self.inputs.judged and 'chi' in maps
-        self._results['facts'] = {
-            **self._particulars(csf),
-            'warnings': [*warnings, *(check(table, self.given('age')) if judged else [])],
-        }
+        self._results['facts'] = RegionsFacts(
+            map_reference=self.given('reference_region'),
+            csf=csf,
+            age=self.given('age'),
+            warnings=(*warnings, *(check(table, self.given('age')) if judged else ())),
+        )
         return runtime
-
-    def _particulars(self, csf: float | None) -> dict[str, Any]:
-        """What the values of this table are relative to, and in whom."""
-        reference = (self.given('reference_facts') or {}).get('reference')
-        found = {'map_reference': reference, 'csf': csf, 'age': self.given('age')}
-        return {name: value for name, value in found.items() if value is not None}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import SeparationFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -14,6 +15,7 @@ from bidsqsm.interfaces.base import (
     convergence,
     grid_of,
     mask_of,
+    not_converged,
     volume,
 )
 from bidsqsm.interfaces.weights import weights_for
@@ -66,44 +68,45 @@ class SeparateSources(StepInterface):
         self.save(
             runtime, given.in_file, paramagnetic=found.paramagnetic, diamagnetic=found.diamagnetic
         )
-        told = convergence(endings)
-        warnings = [*summed(found, chi, mask), *told.pop('warnings', [])]
-        self._results['facts'] = {
-            **how(separate, given.field_strength, measured=r2prime is not None),
-            **measures(found, chi, mask),
-            'bad_voxels': int((mask & ~(np.isfinite(rate) & (rate > 0))).sum()),
-            **told,
-            'warnings': warnings,
-        }
+        self._results['facts'] = replace(
+            how(separate, given.field_strength, measured=r2prime is not None),
+            sum_rms=sum_rms(found, chi, mask),
+            one_kind=one_kind(found, mask),
+            bad_voxels=int((mask & ~(np.isfinite(rate) & (rate > 0))).sum()),
+            convergence=convergence(endings),
+            warnings=(*summed(found, chi, mask), *not_converged(endings)),
+        )
         return runtime
 
 
-def how(separate: Choice, field_strength: float, *, measured: bool) -> dict[str, Any]:
+def how(separate: Choice, field_strength: float, *, measured: bool) -> SeparationFacts:
     """Which rate was used, and the relaxivities (1/s per ppm) at the field strength (T)."""
     settings = separate.settings()
     ratio = f'{settings["ratio"]:g}'
-    return {
-        'rate': "R2', measured" if measured else f"pseudo-R2', that is R2* over {ratio}",
-        'relaxivities': {
+    return SeparationFacts(
+        rate="R2', measured" if measured else f"pseudo-R2', that is R2* over {ratio}",
+        relaxivities={
             part: round(settings[part] * field_strength / 3, 3)
             for part in ('paramagnetic', 'diamagnetic')
         },
-    }
+    )
 
 
-def measures(found: Sources, chi: Volume, mask: Mask) -> dict[str, float]:
-    """Root mean square (ppm) by which the sum is off the map; share of voxels of one kind only."""
+def sum_rms(found: Sources, chi: Volume, mask: Mask) -> float:
+    """Root mean square by which the sum of the parts is off the map, in ppm."""
     off = (found.paramagnetic + found.diamagnetic - chi)[mask]
+    return float(f'{np.sqrt(np.mean(off**2, dtype=float)):.3g}')
+
+
+def one_kind(found: Sources, mask: Mask) -> float:
+    """Share of voxels that hold sources of one sign only."""
     alone = (found.paramagnetic == 0) | (found.diamagnetic == 0)
-    return {
-        'sum_rms': float(f'{np.sqrt(np.mean(off**2, dtype=float)):.3g}'),
-        'one_kind': round(float(alone[mask].mean()), 4),
-    }
+    return round(float(alone[mask].mean()), 4)
 
 
 def summed(found: Sources, chi: Volume, mask: Mask) -> list[str]:
     """A warning where the sum of both parts is far from the map."""
-    off = measures(found, chi, mask)['sum_rms']
+    off = sum_rms(found, chi, mask)
     spread = float(np.std(chi[mask], dtype=float))
     if off <= SUM_LIMIT * spread:
         return []
@@ -115,10 +118,10 @@ def summed(found: Sources, chi: Volume, mask: Mask) -> list[str]:
     return [sentence]
 
 
-def left_out(rate: str) -> dict[str, Any]:
+def left_out(rate: str) -> SeparationFacts:
     """Facts of a separation that the data do not allow."""
     sentence = (
         f'separation was left out: {rate} is zero throughout the mask, expected a decay over the '
         'echoes: look at the magnitude in the report.'
     )
-    return {'left_out': sentence, 'warnings': [sentence]}
+    return SeparationFacts(left_out=sentence, warnings=(sentence,))

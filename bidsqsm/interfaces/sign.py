@@ -7,6 +7,7 @@ from typing import Any
 
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import SignFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -47,7 +48,7 @@ class DecideSign(StepInterface):
         with threads(self.inputs.num_threads):
             seen = decide_sign(field, mask, grid_of(self.inputs.in_file), r2star)
         facts = settle(seen, self.inputs.phase_sign, self.inputs.expected)
-        sign = self._results['sign'] = facts['sign']
+        sign = self._results['sign'] = facts.sign
         phase = echoes(self.inputs.unwrapped) * sign
         total_field = field * sign
         self.save(runtime, self.inputs.in_file, total_field=total_field, unwrapped=phase)
@@ -55,7 +56,7 @@ class DecideSign(StepInterface):
         return runtime
 
 
-def settle(seen: SignDecision, wanted: str, expected: int = 0) -> dict[str, object]:
+def settle(seen: SignDecision, wanted: str, expected: int = 0) -> SignFacts:
     """Choose the sign to apply, and say how it was found.
 
     Parameters
@@ -94,7 +95,7 @@ def settle(seen: SignDecision, wanted: str, expected: int = 0) -> dict[str, obje
             f'{shown}; the data was believed: check that veins are bright in the map.'
         )
     evidence = round(float(seen.evidence), 3)
-    return {'sign': sign, 'how': how, 'sign_evidence': evidence, 'warnings': warnings}
+    return SignFacts(sign=sign, how=how, sign_evidence=evidence, warnings=tuple(warnings))
 
 
 def expected_sign(metadata: Mapping[str, Any]) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import SwiFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -65,8 +67,8 @@ class WeightMagnitude(StepInterface):
         given, weigh = self.inputs, self.choice(self.inputs.step)
         magnitude, mask = echoes(given.in_file), mask_of(given.in_mask)
         grid = grid_of(given.in_file)
-        self._results['facts'] = told(magnitude, mask, grid, weigh.settings())
-        if 'left_out' in self._results['facts']:
+        facts = self._results['facts'] = told(magnitude, mask, grid, weigh.settings())
+        if facts.left_out is not None:
             return runtime
         shown = volume(given.in_map) if given.step == 'true_swi' else echoes(given.in_map)
         if (sign := self.given('sign')) is not None:
@@ -77,21 +79,22 @@ class WeightMagnitude(StepInterface):
         return runtime
 
 
-def told(magnitude: Volume, mask: Mask, grid: Grid, settings: Mapping[str, Any]) -> dict[str, Any]:
+def told(magnitude: Volume, mask: Mask, grid: Grid, settings: Mapping[str, Any]) -> SwiFacts:
     """Slab and filter in voxels, brain without signal, or why there can be no image at all."""
     sound = np.isfinite(magnitude) & (magnitude > 0)
     empty = int((mask & ~sound.any(axis=0)).sum())
-    facts: dict[str, Any] = {
-        'slice_axis': 'ijk'[slice_axis(grid)],
-        'slab_slices': slices_of(settings['slab'], grid),
-        'voxels_without_signal': empty,
-    }
-    if 'filter_size' in settings:
-        facts['filter_widths'] = [*filter_widths(grid, settings['filter_size']).values()]
-    if empty == mask.sum():
-        text = (
-            'The magnitude holds no value above zero in the brain, expected a signal: look at the '
-            'magnitude, else leave the susceptibility-weighted image out (--products).'
-        )
-        facts |= {'left_out': text, 'warnings': [text]}
-    return facts
+    # a method without a high-pass filter has no such parameter
+    size = settings.get('filter_size')
+    facts = SwiFacts(
+        slice_axis='ijk'[slice_axis(grid)],
+        slab_slices=slices_of(settings['slab'], grid),
+        voxels_without_signal=empty,
+        filter_widths=None if size is None else tuple(filter_widths(grid, size).values()),
+    )
+    if empty < mask.sum():
+        return facts
+    text = (
+        'The magnitude holds no value above zero in the brain, expected a signal: look at the '
+        'magnitude, else leave the susceptibility-weighted image out (--products).'
+    )
+    return replace(facts, left_out=text, warnings=(text,))

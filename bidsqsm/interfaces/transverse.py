@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from nipype.interfaces.base import File, InputMultiObject, traits
 
+from bidsqsm.facts import R2PrimeFacts
 from bidsqsm.interfaces.base import (
     StepInputSpec,
     StepInterface,
@@ -61,7 +63,9 @@ class FitSpinEcho(StepInterface):
         with threads(self.inputs.num_threads):
             found = self.choice('relaxometry')(magnitude[skip:], brain, times[skip:])
         self.save(runtime, first, r2=found.r2star, contrast=magnitude[0], brain=brain)
-        self._results['facts'] = {'r2_from': 'spin echoes', 'spin_echoes_used': len(times) - skip}
+        self._results['facts'] = R2PrimeFacts(
+            r2_from='spin echoes', spin_echoes_used=len(times) - skip
+        )
         return runtime
 
 
@@ -76,6 +80,28 @@ class _CarryR2InputSpec(StepInputSpec):
     about = traits.Dict(desc='facts of what made the map')
 
 
+class Placing(NamedTuple):
+    """Where a map of R2 lies beside a run.
+
+    Attributes
+    ----------
+    motion
+        4 x 4 matrix from world points of the run to those of the map, in mm.
+    by
+        How it was found.
+    overlap
+        Of the two brains, where they were registered.
+    warnings
+        Doubts about it.
+
+    """
+
+    motion: np.ndarray
+    by: str
+    overlap: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
 class _CarryR2OutputSpec(StepOutputSpec):
     r2 = File(exists=True, desc='R2 on the grid of the run, in 1/s; left out where it is no R2')
 
@@ -87,45 +113,51 @@ class CarryR2(StepInterface):
     output_spec = _CarryR2OutputSpec
 
     def _run_interface(self, runtime):
-        facts = {'r2_from': self.inputs.kind, **(self.given('about') or {})}
+        about = R2PrimeFacts.of(self.given('about'))
         values = rates(volume(self.inputs.in_file), self.inputs.kind, self.inputs.scale)
         affine, onto = (affine_of(one) for one in (self.inputs.in_file, self.inputs.magnitude))
         mask = mask_of(self.inputs.in_mask)
         with threads(self.inputs.num_threads):
-            motion, told = self._motion(mask, affine, onto)
-            r2 = carried(values, affine, motion, mask, onto)
+            placing = self._placing(mask, affine, onto)
+            r2 = carried(values, affine, placing.motion, mask, onto)
         middle = float(np.median(r2[r2 > 0])) if (r2 > 0).any() else 0.0
-        self._results['facts'] = facts | told | {'median_r2': round(middle, 2)}
+        facts = replace(
+            about,
+            r2_from=about.r2_from or self.inputs.kind,
+            r2_placed_by=placing.by,
+            overlap=placing.overlap,
+            median_r2=round(middle, 2),
+            warnings=(*about.warnings, *placing.warnings),
+        )
         if RATES[0] <= middle <= RATES[1]:
             self.save(runtime, self.inputs.magnitude, r2=r2)
         else:
-            self._results['facts'] |= left_out(self.inputs.in_file, middle)
+            facts = none_of_r2(facts, self.inputs.in_file, middle)
+        self._results['facts'] = facts
         return runtime
 
-    def _motion(
-        self, mask: Mask, affine: np.ndarray, onto: np.ndarray
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        """From world points of the run to those of the map, and how that was found."""
-        still, header = np.eye(4), {'r2_placed_by': 'header'}
+    def _placing(self, mask: Mask, affine: np.ndarray, onto: np.ndarray) -> Placing:
+        """By the registration of two brains, where an image shows the one of the map."""
+        header = Placing(np.eye(4), 'header')
         if self.given('moving') is None:
-            return still, header
+            return header
         own = Head(echoes(self.inputs.magnitude)[0], mask, onto)
         other = Head(volume(self.inputs.moving), mask_of(self.inputs.moving_brain), affine)
         if not (own.mask.any() and other.mask.any()):
-            return still, header
+            return header
         motion = register_rigid(*paired(own, other))
         to_map = affine_transform(motion)
         found = carry_mask(other.mask, affine, to_map, mask.shape, onto)
         smaller = max(1, min(int(found.sum()), int(mask.sum())))
         overlap = float((found & mask).sum()) / smaller
         if overlap >= OVERLAP[1]:
-            return motion, {'r2_placed_by': 'rigid registration', 'overlap': round(overlap, 3)}
+            return Placing(motion, 'rigid registration', round(overlap, 3))
         warning = (
             f'After registration the brains of the spin echoes and the run overlap by {overlap:.2f} '
             f"only, expected {OVERLAP[1]} or more; the spin echoes' headers were believed: check "
             "R2' in the report."
         )
-        return still, {**header, 'overlap': round(overlap, 3), 'warnings': [warning]}
+        return header._replace(overlap=round(overlap, 3), warnings=(warning,))
 
 
 class _SubtractR2InputSpec(StepInputSpec):
@@ -147,18 +179,21 @@ class SubtractR2(StepInterface):
     output_spec = _SubtractR2OutputSpec
 
     def _run_interface(self, runtime):
-        facts = self._results['facts'] = dict(self.given('about') or {})
+        facts = self._results['facts'] = R2PrimeFacts.of(self.given('about'))
         r2 = volume(self.given('r2'))
         if r2 is None:
             return runtime
         found = reversible(volume(self.inputs.r2star), r2, mask_of(self.inputs.in_mask))
-        facts['negative_r2prime'] = round(found.negative, 3)
-        if found.negative > NEGATIVE:
-            warning = (
-                f"R2 is above R2* in {found.negative:.0%} of the brain, where R2' was set to 0: "
-                'check the unit of R2, its place, and the echoes it was made from.'
-            )
-            facts['warnings'] = [*facts.get('warnings', []), warning]
+        warning = (
+            f"R2 is above R2* in {found.negative:.0%} of the brain, where R2' was set to 0: "
+            'check the unit of R2, its place, and the echoes it was made from.'
+        )
+        doubts = (warning,) if found.negative > NEGATIVE else ()
+        self._results['facts'] = replace(
+            facts,
+            negative_r2prime=round(found.negative, 3),
+            warnings=(*facts.warnings, *doubts),
+        )
         self.save(runtime, self.inputs.r2star, r2prime=found.r2prime, t2prime=found.t2prime)
         return runtime
 
@@ -192,10 +227,10 @@ def carried(
     return np.maximum(values, 0)
 
 
-def left_out(path: str, middle: float) -> dict[str, Any]:
+def none_of_r2(facts: R2PrimeFacts, path: str, middle: float) -> R2PrimeFacts:
     """Facts of a map that is none of R2."""
     sentence = (
         f"R2' was left out: R2 from {path} has a median of {middle:.3g} 1/s in the brain, expected "
         f'{RATES[0]:g} to {RATES[1]:g} 1/s: check its unit and that it lies where the run does.'
     )
-    return {'left_out': sentence, 'warnings': [sentence]}
+    return replace(facts, left_out=sentence, warnings=(sentence,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.facts import UnwrapFacts
 from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec, echoes
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.head import head_mask
@@ -33,5 +34,5 @@ class UnwrapPhase(StepInterface):
         with threads(self.inputs.num_threads):
             found = unwrap(phase, magnitude, head_mask(magnitude), self.inputs.echo_times)
         self.save(runtime, self.inputs.in_file, unwrapped=found.phase, quality=found.quality)
-        self._results['facts'] = {}
+        self._results['facts'] = UnwrapFacts()
         return runtime

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from bidsqsm.facts import ReadoutPhase, RunFacts
 from bidsqsm.io.advice import MET, MISSED, NOT_RECORDED, PARTLY, UNKNOWN, Advice, Known
 from bidsqsm.io.metadata import readout_of
 
@@ -90,12 +91,12 @@ def last_echo_window(field_strength: float) -> tuple[float, float] | None:
     return 1000 / fast, 1000 / slow
 
 
-def readout(known: Known, decisions: Known) -> Advice | None:
+def readout(known: Known, decisions: RunFacts) -> Advice | None:
     """Monopolar, by metadata or by what was seen in the phase."""
     if len(known['EchoTime']) < 2:
         return None
-    stated, seen = readout_of(known), decisions.get('phase', {}).get('bipolar', {})
-    removed = bool(seen.get('removed'))
+    stated, seen = readout_of(known), decisions['phase'].bipolar or ReadoutPhase()
+    removed = bool(seen.removed)
     verdict = UNKNOWN
     if stated == 'monopolar' and not removed:
         verdict = MET
@@ -104,7 +105,7 @@ def readout(known: Known, decisions: Known) -> Advice | None:
     found = stated or NOT_RECORDED
     if removed:
         found += '; a difference of even and odd echoes was found and removed'
-    elif stated != 'monopolar' and 'across_head_rad' in seen:
+    elif stated != 'monopolar' and seen.across_head_rad is not None:
         found += '; even and odd echoes do not differ in phase'
     return Advice(
         'Readout', verdict, found, 'monopolar',

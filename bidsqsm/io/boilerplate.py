@@ -14,6 +14,18 @@ from typing import Any
 
 from bidsqsm import __version__
 from bidsqsm.catalog import STEPS
+from bidsqsm.facts import (
+    BackgroundFacts,
+    JointFacts,
+    MaskFacts,
+    PhaseFacts,
+    R2PrimeFacts,
+    ReferenceFacts,
+    RegistrationSummary,
+    SeparationFacts,
+    SignFacts,
+    TwoPassFacts,
+)
 from bidsqsm.io.acquisition import describe_acquisition
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.bibliography import bibtex, cited, works
@@ -88,7 +100,7 @@ def methods_text(provenances: Sequence[Mapping[str, Any]]) -> str:
 
 def _scaling(provenances: Sequence[Mapping[str, Any]]) -> str:
     # the sentence tells the range of the values, which differs from run to run
-    said = dict.fromkeys(_flat(provenance).get('scaling') for provenance in provenances)
+    said = dict.fromkeys(one['Decisions']['phase'].scaling for one in provenances)
     known = [text for text in said if isinstance(text, str)]
     if len(known) > 1:
         return (
@@ -119,68 +131,95 @@ def _clause(step: str, method: Mapping[str, Any]) -> str:
 
 def describe_decisions(provenance: Mapping[str, Any]) -> str:
     """Terms removed from the phase, its sign and the reference, as decided for a run."""
-    found = _flat(provenance)
-    sentences = []
-    if found.get('parts') == 'magnitude':
-        sentences.append(_without_phase(found))
-    for term, text in _REMOVED.items():
-        if isinstance(found.get(term), Mapping) and found[term].get('removed'):
-            sentences.append(text)
-    filtered = found.get('filtered')
-    if isinstance(filtered, Mapping) and filtered.get('found'):
-        sentences.append('The stored phase seems to have been high-pass filtered.')
-    if found.get('rounds', 1) > 1:
-        sentences.append(
-            f'Background removal and inversion were done {found["rounds"]} times, each time with '
-            'the field of the map before set aside while the background was removed.'
-        )
-    if found.get('two_pass'):
-        sentences.append(
-            'This was done in two passes [@stewart2022]: once with a mask that leaves out voxels of '
-            'unreliable phase and once with the whole mask, whose map was used in the holes of the '
-            f'first only ({found["filled_voxels"]} voxels), after a shift to the same mean around '
-            'them.'
-        )
-    if found.get('source', 'made') != 'made':
-        sentences.append('The brain mask was given and not computed.')
-    if 'template_dice' in found:
-        sentences.append(
-            'The brain in the magnitude and the brain of the template, carried over by '
-            f'registration, overlapped with a Dice coefficient of {found["template_dice"]:.2f}.'
-        )
-    sentences.append(_alignment(provenance))
-    if found.get('sign') is not None:
-        kept = 'kept' if float(found['sign']) > 0 else 'inverted'
-        how = found.get('how', 'decided from the data')
-        sentences.append(_sentence(f'The sign of the phase was {kept} ({how})'))
-    if 'median_r2' in found and 'left_out' not in found:
-        sentences.append(
-            f'R2 came from {_SPIN[found["r2_from"]]}, placed by {found["r2_placed_by"]}.'
-        )
-    if 'condition_number' in found:
-        sentences.append(_orientations(found))
-    if 'rate' in found:
-        sentences.append(f'Sources were separated by {found["rate"]}.')
-    sentences.append(_reference(found))
+    facts = provenance['Decisions']
+    sentences = [
+        *_of_phase(facts['phase']),
+        _rounds(facts['background']),
+        _passes(facts['two_pass']),
+        *_of_mask(facts['mask']),
+        _alignment(facts['alignment']),
+        _sign(facts['sign']),
+        _r2(facts['r2prime']),
+        _orientations(facts['joint']),
+        _separation(facts['separation']),
+        _reference(facts['reference']),
+    ]
     return ' '.join(filter(None, sentences))
 
 
-def _without_phase(found: Mapping[str, Any]) -> str:
+def _of_phase(facts: PhaseFacts) -> list[str]:
+    sentences = [_without_phase(facts)] if facts.parts == 'magnitude' else []
+    terms = {term: getattr(facts, term) for term in _REMOVED}
+    sentences += [_REMOVED[term] for term, told in terms.items() if told and told.removed]
+    if facts.filtered is not None and facts.filtered.found:
+        sentences.append('The stored phase seems to have been high-pass filtered.')
+    return sentences
+
+
+def _without_phase(facts: PhaseFacts) -> str:
     combined = (
-        f', that of {found["channels"]} receive channels being combined as the root of the sum of '
+        f', that of {facts.channels} receive channels being combined as the root of the sum of '
         'their squares'
-        if 'channels' in found
+        if facts.channels is not None
         else ''
     )
     return f'There was no phase, so that only the magnitude was used{combined}.'
 
 
-def _alignment(provenance: Mapping[str, Any]) -> str:
-    told = provenance.get('Decisions', {}).get('alignment', {}).values()
-    words = {'chi': 'susceptibility', 'r2star': 'R2*'}
-    beside = dict.fromkeys(
-        words[one] for facts in told for one in facts['contrasts'] if one in words
+def _rounds(facts: BackgroundFacts) -> str:
+    if facts.rounds is None or facts.rounds <= 1:
+        return ''
+    return (
+        f'Background removal and inversion were done {facts.rounds} times, each time with '
+        'the field of the map before set aside while the background was removed.'
     )
+
+
+def _passes(facts: TwoPassFacts) -> str:
+    if not facts.two_pass:
+        return ''
+    return (
+        'This was done in two passes [@stewart2022]: once with a mask that leaves out voxels of '
+        'unreliable phase and once with the whole mask, whose map was used in the holes of the '
+        f'first only ({facts.filled_voxels} voxels), after a shift to the same mean around '
+        'them.'
+    )
+
+
+def _of_mask(facts: MaskFacts) -> list[str]:
+    sentences = []
+    if facts.source not in {None, 'made'}:
+        sentences.append('The brain mask was given and not computed.')
+    if facts.template_dice is not None:
+        sentences.append(
+            'The brain in the magnitude and the brain of the template, carried over by '
+            f'registration, overlapped with a Dice coefficient of {facts.template_dice:.2f}.'
+        )
+    return sentences
+
+
+def _sign(facts: SignFacts) -> str:
+    if facts.sign is None:
+        return ''
+    kept = 'kept' if float(facts.sign) > 0 else 'inverted'
+    how = facts.how or 'decided from the data'
+    return _sentence(f'The sign of the phase was {kept} ({how})')
+
+
+def _r2(facts: R2PrimeFacts) -> str:
+    if facts.median_r2 is None or facts.left_out is not None or facts.r2_from not in _SPIN:
+        return ''
+    return f'R2 came from {_SPIN[facts.r2_from]}, placed by {facts.r2_placed_by}.'
+
+
+def _separation(facts: SeparationFacts) -> str:
+    return '' if facts.rate is None else f'Sources were separated by {facts.rate}.'
+
+
+def _alignment(facts: RegistrationSummary) -> str:
+    words = {'chi': 'susceptibility', 'r2star': 'R2*'}
+    used = [one for told in facts.pairs.values() for one in told.contrasts or ()]
+    beside = dict.fromkeys(words[one] for one in used if one in words)
     if not beside:
         return ''
     return (
@@ -255,18 +294,20 @@ def _varying(members: Sequence[Mapping[str, Any]]) -> str:
     return text
 
 
-def _orientations(found: Mapping[str, Any]) -> str:
-    low, high = min(found['angles']), max(found['angles'])
+def _orientations(facts: JointFacts) -> str:
+    if facts.condition_number is None or not (facts.angles and facts.orientations):
+        return ''
+    low, high = min(facts.angles), max(facts.angles)
     return (
-        f'The head was measured in {len(found["orientations"])} orientations, whose main fields '
-        f'differ by {low:.0f}° to {high:.0f}° (condition number {found["condition_number"]:.1f}). They '
+        f'The head was measured in {len(facts.orientations)} orientations, whose main fields '
+        f'differ by {low:.0f}° to {high:.0f}° (condition number {facts.condition_number:.1f}). They '
         'were registered rigidly to the first by mutual information [@mattes2003] with SimpleITK '
         '[@lowekamp2013].'
     )
 
 
-def _reference(found: Mapping[str, Any]) -> str:
-    region = found.get('reference')
+def _reference(facts: ReferenceFacts) -> str:
+    region = facts.reference
     if region is None:
         return ''
     if region == 'none':
@@ -275,15 +316,15 @@ def _reference(found: Mapping[str, Any]) -> str:
 
 
 def _reference_values(members: Sequence[Mapping[str, Any]]) -> str:
-    found = [_flat(member) for member in members]
-    if any(item.get('reference') in (None, 'none') for item in found):
+    found: list[ReferenceFacts] = [member['Decisions']['reference'] for member in members]
+    if any(facts.reference in {None, 'none'} for facts in found):
         return ''
-    value = _mean_and_spread([item.get('value') for item in found], '+.4f', '.4f', 'ppm')
+    value = _mean_and_spread([facts.value for facts in found], '+.4f', '.4f', 'ppm')
     text = f' {value} was subtracted.' if value else ''
     within = _mean_and_spread(
         [
-            member.get('ReferenceStandardDeviation', item.get('sd'))
-            for member, item in zip(members, found, strict=True)
+            member.get('ReferenceStandardDeviation', facts.sd)
+            for member, facts in zip(members, found, strict=True)
         ],
         '.4f',
         '.4f',
@@ -291,7 +332,7 @@ def _reference_values(members: Sequence[Mapping[str, Any]]) -> str:
     )
     if within:
         text += f' The SD within the region was {within}.'
-    if all(_words(item['reference']) == 'whole brain' for item in found):
+    if all(_words(f'{facts.reference}') == 'whole brain' for facts in found):
         return text
     means = [member.get('WholeBrainMean') for member in members]
     offset = _mean_and_spread([-mean for mean in means if mean is not None], '+.4f', '.4f', 'ppm')
@@ -309,13 +350,6 @@ def _mean_and_spread(values: Iterable[Any], form: str, spread_form: str, unit: s
         return f'{mean:{form}} {unit}'
     spread = (sum((value - mean) ** 2 for value in known) / (len(known) - 1)) ** 0.5
     return f'{mean:{form}} ± {spread:{spread_form}} {unit} (mean ± SD over {len(known)} runs)'
-
-
-def _flat(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for facts in provenance.get('Decisions', {}).values():
-        found.update(facts)
-    return found
 
 
 def _words(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import nibabel as nb
 import numpy as np
 
+from bidsqsm.facts import RunFacts
 from bidsqsm.io.atomic import staged, write_image
 from bidsqsm.io.bibliography import printed_references
 from bidsqsm.io.dataset import write_dataset_files
@@ -17,7 +18,7 @@ from bidsqsm.io.extras import Extra
 from bidsqsm.io.json_files import write_json
 from bidsqsm.io.products import Product, image_path
 from bidsqsm.io.run import GreRun
-from bidsqsm.io.sidecars import Facts, dataset_root, processing, sidecar, sources
+from bidsqsm.io.sidecars import dataset_root, processing, sidecar, sources
 from bidsqsm.methods import Choice
 
 
@@ -25,7 +26,7 @@ def write_run(
     output_dir: Path,
     run: GreRun,
     products: Mapping[str, Path],
-    facts: Facts,
+    facts: RunFacts,
     choices: Mapping[str, Choice],
     links: Mapping[str, Path] | None = None,
     extras: Sequence[Extra] = (),
@@ -42,7 +43,7 @@ def write_run(
         NIfTI files by their key in :data:`bidsqsm.io.products.PRODUCTS`. Fields and their noise
         are in ppm of B0 and become Hz; ``unwrapped`` has echoes along its fourth axis.
     facts
-        What each step decided; see :func:`bidsqsm.io.sidecars.decided`.
+        What each step decided.
     choices
         Method of every step, with its parameters.
     links
@@ -93,12 +94,11 @@ def write_run(
     return written
 
 
-def _steps_of_labels(extra: Extra, facts: Facts) -> list[str]:
+def _steps_of_labels(extra: Extra, facts: RunFacts) -> list[str]:
     """What the labels of an atlas went through, transforms that were given left aside."""
     if extra.suffix != 'dseg' or 'Atlas' not in (extra.content or {}):
         return []
-    told = facts.get('registration', {}).values()
-    found = any(isinstance(one, Mapping) and 'given' not in one for one in told)
+    found = any(one.given is None for one in facts['registration'].pairs.values())
     refined = extra.entities.get('desc') == 'refined'
     return ['registration'] * found + ['roi_refine'] * refined
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from bidsqsm.facts import RunFacts
 from bidsqsm.io.json_files import load_json
 from bidsqsm.io.products import PRODUCTS, Product
 from bidsqsm.steps import in_run_order
@@ -46,7 +47,7 @@ def read_provenance(path: Path) -> dict[str, Any]:
         'Name': run,
         'Acquisition': content,
         'Processing': {step: steps[step] for step in in_run_order(steps)},
-        'Decisions': content.get('Decisions', {}),
+        'Decisions': RunFacts.of(content.get('Decisions')),
         **{key: content[key] for key in _MEASURED if key in content},
     }
 

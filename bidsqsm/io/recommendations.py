@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from bidsqsm.facts import PhaseFilter, RunFacts
 from bidsqsm.io.acquisition import product_of, text_of
 from bidsqsm.io.advice import MET, MISSED, NOT_RECORDED, PARTLY, UNKNOWN, Advice, Known
 from bidsqsm.io.advice_echoes import first_echo, last_echo, number_of_echoes, readout, spacing
@@ -25,7 +26,7 @@ STRAIGHT = 3.0  # degrees
 PARTIAL = 0.75  # of k-space
 
 
-def advise(acquisition: Known, decisions: Known, metadata: Known) -> list[Advice]:
+def advise(acquisition: Known, decisions: RunFacts, metadata: Known) -> list[Advice]:
     """Hold an acquisition against the recommendations.
 
     Parameters
@@ -33,7 +34,7 @@ def advise(acquisition: Known, decisions: Known, metadata: Known) -> list[Advice
     acquisition
         See :func:`bidsqsm.io.sidecars.acquisition`.
     decisions
-        What each step decided from the data, see :func:`bidsqsm.io.sidecars.decisions`.
+        What each step decided from the data.
     metadata
         The merged sidecars of the run.
 
@@ -58,7 +59,7 @@ def count(advice: Sequence[Advice]) -> dict[str, int]:
     }
 
 
-def _sequence(known: Known, _: Known) -> Advice:
+def _sequence(known: Known, _: RunFacts) -> Advice:
     kind = text_of(known.get('MRAcquisitionType'))
     verdict = {'3D': MET, '2D': MISSED}.get(kind.upper(), UNKNOWN)
     return Advice(
@@ -78,7 +79,7 @@ def _field_strength(known: Known, *, recorded: bool) -> Advice:
     )  # fmt: skip
 
 
-def _voxel(known: Known, _: Known) -> Advice:
+def _voxel(known: Known, _: RunFacts) -> Advice:
     size = _measured(known)
     edge = float(np.cbrt(np.prod(size)))
     verdict = MET if edge <= VOXEL[0] else PARTLY if edge <= VOXEL[1] else MISSED
@@ -89,7 +90,7 @@ def _voxel(known: Known, _: Known) -> Advice:
     )  # fmt: skip
 
 
-def _shape(known: Known, _: Known) -> Advice:
+def _shape(known: Known, _: RunFacts) -> Advice:
     size = _measured(known)
     ratio = float(max(size) / min(size))
     verdict = MET if ratio <= ANISOTROPY[0] else PARTLY if ratio <= ANISOTROPY[1] else MISSED
@@ -100,7 +101,7 @@ def _shape(known: Known, _: Known) -> Advice:
     )  # fmt: skip
 
 
-def _coverage(known: Known, _: Known) -> Advice | None:
+def _coverage(known: Known, _: RunFacts) -> Advice | None:
     matrix, size, b0 = (known.get(key) for key in ('MatrixSize', 'VoxelSize', 'B0Direction'))
     if not (matrix and size and b0):
         return None
@@ -115,9 +116,10 @@ def _coverage(known: Known, _: Known) -> Advice | None:
     )  # fmt: skip
 
 
-def _orientation(known: Known, decisions: Known) -> Advice | None:
+def _orientation(known: Known, decisions: RunFacts) -> Advice | None:
     angle = known.get('TiltAngle')
-    if angle is None or 'joint' in decisions:  # which needs heads that are turned
+    # several orientations need heads that are turned
+    if angle is None or decisions['joint'].orientations:
         return None
     found = f'{angle:.1f}° from an axis of the image'
     return Advice(
@@ -126,7 +128,7 @@ def _orientation(known: Known, decisions: Known) -> Advice | None:
     )  # fmt: skip
 
 
-def _partial_fourier(known: Known, _: Known) -> Advice:
+def _partial_fourier(known: Known, _: RunFacts) -> Advice:
     value, found = known.get('PartialFourier'), text_of(known.get('PartialFourier'))
     verdict = UNKNOWN
     if isinstance(value, int | float) and 0 < value <= 1:
@@ -139,7 +141,7 @@ def _partial_fourier(known: Known, _: Known) -> Advice:
     )  # fmt: skip
 
 
-def _flow(known: Known, _: Known) -> Advice:
+def _flow(known: Known, _: RunFacts) -> Advice:
     value = known.get('FlowCompensation')
     verdict, found = UNKNOWN, text_of(value)
     if isinstance(value, bool):
@@ -152,10 +154,10 @@ def _flow(known: Known, _: Known) -> Advice:
     )  # fmt: skip
 
 
-def _filter(_: Known, decisions: Known) -> Advice:
-    seen = decisions.get('phase', {}).get('filtered', {})
-    verdict = {True: MISSED, False: MET}.get(seen.get('found'), UNKNOWN)
-    if 'cannot be told' in seen.get('sentence', ''):
+def _filter(_: Known, decisions: RunFacts) -> Advice:
+    seen = decisions['phase'].filtered or PhaseFilter()
+    verdict = UNKNOWN if seen.found is None else MISSED if seen.found else MET
+    if 'cannot be told' in (seen.sentence or ''):
         verdict = UNKNOWN
     words = {MISSED: 'high-pass filtered', MET: 'not filtered, by the data'}
     return Advice(
@@ -164,7 +166,7 @@ def _filter(_: Known, decisions: Known) -> Advice:
     )  # fmt: skip
 
 
-def _coils(known: Known, _: Known) -> Advice:
+def _coils(known: Known, _: RunFacts) -> Advice:
     number = known.get('NumberOfReceiveChannels', 1)
     method = text_of(known.get('CoilCombinationMethod'))
     if number > 1:

@@ -9,10 +9,9 @@ from typing import Any
 
 from bidsqsm import __version__
 from bidsqsm.catalog import STEPS
+from bidsqsm.facts import RunFacts
 from bidsqsm.io.run import GreRun
 from bidsqsm.methods import Choice
-
-Facts = Mapping[str, Mapping[str, Any]]
 
 #: Parameters of the acquisition that are copied when the input has them; serial numbers, dates
 #: and places are left behind, since a derivative may be shared more widely than its source.
@@ -67,48 +66,20 @@ def processing(choices: Mapping[str, Choice], steps: Iterable[str] = STEPS) -> d
     }
 
 
-def provenance(run: GreRun, facts: Facts, choices: Mapping[str, Choice]) -> dict[str, Any]:
-    """All that the methods text needs to know of one run, in plain JSON types."""
+def provenance(run: GreRun, facts: RunFacts, choices: Mapping[str, Choice]) -> dict[str, Any]:
+    """All that the methods text needs to know of one run; ``Decisions`` are facts, step by step."""
     return {
         'Name': run.name,
         'Acquisition': acquisition(run),
         'Processing': processing(choices),
-        'Decisions': decisions(facts),
+        'Decisions': facts,
     }
-
-
-def decisions(facts: Facts) -> dict[str, Any]:
-    """What was decided from the data while the run was processed, warnings left aside."""
-    plain = {
-        step: {key: value for key, value in found.items() if key != 'warnings'}
-        for step, found in facts.items()
-    }
-    return {step: found for step, found in plain.items() if found}
-
-
-def _without_histories(found: Mapping[str, Any]) -> dict[str, Any]:
-    # hundreds of lines in every sidecar; the report draws them
-    short = {
-        step: [{k: v for k, v in one.items() if k != 'changes'} for one in facts['convergence']]
-        for step, facts in found.items()
-        if 'convergence' in facts
-    }
-    return {
-        step: {**facts, 'convergence': short[step]} if step in short else facts
-        for step, facts in found.items()
-    }
-
-
-def decided(facts: Facts, key: str, default: Any = None) -> Any:
-    """The value that the last step to know it gave to a key."""
-    values = [found[key] for found in facts.values() if key in found]
-    return values[-1] if values else default
 
 
 def sidecar(
     key: str,
     run: GreRun,
-    facts: Facts,
+    facts: RunFacts,
     choices: Mapping[str, Choice],
     links: Mapping[str, Path],
     bibliography: Mapping[str, str],
@@ -143,25 +114,27 @@ def sidecar(
     if key == 'chi':
         content.update(statistics or {})
     content['Processing'] = steps
-    content['Decisions'] = _without_histories(decisions(facts))
+    # what iterations measured on their way is drawn in the report
+    content['Decisions'] = facts.without_histories().decided()
     content['GeneratedBySoftware'] = {'Name': 'bidsqsm', 'Version': __version__}
     return content
 
 
-_REFERENCE = {'ReferenceRegion': 'reference', 'ReferenceValue': 'value'}
-_SPLIT = {'ReferenceRegion': 'reference', 'RelaxationRate': 'rate'}
-#: What a reader must know to use the values at all, found at the top rather than among details: names
-#: in the sidecar of a product, and of the facts.
-_PARTICULARS: Mapping[str, Mapping[str, str]] = {
-    'chi': {**_REFERENCE, 'PhaseScaling': 'scaling', 'PhaseSign': 'sign'},
-    'chi_paramagnetic': _SPLIT,
-    'chi_diamagnetic': _SPLIT,
-}
-
-
-def _particulars(key: str, facts: Facts) -> dict[str, Any]:
-    wanted = _PARTICULARS.get(key, {})
-    known = {name: decided(facts, fact) for name, fact in wanted.items()}
+def _particulars(key: str, facts: RunFacts) -> dict[str, Any]:
+    """What a reader must know to use the values at all: at the top, not among the details."""
+    known: dict[str, Any] = {}
+    if key == 'chi':
+        known = {
+            'ReferenceRegion': facts['reference'].reference,
+            'ReferenceValue': facts['reference'].value,
+            'PhaseScaling': facts['phase'].scaling,
+            'PhaseSign': facts['sign'].sign,
+        }
+    if key in {'chi_paramagnetic', 'chi_diamagnetic'}:
+        known = {
+            'ReferenceRegion': facts['reference'].reference,
+            'RelaxationRate': facts['separation'].rate,
+        }
     return {name: value for name, value in known.items() if value is not None}
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from bidsqsm.facts import RunFacts
 from bidsqsm.reports.charts import axes_in
 from bidsqsm.reports.figures import INK, as_png, figure_of
 from bidsqsm.reports.scene import Scene
@@ -35,15 +35,13 @@ class History:
         return np.round(np.linspace(1, self.iterations, len(self.changes)))
 
 
-def histories(decisions: Mapping[str, Any]) -> Iterator[History]:
+def histories(decisions: RunFacts) -> Iterator[History]:
     """The iterations of all steps that kept what they measured."""
     for step, facts in decisions.items():
-        for told in facts.get('convergence', ()):
-            changes = tuple(float(change) for change in told.get('changes') or ())
-            if len(changes) > 1:
-                yield History(
-                    step, told['solver'], told['iterations'], changes, told.get('tolerance')
-                )
+        for told in facts.convergence:
+            changes = tuple(float(change) for change in told.changes or ())
+            if len(changes) > 1 and told.iterations is not None:
+                yield History(step, f'{told.solver}', told.iterations, changes, told.tolerance)
 
 
 def draw_convergence(scene: Scene) -> bytes:

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
+from bidsqsm.facts import JointFacts, OxygenationFacts, ReferenceFacts, RunFacts, SignFacts
 from bidsqsm.io.run import GreRun
 from bidsqsm.reports.scene import Scene
 
 Number = tuple[str, str, str]
 
 
-def key_numbers(
-    run: GreRun, products: Mapping[str, Path], decisions: Mapping[str, Any]
-) -> list[Number]:
+def key_numbers(run: GreRun, products: Mapping[str, Path], decisions: RunFacts) -> list[Number]:
     """Label, value and note of the volume of the masks, the noise, the reference and the sign."""
     scene = Scene(run, products)
-    found: dict[str, Any] = {}
-    for facts in decisions.values():
-        found.update(facts)
     numbers: list[Number] = []
     measures: tuple[Callable[[Scene], Number | None], ...] = (_volume, _kept, _noise, _spread)
     for measure in measures:
@@ -33,7 +28,7 @@ def key_numbers(
             number = None
         if number:
             numbers.append(number)
-    return [*numbers, *_decided(found)]
+    return [*numbers, *_decided(decisions)]
 
 
 def _mask(scene: Scene, key: str) -> np.ndarray:
@@ -71,23 +66,47 @@ def _spread(scene: Scene) -> Number | None:
     return 'Susceptibility', text, '1st to 99th percentile'
 
 
-def _decided(found: Mapping[str, Any]) -> list[Number]:
-    numbers = []
-    if found.get('condition_number') is not None:
-        number, angles = len(found['orientations']), found['angles']
-        note = f'{min(angles):.0f}° to {max(angles):.0f}° apart, condition number '
-        numbers.append(('Orientations', f'{number}', f'{note}{found["condition_number"]:.1f}'))
-    if found.get('reference') is not None:
-        value = found.get('value')
-        note = f'{1000 * value:+.1f} ppb subtracted' if isinstance(value, int | float) else ''
-        region = str(found['reference']).replace('_', ' ').replace('-', ' ')
-        region = {'csf': 'CSF'}.get(region, region)
-        numbers.append(('Reference', region, note.replace('-', '\N{MINUS SIGN}')))
-    if found.get('svo2') is not None:
-        note = f'oxygen extraction fraction {100 * found["oef"]:.0f} %, from '
-        note += f'{found["veins_with_saturation"]} of {found["veins"]} veins'
-        numbers.append(('Venous saturation', f'{100 * found["svo2"]:.0f} %', note))
-    if found.get('sign') is not None:
-        word = 'as stored' if float(found['sign']) > 0 else 'inverted'
-        numbers.append(('Phase sign', word, str(found.get('how', ''))))
-    return numbers
+def _decided(facts: RunFacts) -> list[Number]:
+    found = (
+        _orientations(facts['joint']),
+        _reference(facts['reference']),
+        _saturation(facts['oxygenation']),
+        _sign(facts['sign']),
+    )
+    return [number for number in found if number]
+
+
+def _orientations(facts: JointFacts) -> Number | None:
+    if facts.condition_number is None or not (facts.angles and facts.orientations):
+        return None
+    note = f'{min(facts.angles):.0f}° to {max(facts.angles):.0f}° apart, condition number '
+    return (
+        'Orientations',
+        f'{len(facts.orientations)}',
+        f'{note}{facts.condition_number:.1f}',
+    )
+
+
+def _reference(facts: ReferenceFacts) -> Number | None:
+    if facts.reference is None:
+        return None
+    value = facts.value
+    note = f'{1000 * value:+.1f} ppb subtracted' if isinstance(value, int | float) else ''
+    region = str(facts.reference).replace('_', ' ').replace('-', ' ')
+    region = {'csf': 'CSF'}.get(region, region)
+    return 'Reference', region, note.replace('-', '\N{MINUS SIGN}')
+
+
+def _saturation(facts: OxygenationFacts) -> Number | None:
+    if facts.svo2 is None or facts.oef is None:
+        return None
+    note = f'oxygen extraction fraction {100 * facts.oef:.0f} %, from '
+    note += f'{facts.veins_with_saturation} of {facts.veins} veins'
+    return 'Venous saturation', f'{100 * facts.svo2:.0f} %', note
+
+
+def _sign(facts: SignFacts) -> Number | None:
+    if facts.sign is None:
+        return None
+    word = 'as stored' if float(facts.sign) > 0 else 'inverted'
+    return 'Phase sign', word, facts.how or ''

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bidsqsm.facts import RunFacts
 from bidsqsm.io.run import GreRun, Skipped
 from bidsqsm.reports.resources import StepUse
 
@@ -36,6 +37,11 @@ class RunRecord:
     products: Mapping[str, Path] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     used: Sequence[StepUse] = ()
+
+    @property
+    def decisions(self) -> RunFacts:
+        """What its steps decided."""
+        return self.provenance.get('Decisions', RunFacts())
 
 
 __all__ = ['RunRecord']

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bidsqsm.facts import RunFacts
 from bidsqsm.io.run import GreRun
 from bidsqsm.qsm.grid import Mask
 from bidsqsm.reports.figures import Bar, Tile, draw
@@ -38,11 +39,11 @@ class Scene:
         self,
         run: GreRun,
         products: Mapping[str, Path],
-        decisions: Mapping[str, Any] | None = None,
+        decisions: RunFacts | None = None,
     ) -> None:
         self.run = run
         self.products = {key: Path(path) for key, path in products.items()}
-        self.decisions = decisions or {}
+        self.decisions = decisions or RunFacts()
         self._kept: OrderedDict[tuple[Path, int | None], Volume] = OrderedDict()
 
     @cached_property

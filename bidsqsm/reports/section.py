@@ -84,13 +84,12 @@ def run_section(
 
 def _measured(run: GreRun, record: RunRecord) -> dict[str, Any]:
     found = acquisition(run)
-    decisions = record.provenance.get('Decisions', {})
     return {
         'facts': rows(found),
         'unrecorded': ', '.join(missing_items(found)),
         'outline': _outline(found),
-        'numbers': key_numbers(run, record.products, decisions),
-        'advice': advice_table(advise(found, decisions, run.metadata)),
+        'numbers': key_numbers(run, record.products, record.decisions),
+        'advice': advice_table(advise(found, record.decisions, run.metadata)),
     }
 
 

@@ -53,8 +53,7 @@ def write_subject_report(output_dir: Path, subject: str, records: Sequence[RunRe
         folder = Path(output_dir) / name / 'figures'
         panels: list[Panel] = []
         if isinstance(run, GreRun):
-            decisions = record.provenance.get('Decisions', {})
-            panels = make_panels(run, record.products, decisions)
+            panels = make_panels(run, record.products, record.decisions)
             save_panels(panels, run.name, folder)
             save_thumbnail(run, record.products, folder)
         write_viewer(run, record.products, folder)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from bidsqsm.facts import RunFacts
 from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.run import GreRun
 from bidsqsm.reports.figures import Drawn
@@ -24,7 +24,7 @@ KINDS: Mapping[str, Kind] = {**ACQUIRED, **SUSCEPTIBILITY, **ANATOMICAL, **OTHER
 
 
 def make_panels(
-    run: GreRun, products: Mapping[str, Path], decisions: Mapping[str, Any] | None = None
+    run: GreRun, products: Mapping[str, Path], decisions: RunFacts | None = None
 ) -> list[Panel]:
     """Draw every panel whose products are there, in the order of the processing.
 
