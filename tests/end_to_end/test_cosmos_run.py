@@ -1,114 +1,20 @@
-"""Several orientations of a head from end to end: graph, maps, sidecar, report."""
+"""Several orientations of a head from end to end: maps, sidecar, report."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import nibabel as nb
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from bidsqsm.config import Config, settled_methods
-from bidsqsm.interfaces.orientations import overlap, turned
-from bidsqsm.io.demo import head_pose
 from bidsqsm.io.demo_dataset import DemoOptions, write_demo
-from bidsqsm.io.groups import DEFAULT_GROUPS, idle_steps
-from bidsqsm.io.inputs import find_runs
 from bidsqsm.io.metrics import read_metrics
-from bidsqsm.io.orientations import orientation_sets
 from bidsqsm.qsm.phantom.signal import Sequence
-from bidsqsm.workflows.base import init_bidsqsm_wf
-from bidsqsm.workflows.choices import used_choices
-from bidsqsm.workflows.orientations import TAKEN
 from helpers.app import App
-from helpers.bids_skeleton import Skeleton
 
 NAMES = ['acq-1', 'acq-2', 'acq-3']
-
-
-@pytest.fixture(scope='module')
-def runs(tmp_path_factory):
-    skeleton = Skeleton(tmp_path_factory.mktemp('ds'))
-    for name in NAMES:
-        skeleton.megre(f'sub-01_{name}')
-    found = find_runs(skeleton.root)
-    return [*found, *orientation_sets(found, 'acq')]
-
-
-@pytest.fixture
-def build(runs, tmp_path):
-    def build(runs=runs, **options):
-        paths = {'bids_dir': tmp_path, 'output_dir': tmp_path / 'out', 'work_dir': tmp_path / 'w'}
-        options = {'orientations': 'acq', **options, **paths}
-        return init_bidsqsm_wf(Config.from_settings(options), runs)
-
-    return build
-
-
-def test_every_run_hands_what_it_made_to_the_set(build):
-    workflow = build()
-    subject = workflow.get_node('subject_01_wf')
-    graph = subject._graph  # noqa: SLF001
-    joint = subject.get_node('sub_01_desc_cosmos_wf')
-    wired = {
-        (run.name, target)
-        for run, taker, data in graph.edges(data=True)
-        if taker is joint
-        for _, target in data['connect']
-    }
-    for number in (1, 2, 3):
-        for what in TAKEN:
-            assert (f'sub_01_acq_{number}_wf', f'inputnode.{what}_{number}') in wired
-    assert ('sub_01_acq_1_wf', 'inputnode.r2star') in wired
-    assert len(wired) == 3 * len(TAKEN) + 1
-    written = joint.get_node('outputs_wf.write_derivatives')
-    assert written.inputs.methods['joint'] == 'cosmos'
-
-
-def test_the_runs_themselves_do_not_change_with_a_set(build, runs):
-    def hashes(workflow):
-        return {
-            name: workflow.get_node(name).inputs.get_hashval()[1]
-            for name in workflow.list_node_names()
-            if 'desc_cosmos' not in name
-        }
-
-    assert hashes(build()) == hashes(build(runs=runs[:3]))
-
-
-def test_a_set_goes_through_no_single_inversion(runs):
-    idle = idle_steps(DEFAULT_GROUPS)
-    choices = {k: v for k, v in settled_methods(separate=True).items() if k not in idle}
-    joint = Config.from_settings({'bids_dir': runs[0].files[0], 'output_dir': runs[0].files[0],
-                                  'orientations': 'acq'}).methods  # fmt: skip
-    assert 'joint' in used_choices(runs[3], joint)
-    assert not {'dipole', 'relaxometry'} & set(used_choices(runs[3], joint))
-    assert used_choices(runs[0], joint) == used_choices(runs[0], choices)
-
-
-def test_similar_orientations_are_warned_of():
-    motions = [head_pose([]), head_pose([('x', 6)]), head_pose([('y', 20)])]
-    directions = [tuple(motion[:3, :3].T @ [0, 0, 1]) for motion in motions]
-    found = turned(NAMES, directions, motions)
-    assert found['rotations'] == pytest.approx([0, 6, 20], abs=0.01)
-    assert found['angles'] == pytest.approx([6, 20, 20.9], abs=0.1)
-    assert 'acq-1 and acq-2 differs by 6 degrees only' in found['warnings'][0]
-    assert 'condition number' in found['warnings'][1]
-    good = [head_pose([]), head_pose([('x', 25)]), head_pose([('y', 25)])]
-    assert not turned(NAMES, [tuple(m[:3, :3].T @ [0, 0, 1]) for m in good], good)['warnings']
-
-
-def test_masks_that_do_not_meet_tell_of_a_failed_registration():
-    masks = [np.zeros((10, 4, 4), bool) for _ in NAMES]
-    masks[0][2:8], masks[1][3:9], masks[2][4:9] = True, True, True
-    found = overlap(NAMES, masks)
-    assert found['overlap'] == pytest.approx([1, 5 / 6, 2 / 3], abs=1e-3)
-    assert len(found['warnings']) == 2
-    masks[2] = np.roll(masks[2], 4, axis=0)
-    with pytest.raises(ValueError, match=r'acq-3 covers .* the registration failed'):
-        overlap(NAMES, masks)
 
 
 @pytest.fixture(scope='module')
@@ -210,9 +116,3 @@ def test_the_demo_turns_the_head_and_not_the_volume(made):
     masks = [read(truth / f'sub-01_{name}_desc-brain_mask.nii.gz') > 0 for name in NAMES]
     assert (masks[0] & masks[1]).sum() < 0.95 * masks[0].sum()
     assert masks[1].sum() == pytest.approx(masks[0].sum(), rel=0.01)
-
-
-@pytest.mark.parametrize('orientations', [0, 9])
-def test_the_demo_refuses_what_it_cannot_turn(orientations):
-    with pytest.raises(ValueError, match='1 to 6 orientations'):
-        replace(DemoOptions(), orientations=orientations)
