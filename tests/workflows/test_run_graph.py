@@ -54,17 +54,23 @@ def anatomy(tmp_path_factory) -> Anatomy:
     return Anatomy(resolve_atlases([str(folder)]))
 
 
-@pytest.fixture
-def build(run, tmp_path):
+@pytest.fixture(scope='module')
+def build(run, tmp_path_factory):
+    """Build the graph of a run; the same graph is built once, and tests only look at it."""
+    output_dir, built = tmp_path_factory.mktemp('run') / 'out', {}
+
     def build(run=run, omp_nthreads=1, phase_sign='auto', wishes=None, rounds=1, two_pass=False,
-              anatomy=NONE, wanted=tuple(GROUPS), **choices):  # fmt: skip
+              anatomy=NONE, wanted=tuple(GROUPS), anew=False, **choices):  # fmt: skip
         chosen = {k: STEPS[k].choose(v) for k, v in choices.items()}
-        methods = settled_methods(chosen, separate=rounds > 1)
-        return init_run_wf(
-            run=run, output_dir=tmp_path / 'out', choices=methods, omp_nthreads=omp_nthreads,
-            phase_sign=phase_sign, wishes=wishes, rounds=rounds, two_pass=two_pass,
-            anatomy=anatomy, wanted=wanted,
-        )  # fmt: skip
+        settings = {
+            'run': run, 'choices': settled_methods(chosen, separate=rounds > 1),
+            'omp_nthreads': omp_nthreads, 'phase_sign': phase_sign, 'wishes': wishes,
+            'rounds': rounds, 'two_pass': two_pass, 'anatomy': anatomy, 'wanted': wanted,
+        }  # fmt: skip
+        key = repr(settings)
+        if anew or key not in built:
+            built[key] = init_run_wf(output_dir=output_dir, **settings)
+        return built[key]
 
     return build
 
@@ -344,7 +350,7 @@ def test_another_network_under_the_same_name_is_another_input(build, tmp_path):
     digests = []
     for factor, described in ((1.0, {}), (2.0, {}), (2.0, {'input_scale': 2.0}), (1.0, {})):
         scaling(model, factor, **described)
-        node = nodes(build(dipole=f'onnx:model={model}'))['invert_dipole']
+        node = nodes(build(dipole=f'onnx:model={model}', anew=True))['invert_dipole']
         digests.append(node.inputs.digest)
     assert len(set(digests)) == 3
     assert digests[0] == digests[3]
