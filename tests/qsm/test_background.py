@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scenes import SHAPES, ball, field_of_sphere, make_scene, positions
 from scipy import ndimage
 
 from bidsqsm.catalog import STEPS
@@ -20,6 +19,7 @@ from bidsqsm.qsm.background.vsharp import vsharp
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, sphere_kernel, sphere_weights
 from bidsqsm.qsm.multigrid import compact_stencil, minus_laplacian
+from helpers.analytic_fields import SHAPES, ball, field_of_sphere, make_scene, positions
 
 #: Of the local field's rms, 6 mm deep.
 TOLERANCE = {

@@ -8,7 +8,6 @@ import weakref
 
 import numpy as np
 import pytest
-from scans import scan
 from scipy.ndimage import binary_erosion
 
 from bidsqsm.qsm.coil.mcpc3ds import mcpc3ds
@@ -20,6 +19,7 @@ from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.phase.chopper import alternating_signs
 from bidsqsm.qsm.phase.offset import remove_offset
 from bidsqsm.qsm.units import ppm_to_rad
+from helpers.phase_scans import scan
 
 CHANNELS = 4
 SIZE = 4.0  # mm

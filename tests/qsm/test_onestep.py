@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scenes import SHAPES, TILTED, make_scene, positions
 
 from bidsqsm.qsm.echoes import Echoes
 from bidsqsm.qsm.forward import field_of
@@ -29,6 +28,7 @@ from bidsqsm.qsm.onestep.tfi import tfi
 from bidsqsm.qsm.onestep.tgv import tgv
 from bidsqsm.qsm.operators import gradient, inner_voxels, inverse
 from bidsqsm.qsm.window import Window
+from helpers.analytic_fields import SHAPES, TILTED, make_scene, positions
 
 
 @pytest.fixture(scope='module')

@@ -6,7 +6,6 @@ import itertools
 
 import numpy as np
 import pytest
-from scenes import SHAPES, TILTED, ball, field_of_cylinder, field_of_sphere, make_scene, positions
 
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel, sphere_kernel
@@ -20,6 +19,15 @@ from bidsqsm.qsm.multigrid import (
 )
 from bidsqsm.qsm.operators import edge_spectra, gradient, inner_voxels, minus_divergence
 from bidsqsm.qsm.window import Window
+from helpers.analytic_fields import (
+    SHAPES,
+    TILTED,
+    ball,
+    field_of_cylinder,
+    field_of_sphere,
+    make_scene,
+    positions,
+)
 
 GRIDS = [
     Grid((12, 14, 10), (1.0, 1.0, 1.0), TILTED),

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scenes import ball, positions, shell_of
 
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.oxygenation.blood import extraction, saturation
 from bidsqsm.qsm.oxygenation.segments import number_segments
 from bidsqsm.qsm.oxygenation.susceptometry import susceptometry
 from bidsqsm.qsm.oxygenation.vesselness import vesselness
+from helpers.analytic_fields import ball, positions, shell_of
 
 GRIDS = {
     '1 mm': Grid((48, 44, 40), (1.0, 1.0, 1.0)),

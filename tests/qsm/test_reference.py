@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scenes import ball, shell_of
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.reference.csf import csf
 from bidsqsm.qsm.reference.none import none
 from bidsqsm.qsm.reference.whole_brain import whole_brain
+from helpers.analytic_fields import ball, shell_of
 
 GRID = Grid((48, 52, 30), (1.5, 1.5, 2.5))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scenes import ball, positions, shell_of
 from scipy import ndimage
 
 from bidsqsm.catalog import STEPS
@@ -15,6 +14,7 @@ from bidsqsm.qsm.segmentation.border import border
 from bidsqsm.qsm.segmentation.finer import Finer
 from bidsqsm.qsm.segmentation.regions import signed_distance
 from bidsqsm.qsm.segmentation.trim import trim
+from helpers.analytic_fields import ball, positions, shell_of
 
 GRIDS = {
     '1 mm': Grid((44, 48, 40), (1.0, 1.0, 1.0)),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fat_scans import FREQUENCY, fat_scan, gentle
 
 from bidsqsm.qsm.fieldmap.ideal import ideal
 from bidsqsm.qsm.fieldmap.nonlinear import nonlinear
 from bidsqsm.qsm.fieldmap.search import make_search, repetition
 from bidsqsm.qsm.fieldmap.spectrum import fat_signal
 from bidsqsm.qsm.fieldmap.trees import smooth_labels
+from helpers.water_fat_scans import FREQUENCY, fat_scan, gentle
 
 SHORT = tuple(0.0013 + 0.001 * n for n in range(6))
 THREE = (0.0020, 0.0029, 0.0038)
