@@ -46,7 +46,8 @@ def aligned_templates(run: GreRun, anatomy: Anatomy, method: Choice) -> tuple[Te
 def preliminary(method: Choice) -> Choice:
     """The method by which the magnitude alone is registered where more contrasts follow: coarser."""
     coarse = COARSER * method.settings()['resolution']
-    allowed = coarse in method.method.parameters['resolution'].bounds
+    bounds = method.method.parameters['resolution'].bounds
+    allowed = bounds is None or coarse in bounds
     return replace(method, values={**method.values, 'resolution': coarse}) if allowed else method
 
 

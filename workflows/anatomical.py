@@ -149,8 +149,8 @@ class _Builder:
             take = _take(f'take_{name}', given, fixed=template.t1w)
             take.inputs.moving = str(run.t1w)
             return found['T1w'].on(take, 'T1w', name)
-        going_on = method is not None and not run.t1w and name in self.continued
-        chosen = preliminary(method) if going_on else method
+        going_on = not run.t1w and name in self.continued
+        chosen = preliminary(method) if method is not None and going_on else method
         register = pe.Node(
             RegisterTemplate(method=str(chosen), template=str(template.t1w), template_name=name),
             name=f'register_{name}',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
@@ -115,7 +116,7 @@ def init_inversion_wf(
             )
         )
         return workflow
-    resources = {'mem_gb': memory_gb(run.shape, 12), 'omp_nthreads': omp_nthreads}
+    resources: dict[str, Any] = {'mem_gb': memory_gb(run.shape, 12), 'omp_nthreads': omp_nthreads}
     background_wf = init_background_wf(
         method=choices['background'], rounds=round_number, **resources
     )

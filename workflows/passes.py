@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
@@ -52,7 +53,7 @@ def init_two_pass_wf(
     """
     workflow = pe.Workflow(name=name)
     light = memory_gb(run.shape, 6)
-    settings = {'run': run, 'choices': choices, 'omp_nthreads': omp_nthreads}
+    settings: dict[str, Any] = {'run': run, 'choices': choices, 'omp_nthreads': omp_nthreads}
     whole_wf = init_inversion_wf(**settings, name='whole_wf')
     holed_wf = init_inversion_wf(**settings, name='holed_wf')
     holes_wf = init_holes_wf(method=choices['mask'], mem_gb=light)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from nipype.pipeline import engine as pe
 
@@ -33,7 +34,7 @@ def region_steps(
     omp_nthreads: int,
 ) -> dict[str, pe.Workflow]:
     """Workflows for the registration, the regions and the other spaces, as far as there are any."""
-    resources = {'mem_gb': mem_gb, 'omp_nthreads': omp_nthreads}
+    resources: dict[str, Any] = {'mem_gb': mem_gb, 'omp_nthreads': omp_nthreads}
     steps = {}
     away = any(one.space != 'orig' for one in run.segmentations)
     aligned = aligned_templates(run, anatomy, choices['registration'])

@@ -79,7 +79,8 @@ def init_rois_wf(
         niu.IdentityInterface(fields=['extras', 'shown_labels', 'shown_table']), name='outputnode'
     )
     members: list[tuple[pe.Node, str, pe.Node, dict[str, Any]]] = []
-    for source in (*atlases, *run.segmentations):
+    sources: list[Atlas | Segmentation] = [*atlases, *run.segmentations]
+    for source in sources:
         carry = _carry(workflow, inputnode, source, mem_gb)
         about = about_of(source)
         plain = _measure(workflow, inputnode, run, source, carry, age, '', mem_gb)
@@ -113,6 +114,7 @@ def spaces_of(run: GreRun, atlases: Sequence[Atlas]) -> list[str]:
 def about_of(source: Atlas | Segmentation) -> dict[str, Any]:
     """Entities and JSON content of a source of labels."""
     name = source.name
+    content: dict[str, Any]
     if isinstance(source, Segmentation):
         content = {
             'Description': f'Labels of {name}, made elsewhere, on the grid of the run.',
@@ -138,15 +140,16 @@ def refined(about: Mapping[str, Any], refine: Choice) -> dict[str, Any]:
 def _carry(
     workflow: pe.Workflow, inputnode: pe.Node, source: Atlas | Segmentation, mem_gb: float
 ) -> pe.Node:
-    is_atlas = isinstance(source, Atlas)
-    path = source.dseg if is_atlas else source.path
+    if isinstance(source, Atlas):
+        path, space = source.dseg, source.template.name
+    else:
+        path, space = source.path, source.space
     carry = pe.Node(
         CarryLabels(in_file=str(path), keep=[label.index for label in source.labels]),
         name=f'carry_{source.name}',
         mem_gb=mem_gb,
     )
     workflow.connect(inputnode, 'mask', carry, 'reference')
-    space = source.template.name if is_atlas else source.space
     if space != 'orig':
         workflow.connect([
             (inputnode, carry, [(f'into_{space}', 'transforms'),

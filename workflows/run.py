@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from nipype.pipeline import engine as pe
 
@@ -84,7 +85,7 @@ def init_run_wf(
     """
     workflow = pe.Workflow(name=name or workflow_name(run.name))
     choices = settled_choices(run, choices)
-    resources = {
+    resources: dict[str, Any] = {
         'mem_gb': memory_gb(run.shape, 8 + 4 * run.n_echoes),
         'omp_nthreads': omp_nthreads,
     }
@@ -206,7 +207,10 @@ def _phase_steps(
 ) -> dict[str, pe.Workflow]:
     """From what is stored to the total field and its sign."""
     n = run.n_echoes
-    resources = {'mem_gb': memory_gb(run.shape, 8 + 4 * n), 'omp_nthreads': omp_nthreads}
+    resources: dict[str, Any] = {
+        'mem_gb': memory_gb(run.shape, 8 + 4 * n),
+        'omp_nthreads': omp_nthreads,
+    }
     if not run.has_phase:
         # in the place of the phase's, with the same outputs but for the phase
         return {
@@ -246,7 +250,7 @@ def _susceptibility_steps(
     """From the total field to referenced susceptibility."""
     if not run.has_phase:
         return {}
-    settings = {'run': run, 'choices': choices, 'omp_nthreads': omp_nthreads}
+    settings: dict[str, Any] = {'run': run, 'choices': choices, 'omp_nthreads': omp_nthreads}
     if two_pass:
         inversion_wf = init_two_pass_wf(**settings)
     elif rounds > 1 and 'onestep' not in choices:
