@@ -15,11 +15,11 @@ from bidsqsm.catalog import STEPS
 from bidsqsm.interfaces.background import RemoveBackground
 from bidsqsm.interfaces.dipole import InvertDipole
 from bidsqsm.interfaces.fieldmap import FitField
-from bidsqsm.interfaces.masking import MakeMask, check, refuse_noise
+from bidsqsm.interfaces.masking import MakeMask, check, refuse_noise, volumes
 from bidsqsm.interfaces.onestep import InvertTotalField
 from bidsqsm.interfaces.passes import CombinePasses, CutHoles
 from bidsqsm.interfaces.preparation import prepare_run
-from bidsqsm.interfaces.reference import ReferenceChi, plausibility
+from bidsqsm.interfaces.reference import ReferenceChi, implausible, reach_of
 from bidsqsm.interfaces.sign import expected_sign, settle
 from bidsqsm.interfaces.weights import inverse_noise, weights_for
 from bidsqsm.io.errors import DatasetError
@@ -109,7 +109,7 @@ def test_stored_integers_give_the_phase_that_they_stand_for(echoes, make_run):
     plain = prepared(make_run({'mag': magnitude, 'phase': wrapped(phase)}, Units='rad'))
     difference = field_between(found, ball) - field_between(plain, ball)
     assert np.abs(difference).max() < 2 * np.pi / 4096 / (2 * np.pi * MHZ * 0.005) * 1.1
-    assert '4096 steps' in found.facts['scaling']
+    assert '4096 steps' in found.facts.scaling
     assert found.phase.dtype == np.float32
     assert found.phase.shape == (3, *SIZE)
 
@@ -135,7 +135,7 @@ def test_channels_combine_to_the_same_field(echoes, make_run):
     run = make_run(stacked, layout='channels-4d', n_channels=3, Units='rad')
     found = prepared(run)
     plain = prepared(make_run({'mag': magnitude, 'phase': wrapped(phase)}, Units='rad'))
-    assert found.facts['channels'] == 3
+    assert found.facts.channels == 3
     off = field_between(found, ball) - field_between(plain, ball)
     assert np.percentile(np.abs(off - np.median(off)), 99) < 2e-3
     with pytest.raises(ValueError, match='no method to combine'):
@@ -152,7 +152,7 @@ def test_filtered_phase_is_refused_and_can_be_forced(echoes, make_run):
     with pytest.raises(DatasetError, match=r'high-pass filtered.*--force filtered-phase'):
         prepared(run)
     found = prepared(run, force=['filtered-phase'])
-    assert any('forced' in warning for warning in found.facts['warnings'])
+    assert any('forced' in warning for warning in found.facts.warnings)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_warnings_of_the_run_travel_with_its_facts(echoes, make_run):
     magnitude, phase, _ = echoes
     run = make_run({'mag': magnitude, 'phase': wrapped(phase)}, Units='rad')
     found = prepared(replace(run, warnings=('echo 4 is missing',)))
-    assert found.facts['warnings'][0] == 'echo 4 is missing'
+    assert found.facts.warnings[0] == 'echo 4 is missing'
 
 
 def test_the_readout_is_read_off_the_metadata():
@@ -204,10 +204,10 @@ def test_the_sign_is_the_users_then_the_datas_then_the_makers(
     evidence, wanted, expected, sign, how, warned
 ):
     facts = settle(SignDecision(1 if evidence >= 0 else -1, evidence), wanted, expected)
-    assert facts['sign'] == sign
-    assert how in facts['how']
-    assert warned in ' '.join(facts['warnings'])
-    assert bool(facts['warnings']) == bool(warned)
+    assert facts.sign == sign
+    assert how in facts.how
+    assert warned in ' '.join(facts.warnings)
+    assert bool(facts.warnings) == bool(warned)
 
 
 def test_ge_counts_phase_the_other_way_round():
@@ -237,8 +237,9 @@ def test_an_empty_mask_is_refused_and_a_small_one_warned_of():
     grid = Grid((8, 8, 8), (1.0, 1.0, 1.0))
     with pytest.raises(DatasetError, match='the mask is empty'):
         check(Masks(~none, none), grid)
-    assert '38%' in check(Masks(~none, half), grid)['warnings'][0]
-    assert check(Masks(~none, ~none), Grid((8, 8, 8), (2.0, 2.0, 2.0)))['brain_ml'] == 4.1
+    assert '38%' in check(Masks(~none, half), grid)[0]
+    whole, half_ml = volumes(Masks(~none, half), Grid((8, 8, 8), (2.0, 2.0, 2.0)))
+    assert (whole, half_ml) == pytest.approx((4.096, 1.536))
 
 
 @pytest.mark.parametrize(
@@ -249,10 +250,8 @@ def test_a_brain_of_impossible_volume_is_warned_of(side, share, warned):
     mask = np.zeros((side, side, side), bool)
     mask.flat[: int(share * mask.size)] = True
     found = check(Masks(mask, mask), Grid(mask.shape, (10.0, 10.0, 10.0)))
-    assert [w for w in found['warnings'] if 'expected 400 to 2300 mL' in w] == (
-        found['warnings'] if warned else []
-    )
-    assert bool(found['warnings']) == warned
+    assert [w for w in found if 'expected 400 to 2300 mL' in w] == (found if warned else [])
+    assert bool(found) == warned
 
 
 def test_noise_is_not_mapped():
@@ -266,9 +265,10 @@ def test_a_map_beyond_any_brain_is_warned_of():
     mask = np.ones((10, 10, 10), bool)
     chi = np.full(mask.shape, 0.05, np.float32)
     chi[0, 0, :5] = 2  # a few voxels are a bleed
-    assert plausibility(chi, mask) == {'reach': 0.05, 'warnings': []}
+    assert reach_of(chi, mask) == pytest.approx(0.05)
+    assert not implausible(reach_of(chi, mask))
     chi[:2] = -0.8
-    assert 'beyond +-0.80 ppm' in plausibility(chi, mask)['warnings'][0]
+    assert 'beyond +-0.80 ppm' in implausible(reach_of(chi, mask))[0]
 
 
 @pytest.fixture

@@ -15,6 +15,14 @@ import pytest
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.config import settled_methods
+from bidsqsm.facts import (
+    DipoleFacts,
+    PhaseFacts,
+    ReceivePhase,
+    ReferenceFacts,
+    RunFacts,
+    SolverFacts,
+)
 from bidsqsm.interfaces.outputs import WriteDerivatives
 from bidsqsm.io import atomic
 from bidsqsm.io.bibliography import bibtex, cited, works
@@ -147,13 +155,15 @@ def test_the_chi_sidecar_says_what_a_reader_must_know(written):
 
 
 def test_the_history_of_an_iteration_stays_out_of_the_sidecars(tmp_path, run, products):
-    ending = {'solver': 'tv', 'last': 0.01, 'changes': [0.1, 0.01]}
-    facts = {**madeup.make_facts(), 'dipole': {'convergence': [ending], 'kept': 1}}
+    ending = SolverFacts(solver='tv', last=0.01, changes=(0.1, 0.01))
+    facts = madeup.make_facts()
+    facts['dipole'] = DipoleFacts(digest='abc', convergence=(ending,))
     write_run(tmp_path / 'out', run, products, facts, everyday_choices())
     told = sidecar(tmp_path / 'out', f'anat/{P}_Chimap')['Decisions']['dipole']
-    assert told == {'convergence': [{'solver': 'tv', 'last': 0.01}], 'kept': 1}
+    short = {'solver': 'tv', 'last': 0.01, 'tolerance': None}
+    assert told == {'digest': 'abc', 'convergence': [short]}
     whole = provenance(run, facts, everyday_choices())['Decisions']['dipole']
-    assert whole['convergence'][0]['changes'] == [0.1, 0.01]
+    assert whole.convergence[0].changes == (0.1, 0.01)
 
 
 def test_a_map_of_one_step_names_its_method_and_no_other(tmp_path, run, products):
@@ -164,7 +174,7 @@ def test_a_map_of_one_step_names_its_method_and_no_other(tmp_path, run, products
         assert content['EstimationAlgorithm'] == STEPS['onestep']['sstv'].title
         assert content['Processing']['onestep']['Name'] == 'sstv'
         assert {'background', 'dipole'} & set(content['Processing']) == set()
-    assert 'without a separate removal' in methods_text([provenance(run, {}, choices)])
+    assert 'without a separate removal' in methods_text([provenance(run, RunFacts(), choices)])
 
 
 def test_serial_numbers_stay_behind(written):
@@ -198,7 +208,7 @@ def test_a_broken_product_leaves_nothing(tmp_path, run, products):
     products['noise'].write_bytes(b'not an image')
     out = tmp_path / 'out'
     with pytest.raises(Exception, match='noise'):
-        write_run(out, run, products, {}, everyday_choices())
+        write_run(out, run, products, RunFacts(), everyday_choices())
     assert list(out.iterdir()) == []
 
 
@@ -223,7 +233,7 @@ def test_a_failing_move_puts_the_earlier_files_back(tmp_path, monkeypatch, run, 
 
 def test_an_unknown_product_is_told_with_the_known_ones(tmp_path, run, products):
     with pytest.raises(ValueError, match=r"'chii'.*chi, r2star"):
-        write_run(tmp_path / 'out', run, {'chii': products['chi']}, {}, {})
+        write_run(tmp_path / 'out', run, {'chii': products['chi']}, RunFacts(), {})
 
 
 def test_text_is_written_whole_and_readable_by_others(tmp_path):
@@ -280,7 +290,7 @@ def test_the_methods_name_every_parameter_and_the_acquisition(run):
 
 
 def test_runs_measured_alike_share_a_paragraph(run):
-    one = provenance(run, {}, everyday_choices())
+    one = provenance(run, RunFacts(), everyday_choices())
     other = {**one, 'Name': 'sub-02', 'Acquisition': {**one['Acquisition'], 'FlipAngle': 20}}
     assert methods_text([one, one]).count('gradient-echo data') == 1
     apart = methods_text([one, other])
@@ -292,10 +302,10 @@ def test_what_differs_from_head_to_head_is_told_once_for_all(run):
     """Hundreds of runs with their own scale, reference value and frequency make one paragraph."""
     texts = []
     for n in (1, 2, 3):
-        facts = {
-            'phase': {'scaling': f'Values up to {n}.', 'offset': {'removed': True}},
-            'reference': {'reference': 'csf', 'value': 0.01 * n, 'sd': 0.02},
-        }
+        facts = RunFacts(
+            phase=PhaseFacts(scaling=f'Values up to {n}.', offset=ReceivePhase(removed=True)),
+            reference=ReferenceFacts(reference='csf', value=0.01 * n, sd=0.02),
+        )
         one = provenance(run, facts, everyday_choices())
         frequency = {**one['Acquisition'], 'ImagingFrequency': 123 + n / 10}
         texts.append({**one, 'Acquisition': frequency, 'WholeBrainMean': -0.001 * n})

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bidsqsm import __version__
-from bidsqsm.facts import RunFacts
+from bidsqsm.facts import RunFacts, StepFacts
 from bidsqsm.io.run import GreRun
 from bidsqsm.methods import Choice
 
@@ -102,13 +102,15 @@ def processing(choices: Mapping[str, Choice], steps: Iterable[str] = CHAIN) -> d
     }
 
 
-def provenance(run: GreRun, facts: RunFacts, choices: Mapping[str, Choice]) -> dict[str, Any]:
+def provenance(
+    run: GreRun, facts: Mapping[str, StepFacts], choices: Mapping[str, Choice]
+) -> dict[str, Any]:
     """All that the methods text needs to know of one run; ``Decisions`` are facts, step by step."""
     return {
         'Name': run.name,
         'Acquisition': acquisition(run),
         'Processing': processing(choices),
-        'Decisions': facts,
+        'Decisions': RunFacts(facts),
     }
 
 
