@@ -87,7 +87,8 @@ def told(masks: Masks, path: str | None, grid: Grid, *, phase: bool) -> MaskFact
     parts = [*masks.parts]
     brains = [part for part in parts if part != 'quality'] or parts
     sources = {'brain': brains, 'qsm': parts} if phase else {'brain': brains}
-    brain_ml, qsm_ml, doubts = check(masks, grid)
+    doubts = check(masks, grid)
+    brain_ml, qsm_ml = volumes(masks, grid)
     overlap = None
     if masks.magnitude is not None and masks.template is not None:
         overlap = round(dice(masks.magnitude, masks.template), 3)
@@ -95,8 +96,8 @@ def told(masks: Masks, path: str | None, grid: Grid, *, phase: bool) -> MaskFact
         source=path or 'made',
         mask_sources={name: path or ', '.join(found) for name, found in sources.items()},
         template_dice=overlap,
-        brain_ml=brain_ml,
-        qsm_ml=qsm_ml if phase else None,
+        brain_ml=round(brain_ml, 1),
+        qsm_ml=round(qsm_ml, 1) if phase else None,
         warnings=(*doubts, *disagreement(overlap)),
     )
 
@@ -113,16 +114,21 @@ def disagreement(overlap: float | None) -> list[str]:
     return [text]
 
 
-def check(masks: Masks, grid: Grid) -> tuple[float, float, list[str]]:
-    """Volumes of the masks (mL) and doubts about them, or why a run cannot go on with them."""
+def volumes(masks: Masks, grid: Grid) -> tuple[float, float]:
+    """Volumes of the brain and of its trusted part, in mL."""
+    to_ml = float(np.prod(grid.voxel_size)) / 1000
+    return float(masks.brain.sum()) * to_ml, float(masks.qsm.sum()) * to_ml
+
+
+def check(masks: Masks, grid: Grid) -> list[str]:
+    """Doubts about masks, or why a run cannot go on with them."""
     if not masks.qsm.any():
         raise DatasetError(
             'the mask is empty: no voxel has signal and, where it was asked for, a trusted phase; '
             'look at the magnitude, loosen the mask (--mask combined:quality_limit=...) or give one '
             '(--mask FILE)'
         )
-    to_ml = float(np.prod(grid.voxel_size)) / 1000
-    brain, qsm = float(masks.brain.sum()) * to_ml, float(masks.qsm.sum()) * to_ml
+    brain, qsm = volumes(masks, grid)
     warnings = [] if qsm > 0.5 * brain else [f'only {qsm / brain:.0%} of the brain could be kept']
     sides = [n * size for n, size in zip(grid.shape, grid.voxel_size, strict=True)]
     if brain > BRAIN[1] or (brain < BRAIN[0] and min(sides) >= WHOLE_HEAD):
@@ -130,7 +136,7 @@ def check(masks: Masks, grid: Grid) -> tuple[float, float, list[str]]:
             f'The brain mask holds {brain:.0f} mL, expected {BRAIN[0]:.0f} to {BRAIN[1]:.0f} mL '
             'for a whole head: look at its outline in the report, else give a mask (--mask FILE).'
         )
-    return round(brain, 1), round(qsm, 1), warnings
+    return warnings
 
 
 def refuse_noise(quality: Volume, mask: Mask) -> None:

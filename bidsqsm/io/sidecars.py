@@ -9,7 +9,7 @@ from typing import Any
 
 from bidsqsm import __version__
 from bidsqsm.catalog import STEPS
-from bidsqsm.facts import RunFacts
+from bidsqsm.facts import RunFacts, StepFacts
 from bidsqsm.io.run import GreRun
 from bidsqsm.methods import Choice
 
@@ -66,13 +66,15 @@ def processing(choices: Mapping[str, Choice], steps: Iterable[str] = STEPS) -> d
     }
 
 
-def provenance(run: GreRun, facts: RunFacts, choices: Mapping[str, Choice]) -> dict[str, Any]:
+def provenance(
+    run: GreRun, facts: Mapping[str, StepFacts], choices: Mapping[str, Choice]
+) -> dict[str, Any]:
     """All that the methods text needs to know of one run; ``Decisions`` are facts, step by step."""
     return {
         'Name': run.name,
         'Acquisition': acquisition(run),
         'Processing': processing(choices),
-        'Decisions': facts,
+        'Decisions': RunFacts(facts),
     }
 
 

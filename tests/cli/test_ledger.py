@@ -10,6 +10,7 @@ from bidsqsm.cli.ledger import Ledger
 from bidsqsm.cli.progress import Progress
 from bidsqsm.config import Config
 from bidsqsm.executor import Failure, Usage
+from bidsqsm.facts import ReferenceFacts
 from bidsqsm.io.inputs import find_runs
 from bidsqsm.reports.resources import StepUse
 from bidsqsm.workflows.base import init_bidsqsm_wf
@@ -82,7 +83,7 @@ def test_files_facts_warnings_and_times_are_kept_by_their_run(ledger):
     ledger.on_status(done, 'end')
     state = ledger.states['sub_01_wf']
     assert {k: str(v) for k, v in state.products.items()} == {'chi': '/w/chi.nii'}
-    assert state.facts == {'reference': facts}
+    assert state.facts == {'reference': ReferenceFacts(value=0.1, warnings=('look',))}
     assert state.status.warnings == ['look']
     assert state.status.warned_by == {'look': 'reference_wf'}
     assert state.used == {'reference_chi': StepUse('reference', 2.0, 3.0, 0.5)}

@@ -6,6 +6,7 @@ import pytest
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.config import settled_methods
+from bidsqsm.facts import PhaseFacts, ReceivePhase, ReferenceFacts, RunFacts
 from bidsqsm.io.bibliography import bibtex, works
 from bidsqsm.io.boilerplate import methods_text
 from bidsqsm.io.sidecars import provenance
@@ -44,7 +45,7 @@ def test_the_methods_name_every_parameter_and_the_acquisition(run):
 
 
 def test_runs_measured_alike_share_a_paragraph(run):
-    one = provenance(run, {}, everyday_choices())
+    one = provenance(run, RunFacts(), everyday_choices())
     other = {**one, 'Name': 'sub-02', 'Acquisition': {**one['Acquisition'], 'FlipAngle': 20}}
     assert methods_text([one, one]).count('gradient-echo data') == 1
     apart = methods_text([one, other])
@@ -56,10 +57,10 @@ def test_what_differs_from_head_to_head_is_told_once_for_all(run):
     """Hundreds of runs with their own scale, reference value and frequency make one paragraph."""
     texts = []
     for n in (1, 2, 3):
-        facts = {
-            'phase': {'scaling': f'Values up to {n}.', 'offset': {'removed': True}},
-            'reference': {'reference': 'csf', 'value': 0.01 * n, 'sd': 0.02},
-        }
+        facts = RunFacts(
+            phase=PhaseFacts(scaling=f'Values up to {n}.', offset=ReceivePhase(removed=True)),
+            reference=ReferenceFacts(reference='csf', value=0.01 * n, sd=0.02),
+        )
         one = provenance(run, facts, everyday_choices())
         frequency = {**one['Acquisition'], 'ImagingFrequency': 123 + n / 10}
         texts.append({**one, 'Acquisition': frequency, 'WholeBrainMean': -0.001 * n})

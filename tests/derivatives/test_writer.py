@@ -14,6 +14,11 @@ import pytest
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.config import settled_methods
+from bidsqsm.facts import (
+    DipoleFacts,
+    RunFacts,
+    SolverFacts,
+)
 from bidsqsm.interfaces.outputs import WriteDerivatives
 from bidsqsm.io.bibliography import cited, works
 from bidsqsm.io.boilerplate import methods_text, write_citation
@@ -146,13 +151,15 @@ def test_the_chi_sidecar_says_what_a_reader_must_know(written):
 
 
 def test_the_history_of_an_iteration_stays_out_of_the_sidecars(tmp_path, run, products):
-    ending = {'solver': 'tv', 'last': 0.01, 'changes': [0.1, 0.01]}
-    facts = {**example_run.make_facts(), 'dipole': {'convergence': [ending], 'kept': 1}}
+    ending = SolverFacts(solver='tv', last=0.01, changes=(0.1, 0.01))
+    facts = example_run.make_facts()
+    facts['dipole'] = DipoleFacts(digest='abc', convergence=(ending,))
     write_run(tmp_path / 'out', run, products, facts, everyday_choices())
     told = sidecar(tmp_path / 'out', f'anat/{P}_Chimap')['Decisions']['dipole']
-    assert told == {'convergence': [{'solver': 'tv', 'last': 0.01}], 'kept': 1}
+    short = {'solver': 'tv', 'last': 0.01, 'tolerance': None}
+    assert told == {'digest': 'abc', 'convergence': [short]}
     whole = provenance(run, facts, everyday_choices())['Decisions']['dipole']
-    assert whole['convergence'][0]['changes'] == [0.1, 0.01]
+    assert whole.convergence[0].changes == (0.1, 0.01)
 
 
 def test_a_map_of_one_step_names_its_method_and_no_other(tmp_path, run, products):
@@ -163,7 +170,7 @@ def test_a_map_of_one_step_names_its_method_and_no_other(tmp_path, run, products
         assert content['EstimationAlgorithm'] == STEPS['onestep']['sstv'].title
         assert content['Processing']['onestep']['Name'] == 'sstv'
         assert {'background', 'dipole'} & set(content['Processing']) == set()
-    assert 'without a separate removal' in methods_text([provenance(run, {}, choices)])
+    assert 'without a separate removal' in methods_text([provenance(run, RunFacts(), choices)])
 
 
 def test_serial_numbers_stay_behind(written):
@@ -197,7 +204,7 @@ def test_a_broken_product_leaves_nothing(tmp_path, run, products):
     products['noise'].write_bytes(b'not an image')
     out = tmp_path / 'out'
     with pytest.raises(Exception, match='noise'):
-        write_run(out, run, products, {}, everyday_choices())
+        write_run(out, run, products, RunFacts(), everyday_choices())
     assert list(out.iterdir()) == []
 
 
@@ -222,7 +229,7 @@ def test_a_failing_move_puts_the_earlier_files_back(tmp_path, monkeypatch, run, 
 
 def test_an_unknown_product_is_told_with_the_known_ones(tmp_path, run, products):
     with pytest.raises(ValueError, match=r"'chii'.*chi, r2star"):
-        write_run(tmp_path / 'out', run, {'chii': products['chi']}, {}, {})
+        write_run(tmp_path / 'out', run, {'chii': products['chi']}, RunFacts(), {})
 
 
 def test_entities_come_in_the_order_of_the_standard():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import nibabel as nb
 import numpy as np
 
+from bidsqsm.facts import PhaseFacts, ReferenceFacts, RunFacts, SignFacts
 from bidsqsm.io.run import GreRun
 
 ECHO_TIMES = (0.004, 0.012, 0.020)
@@ -126,13 +126,10 @@ def make_products(work_dir: Path) -> dict[str, Path]:
     return {key: save(work_dir / f'{key}.nii', value) for key, value in arrays.items()}
 
 
-def make_facts() -> dict[str, dict[str, Any]]:
+def make_facts() -> RunFacts:
     """What the steps say that they decided."""
-    return {
-        'prepare_phase': {
-            'scaling': 'Values 0 to 4095 were taken as a full turn.',
-            'warnings': [],
-        },
-        'decide_sign': {'sign': 1, 'warnings': ['The metadata say the opposite sign.']},
-        'reference_chi': {'reference': 'whole_brain', 'value': 0.0123},
-    }
+    return RunFacts(
+        phase=PhaseFacts(scaling='Values 0 to 4095 were taken as a full turn.'),
+        sign=SignFacts(sign=1, warnings=('The metadata say the opposite sign.',)),
+        reference=ReferenceFacts(reference='whole_brain', value=0.0123),
+    )

@@ -12,7 +12,7 @@ from bidsqsm.interfaces.background import RemoveBackground
 from bidsqsm.interfaces.dipole import InvertDipole
 from bidsqsm.interfaces.onestep import InvertTotalField
 from bidsqsm.interfaces.passes import CombinePasses, CutHoles
-from bidsqsm.interfaces.reference import ReferenceChi, plausibility
+from bidsqsm.interfaces.reference import ReferenceChi, implausible, reach_of
 from bidsqsm.interfaces.weights import inverse_noise, weights_for
 from bidsqsm.io.nifti import save_volume
 from helpers.analytic_fields import make_scene
@@ -40,9 +40,10 @@ def test_a_map_beyond_any_brain_is_warned_of():
     mask = np.ones((10, 10, 10), bool)
     chi = np.full(mask.shape, 0.05, np.float32)
     chi[0, 0, :5] = 2  # a few voxels are a bleed
-    assert plausibility(chi, mask) == {'reach': 0.05, 'warnings': []}
+    assert reach_of(chi, mask) == pytest.approx(0.05)
+    assert not implausible(reach_of(chi, mask))
     chi[:2] = -0.8
-    assert 'beyond +-0.80 ppm' in plausibility(chi, mask)['warnings'][0]
+    assert 'beyond +-0.80 ppm' in implausible(reach_of(chi, mask))[0]
 
 
 @pytest.mark.parametrize('method', ['tkd', 'tv'])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from bidsqsm.facts import RefinementFacts
 from bidsqsm.interfaces.carrying import CarryHeads, CarryLabels, CarryMask
 from bidsqsm.interfaces.collecting import CollectTransforms
 from bidsqsm.interfaces.refinement import RefineRois
@@ -101,7 +102,7 @@ def test_labels_without_a_voxel_are_refined_and_measured_to_nothing(files, tmp_p
     maps = {'chi': files['chi'], 'in_mask': files['mask'], 'labels': files['nothing']}
     refined = RefineRois(method=method, **maps).run(cwd=tmp_path).outputs
     assert not load_volume(refined.labels)[0].any()
-    assert refined.facts['warnings'] == []
+    assert not RefinementFacts.of(refined.facts).warnings
     names = [asdict(make_label(1, 'left putamen')), asdict(make_label(2, 'right putamen'))]
     step = MeasureRois(names=names, imaging_frequency=123.2, **(maps | {'labels': refined.labels}))
     table = Path(step.run(cwd=tmp_path).outputs.table).read_text().splitlines()

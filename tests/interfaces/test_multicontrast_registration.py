@@ -9,6 +9,7 @@ import pytest
 import SimpleITK
 from scipy import ndimage
 
+from bidsqsm.facts import RegistrationFacts
 from bidsqsm.interfaces.contrasts import RegisterContrasts
 from bidsqsm.interfaces.judging import failed
 from bidsqsm.io.nifti import save_volume
@@ -58,7 +59,7 @@ def register(files, atlas, folder, first=None, **more):
     given = {
         'first_forward': [files['forward']],
         'first_backward': [files['backward']],
-        'first_facts': [first or {'overlap': 0.9, 'warnings': []}],
+        'first_facts': [first or {'overlap': 0.9}],
         'chi': files['chi'],
         'qsm_mask': files['mask'],
         'labels': [files['labels']],
@@ -85,13 +86,13 @@ def test_labels_draw_the_susceptibility_of_their_structures(atlas):
 
 def test_the_maps_stand_beside_the_magnitude(files, atlas, tmp_path):
     alone = register(files, atlas, tmp_path / 'one')
-    assert alone.facts.get('warnings') == []
+    assert not RegistrationFacts.of(alone.facts).warnings
     assert alone.facts['contrasts'] == ['magnitude', 'chi']
     more = register(
         files, atlas, tmp_path / 'two', r2star=files['r2star'], template_r2star=files['r2star']
     )
     assert more.facts['contrasts'] == ['magnitude', 'chi', 'r2star']
-    assert 'failed' not in more.facts
+    assert RegistrationFacts.of(more.facts).failure is None
     # a run of one echo has no R2*, whatever the template has
     single = register(files, atlas, tmp_path / 'three', template_r2star=files['r2star'])
     assert single.facts['contrasts'] == ['magnitude', 'chi']
@@ -106,7 +107,7 @@ def test_without_phase_the_rate_alone_stands_beside_the_magnitude(files, atlas, 
         first_backward=[files['backward']], first_facts=[{'overlap': 0.9}],
     ).run(cwd=tmp_path).outputs  # fmt: skip
     assert alone.facts['contrasts'] == ['magnitude', 'r2star']
-    assert 'failed' not in alone.facts
+    assert RegistrationFacts.of(alone.facts).failure is None
 
 
 def test_the_map_of_the_template_goes_before_its_labels(files, atlas, tmp_path):
@@ -124,7 +125,7 @@ def test_the_map_of_the_template_goes_before_its_labels(files, atlas, tmp_path):
 
 
 def test_a_failure_before_stays_one(files, atlas, tmp_path):
-    out = register(files, atlas, tmp_path / 'x', first=failed('the head was lost'))
+    out = register(files, atlas, tmp_path / 'x', first=failed('the head was lost').plain())
     assert out.facts['failed'] == 'the head was lost'
     assert (out.forward, out.backward) == (files['forward'], files['backward'])
 
@@ -135,7 +136,7 @@ def test_where_more_contrasts_fail_the_magnitude_alone_stands(files, atlas, tmp_
 
     monkeypatch.setattr(RegisterContrasts, '_register', give_up)
     out = register(files, atlas, tmp_path / 'x')
-    assert 'failed' not in out.facts
+    assert RegistrationFacts.of(out.facts).failure is None
     assert out.facts['contrasts'] == ['magnitude']
     assert out.facts['overlap'] == 0.9
     assert 'by the magnitude alone stands' in out.facts['warnings'][0]

@@ -98,7 +98,7 @@ def test_stored_integers_give_the_phase_that_they_stand_for(echoes, make_run):
     plain = prepared(make_run({'mag': magnitude, 'phase': wrapped(phase)}, Units='rad'))
     difference = field_between(found, ball) - field_between(plain, ball)
     assert np.abs(difference).max() < 2 * np.pi / 4096 / (2 * np.pi * MHZ * 0.005) * 1.1
-    assert '4096 steps' in found.facts['scaling']
+    assert '4096 steps' in found.facts.scaling
     assert found.phase.dtype == np.float32
     assert found.phase.shape == (3, *SIZE)
 
@@ -124,7 +124,7 @@ def test_channels_combine_to_the_same_field(echoes, make_run):
     run = make_run(stacked, layout='channels-4d', n_channels=3, Units='rad')
     found = prepared(run)
     plain = prepared(make_run({'mag': magnitude, 'phase': wrapped(phase)}, Units='rad'))
-    assert found.facts['channels'] == 3
+    assert found.facts.channels == 3
     off = field_between(found, ball) - field_between(plain, ball)
     assert np.percentile(np.abs(off - np.median(off)), 99) < 2e-3
     with pytest.raises(ValueError, match='no method to combine'):
@@ -141,7 +141,7 @@ def test_filtered_phase_is_refused_and_can_be_forced(echoes, make_run):
     with pytest.raises(DatasetError, match=r'high-pass filtered.*--force filtered-phase'):
         prepared(run)
     found = prepared(run, force=['filtered-phase'])
-    assert any('forced' in warning for warning in found.facts['warnings'])
+    assert any('forced' in warning for warning in found.facts.warnings)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_warnings_of_the_run_travel_with_its_facts(echoes, make_run):
     magnitude, phase, _ = echoes
     run = make_run({'mag': magnitude, 'phase': wrapped(phase)}, Units='rad')
     found = prepared(replace(run, warnings=('echo 4 is missing',)))
-    assert found.facts['warnings'][0] == 'echo 4 is missing'
+    assert found.facts.warnings[0] == 'echo 4 is missing'
 
 
 def test_the_readout_is_read_off_the_metadata():
@@ -193,10 +193,10 @@ def test_the_sign_is_the_users_then_the_datas_then_the_makers(
     evidence, wanted, expected, sign, how, warned
 ):
     facts = settle(SignDecision(1 if evidence >= 0 else -1, evidence), wanted, expected)
-    assert facts['sign'] == sign
-    assert how in facts['how']
-    assert warned in ' '.join(facts['warnings'])
-    assert bool(facts['warnings']) == bool(warned)
+    assert facts.sign == sign
+    assert how in facts.how
+    assert warned in ' '.join(facts.warnings)
+    assert bool(facts.warnings) == bool(warned)
 
 
 def test_ge_counts_phase_the_other_way_round():

@@ -12,11 +12,12 @@ from nipype.interfaces.base import isdefined
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.config import settled_methods
+from bidsqsm.facts import RunFacts, SeparationFacts
 from bidsqsm.interfaces.separation import SeparateSources, how, summed
 from bidsqsm.io.boilerplate import describe_decisions
 from bidsqsm.io.groups import GROUPS
 from bidsqsm.io.nifti import save_volume
-from bidsqsm.io.sidecars import decisions, sidecar
+from bidsqsm.io.sidecars import sidecar
 from bidsqsm.qsm.separation.sources import Sources
 from bidsqsm.reports.panels import KINDS
 from bidsqsm.reports.scene import Scene
@@ -63,7 +64,7 @@ def test_the_step_writes_both_parts_and_says_what_they_rest_on(phantom, files, t
     assert found.facts['rate'] == "R2', measured"
     assert found.facts['sum_rms'] < 2e-3
     assert found.facts['one_kind'] == 0 == found.facts['bad_voxels']
-    assert found.facts['warnings'] == []
+    assert not SeparationFacts.of(found.facts).warnings
 
 
 def test_without_r2prime_the_step_uses_r2star_and_says_so(phantom, files, tmp_path):
@@ -73,8 +74,9 @@ def test_without_r2prime_the_step_uses_r2star_and_says_so(phantom, files, tmp_pa
     assert pseudo.facts['rate'] == "pseudo-R2', that is R2* over 2.5"
     ours, theirs = (nb.load(f.paramagnetic).get_fdata() for f in (pseudo, true))
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
-    assert "pseudo-R2'" in describe_decisions({'Decisions': {'separation': pseudo.facts}})
-    facts = {**make_facts(), 'separation': pseudo.facts}
+    told = RunFacts.of({'separation': pseudo.facts})
+    assert "pseudo-R2'" in describe_decisions({'Decisions': told})
+    facts = RunFacts(make_facts() | told)
     run = make_run(tmp_path / 'ds')
     choices = {'separation': STEPS['separation'].choose('closed')}
     for key in ('chi_paramagnetic', 'chi_diamagnetic'):
@@ -90,7 +92,7 @@ def test_a_rate_of_zero_leaves_the_parts_out(files, tmp_path):
     assert not isdefined(found.diamagnetic)
     assert "R2' is zero throughout the mask" in found.facts['left_out']
     assert found.facts['warnings'] == [found.facts['left_out']]
-    assert decisions({'separation': found.facts})
+    assert RunFacts.of({'separation': found.facts}).decided()
 
 
 def test_a_sum_that_is_off_the_map_is_warned_of(phantom):
@@ -103,7 +105,7 @@ def test_a_sum_that_is_off_the_map_is_warned_of(phantom):
 
 def test_relaxivities_grow_with_the_field():
     facts = how(STEPS['separation'].choose('closed:diamagnetic=120'), 7.0, measured=True)
-    assert facts['relaxivities'] == {'paramagnetic': pytest.approx(319.667), 'diamagnetic': 280}
+    assert facts.relaxivities == {'paramagnetic': pytest.approx(319.667), 'diamagnetic': 280}
 
 
 def test_one_echo_has_no_separation(tmp_path):

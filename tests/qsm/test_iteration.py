@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bidsqsm.interfaces.base import convergence
+from bidsqsm.interfaces.base import convergence, not_converged
 from bidsqsm.qsm.iteration import Ending, iterate, watched
 
 
@@ -25,24 +25,21 @@ def test_an_iteration_stops_at_its_tolerance():
     assert ending.changes == (0.5, 0.25, 0.125)
     assert ending.converged
     assert endings == [ending]
-    assert convergence(endings) == {
-        'convergence': [
-            {
-                'solver': 'halving',
-                'iterations': 3,
-                'last': 0.125,
-                'changes': [0.5, 0.25, 0.125],
-                'tolerance': 0.2,
-                'converged': True,
-            }
-        ]
+    (told,) = convergence(endings)
+    assert told.plain() == {
+        'solver': 'halving',
+        'iterations': 3,
+        'last': 0.125,
+        'changes': [0.5, 0.25, 0.125],
+        'tolerance': 0.2,
+        'converged': True,
     }
 
 
 def test_an_iteration_that_is_cut_short_warns():
     ending = iterate(halving(), name='halving', tol=0.2, max_iter=2)
     assert not ending.converged
-    (warning,) = convergence([ending])['warnings']
+    (warning,) = not_converged([ending])
     assert 'halving did not converge: it stopped after 2 iterations at 2.5e-01' in warning
 
 
@@ -50,7 +47,8 @@ def test_a_number_of_iterations_by_design_is_no_failure():
     ending = iterate(halving(), name='halving', tol=None, max_iter=4)
     assert ending.iterations == 4
     assert ending.converged
-    assert 'warnings' not in convergence([ending])
+    assert not not_converged([ending])
+    assert convergence([ending])[0].plain()['tolerance'] is None
 
 
 def test_a_diverging_iteration_has_no_result():
@@ -60,7 +58,7 @@ def test_a_diverging_iteration_has_no_result():
 
 def test_a_long_history_is_thinned_evenly_and_keeps_its_ends():
     changes = tuple(1 / (n + 1) for n in range(1000))
-    kept = convergence([Ending('slow', changes, 0.1)])['convergence'][0]['changes']
+    kept = convergence([Ending('slow', changes, 0.1)])[0].changes
     assert len(kept) == 200
     assert (kept[0], kept[-1]) == (1.0, 0.001)
     places = [round(1 / value) for value in kept]

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bidsqsm.facts import RegionsFacts
 from bidsqsm.interfaces.rois import MeasureRois
 from bidsqsm.io.segmentation import load_labels
 from bidsqsm.qsm.grid import Grid
@@ -247,7 +248,7 @@ def interface(folder, **more):
         chi=str(folder / 'chi.nii'), in_mask=str(folder / 'mask.nii'),
         r2star=str(folder / 'r2.nii'), t2star=str(folder / 't2.nii'),
         local_field=str(folder / 'field.nii'), noise=str(folder / 'noise.nii'),
-        imaging_frequency=123.25, reference_facts={'reference': 'whole-brain'}, **more,
+        imaging_frequency=123.25, reference_region='whole-brain', **more,
     )  # fmt: skip
 
 
@@ -273,7 +274,8 @@ def test_the_interface_tells_what_the_values_refer_to(dataset, monkeypatch):
     assert facts['map_reference'] == 'whole-brain'
     assert len(facts['warnings']) == 1
     assert '95 years' in facts['warnings'][0]
-    assert not interface(dataset, age=95.0, judged=False).run().outputs.facts['warnings']
+    unjudged = interface(dataset, age=95.0, judged=False).run().outputs.facts
+    assert not RegionsFacts.of(unjudged).warnings
 
 
 def test_the_local_field_is_measured_as_it_is_written(dataset, monkeypatch):

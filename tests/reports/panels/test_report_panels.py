@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from bidsqsm.config import settled_methods
+from bidsqsm.facts import DipoleFacts, RunFacts
 from bidsqsm.io.sidecars import provenance
 from bidsqsm.reports import drawings, echoes, figures, flicker, masks, panels, slices
 from bidsqsm.reports import scene as scenes
@@ -249,7 +250,7 @@ def test_histograms_tell_of_voxels_inside_the_mask_in_ppb(run, products, tmp_pat
 
 def decisions(**facts):
     told = {'solver': 'wh', 'iterations': 5, 'tolerance': 0.01, 'changes': CHANGES, **facts}
-    return {'dipole': {'convergence': [told]}, 'mask': {'kept': 0.9}}
+    return RunFacts.of({'dipole': {'convergence': [told]}, 'mask': {'brain_ml': 1400}})
 
 
 def test_a_curve_is_drawn_for_each_history_and_none_without(run, monkeypatch):
@@ -263,19 +264,20 @@ def test_a_curve_is_drawn_for_each_history_and_none_without(run, monkeypatch):
     assert draw_convergence(Scene(run, {}, decisions(tolerance=None, changes=[0.5, 0.0])))
     assert said[2:] == ['dipole: wh']
     thinned = {'solver': 'wh', 'iterations': 401, 'changes': [0.5, 0.1, 0.01], 'tolerance': None}
-    (history,) = histories({'dipole': {'convergence': [thinned]}})
+    (history,) = histories(RunFacts.of({'dipole': {'convergence': [thinned]}}))
     assert [*history.places] == [1, 201, 401]
-    for empty in ({}, decisions(changes=[]), decisions(changes=None), {'dipole': {}}):
+    nothing = RunFacts(), RunFacts(dipole=DipoleFacts())
+    for empty in (*nothing, decisions(changes=[]), decisions(changes=None)):
         assert draw_convergence(Scene(run, {}, empty)) == b''
     old = {'solver': 'wh', 'iterations': 5, 'last': 0.008, 'tolerance': 0.01, 'converged': True}
-    assert not [*histories({'dipole': {'convergence': [old]}})]
+    assert not [*histories(RunFacts.of({'dipole': {'convergence': [old]}}))]
 
 
 def test_the_history_reaches_the_page_from_the_sidecars(run, tmp_path):
     made = {panel.key for panel in make_panels(run, {}, decisions())}
     assert 'convergence' in made
     assert 'convergence' not in {panel.key for panel in make_panels(run, {})}
-    told = {**provenance(run, {}, settled_methods()), 'Decisions': decisions()}
+    told = {**provenance(run, RunFacts(), settled_methods()), 'Decisions': decisions()}
     record = RunRecord(run, {'status': 'ok'}, {}, told)
     page = write_subject_report(tmp_path / 'out', '01', [record]).read_text(encoding='utf-8')
     assert '-convergence"' in page

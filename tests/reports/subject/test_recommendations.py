@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bidsqsm.facts import JointFacts, PhaseFacts, PhaseFilter, ReadoutPhase, RunFacts
 from bidsqsm.io.advice_echoes import last_echo_window
 from bidsqsm.io.recommendations import advise, count
 
@@ -23,12 +24,12 @@ GOOD = {
     'FlowCompensation': True,
     'PartialFourier': 1,
 }
-SEEN = {
-    'phase': {
-        'filtered': {'found': False, 'sentence': 'Phase is not filtered.'},
-        'bipolar': {'removed': False, 'across_head_rad': [0.0, 0.0, 0.0]},
-    }
-}
+SEEN = RunFacts(
+    phase=PhaseFacts(
+        filtered=PhaseFilter(found=False, sentence='Phase is not filtered.'),
+        bipolar=ReadoutPhase(removed=False, across_head_rad=(0.0, 0.0, 0.0)),
+    )
+)
 ALWAYS = ('MagneticFieldStrength', 'ImagingFrequency', 'EchoTime', 'VoxelSize')
 
 
@@ -44,7 +45,7 @@ def test_an_acquisition_as_recommended_is_met_in_all():
 
 def test_what_is_not_recorded_is_never_met():
     known = {key: GOOD[key] for key in ALWAYS}
-    rows = {row.item: row for row in advise(known, {}, {})}
+    rows = {row.item: row for row in advise(known, RunFacts(), {})}
     silent = ('Excitation', 'Readout', 'Partial Fourier', 'Flow compensation', 'Phase images')
     assert {rows[item].verdict for item in (*silent, 'Coil combination')} == {'unknown'}
     assert all('not recorded' in rows[item].found for item in silent[:-1])
@@ -105,19 +106,24 @@ def test_what_departs_is_told(item, changes, expected):
     ],
 )
 def test_a_readout_that_the_data_show_to_be_bipolar_is_not_met(stated, removed, expected):
-    seen = {'phase': {'bipolar': {'removed': removed, 'across_head_rad': [1.0, 0, 0]}}}
+    found = ReadoutPhase(removed=removed, across_head_rad=(1.0, 0, 0))
+    seen = RunFacts(phase=PhaseFacts(bipolar=found))
     assert verdict('Readout', seen, ReadoutPolarity=stated) == expected
 
 
 @pytest.mark.parametrize(
     ('filtered', 'expected'),
     [
-        ({'found': True, 'sentence': 'Phase looks high-pass filtered.'}, 'missed'),
-        ({'found': False, 'sentence': 'Whether phase was filtered cannot be told.'}, 'unknown'),
+        (PhaseFilter(found=True, sentence='Phase looks high-pass filtered.'), 'missed'),
+        (
+            PhaseFilter(found=False, sentence='Whether phase was filtered cannot be told.'),
+            'unknown',
+        ),
     ],
 )
 def test_filtered_phase_is_told_as_far_as_it_can_be(filtered, expected):
-    assert verdict('Phase images', {'phase': {'filtered': filtered}}) == expected
+    seen = RunFacts(phase=PhaseFacts(filtered=filtered))
+    assert verdict('Phase images', seen) == expected
 
 
 def test_a_single_echo_has_neither_spacing_nor_readout_polarity():
@@ -128,7 +134,7 @@ def test_a_single_echo_has_neither_spacing_nor_readout_polarity():
 
 def test_heads_that_are_turned_on_purpose_are_not_blamed():
     known = {**GOOD, 'TiltAngle': 30.0}
-    rows = advise(known, {**SEEN, 'joint': {'orientations': ['a', 'b', 'c']}}, known)
+    rows = advise(known, RunFacts(SEEN, joint=JointFacts(orientations=('a', 'b', 'c'))), known)
     assert 'Orientation' not in [row.item for row in rows]
 
 
