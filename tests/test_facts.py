@@ -28,10 +28,10 @@ from bidsqsm.facts import (
 from bidsqsm.interfaces.base import StepInterface
 from bidsqsm.interfaces.carrying import lost
 from bidsqsm.interfaces.judging import failed, judged
+from bidsqsm.interfaces.outputs import FACTS
 from bidsqsm.io.boilerplate import describe_decisions
+from bidsqsm.io.json_files import as_json
 from bidsqsm.io.provenances import read_provenance
-from bidsqsm.io.sidecars import as_json
-from bidsqsm.workflows.links import FACTS
 from helpers import example_run
 
 #: As it stands on disk: steps, keys and their order are those of sidecars that are out there.

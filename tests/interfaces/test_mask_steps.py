@@ -110,7 +110,7 @@ def test_brains_that_disagree_are_reported(two_brains, tmp_path):
     files['template_mask'] = str(save_volume(far.astype(np.float32), like, tmp_path / 'far.nii'))
     facts = MakeMask(**files, method='combined').run(cwd=tmp_path).outputs.facts
     assert facts['template_dice'] == pytest.approx(dice(brain, far), abs=0.03)
-    assert any('Dice' in warning for warning in facts.warnings)
+    assert any('Dice' in warning for warning in facts['warnings'])
 
 
 def test_the_template_method_without_a_template_says_what_it_needs(two_brains, tmp_path):

@@ -10,18 +10,18 @@ from bidsqsm.workflows.connections import between, keep_makers, steps_in
 
 
 def chain(*links):
-    """A workflow of workflows with one input and one output, joined as told."""
+    """A workflow of workflows, joined as told: each takes one input of each of the others."""
     names = sorted({name for link in links for name in link})
     made = {name: pe.Workflow(name=name) for name in names}
     for one in made.values():
         one.add_nodes(
             [
-                pe.Node(niu.IdentityInterface(fields=['x']), name=n)
+                pe.Node(niu.IdentityInterface(fields=['x', *names]), name=n)
                 for n in ('inputnode', 'outputnode')
             ]
         )
     whole = pe.Workflow(name='whole')
-    whole.connect(between(*((made[a], made[b], ['x']) for a, b in links)))
+    whole.connect(between(*((made[a], made[b], [('x', a)]) for a, b in links)))
     return whole
 
 
