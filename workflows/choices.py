@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 from bidsqsm.catalog import STEPS, in_use
 from bidsqsm.io.groups import GROUPS
 from bidsqsm.io.inputs import GreRun
-from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.methods import Choice
 
 #: Steps of the catalogue with a workflow of their name
@@ -57,21 +56,16 @@ def used_choices(
     ``regions`` tells whether it has those of an atlas, ``spaces`` whether maps go to templates,
     ``kept`` the workflows that it is made of.
     """
-    together = isinstance(run, OrientationSet)
-    idle = {
-        'dipole': together,
-        'joint': not together,
-        'coil': run.n_channels == 1,
-        'mask': run.mask is not None,
-        **dict.fromkeys(('gradient_correction', 'relaxometry'), together or run.n_echoes == 1),
-        'registration': not (regions or spaces),
-        'roi_refine': not regions,
-    }
+    idle = run.idle_steps
+    if not regions:
+        idle |= {'roi_refine'}
+    if not (regions or spaces):
+        idle |= {'registration'}
     if kept is not None:
         owned = {group.step for group in GROUPS.values()} | {*OWN_WORKFLOW}
-        idle |= {step: True for step in owned if f'{step}_wf' not in kept}
+        idle |= {step for step in owned if f'{step}_wf' not in kept}
     followed = settled_choices(run, choices)
-    return {step: choice for step, choice in followed.items() if not idle.get(step)}
+    return {step: choice for step, choice in followed.items() if step not in idle}
 
 
 def not_made(choices: Mapping[str, Choice]) -> set[str]:

@@ -20,6 +20,7 @@ from bidsqsm.io.boilerplate import as_markdown, methods_text, write_citation
 from bidsqsm.io.groups import GROUPS
 from bidsqsm.io.inputs import GreRun, Skipped
 from bidsqsm.io.json_files import load_json, write_json
+from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.regions import NONE, Anatomy
 from bidsqsm.io.sidecars import provenance
 from bidsqsm.io.tsv_files import write_tsv
@@ -45,6 +46,8 @@ class Call:
         Runs and skipped acquisitions.
     anatomy
         Atlases and templates of the call.
+    sets
+        Sets of those runs that are orientations of a head, and orientations that make none.
 
     """
 
@@ -54,11 +57,13 @@ class Call:
         command: str,
         found: Sequence[GreRun | Skipped],
         anatomy: Anatomy = NONE,
+        sets: Sequence[OrientationSet | Skipped] = (),
     ) -> None:
-        self.config, self.command, self.found = config, command, list(found)
+        self.config, self.command, self.found = config, command, [*found, *sets]
         self.anatomy = anatomy
         self.runs = [run for run in found if isinstance(run, GreRun)]
-        self.skipped = [run for run in found if isinstance(run, Skipped)]
+        self.sets = [one for one in sets if not isinstance(one, Skipped)]
+        self.skipped = [run for run in self.found if isinstance(run, Skipped)]
         self.identity = new_identity()
         self.interrupted: KeyboardInterrupt | None = None
 
@@ -77,7 +82,7 @@ class Call:
 
     def write_boilerplate(self) -> Path:
         """Write the methods text without computing anything; what data decides is left out."""
-        told = [provenance(run, {}, self._choices(run)) for run in self.runs]
+        told = [provenance(run, {}, self._choices(run)) for run in [*self.runs, *self.sets]]
         return write_text(self.log_file('methods.md'), as_markdown(methods_text(told)))
 
     def draw(self) -> Path:
@@ -89,20 +94,21 @@ class Call:
 
     def process(self) -> list[Status]:
         """Make the maps of every run, then the reports; returns how each run ended."""
-        workflow = init_bidsqsm_wf(self.config, self.runs, self.anatomy)
-        counts = {run.name: count_nodes(workflow, run) + 1 for run in self.runs}
+        workflow = init_bidsqsm_wf(self.config, self.runs, self.anatomy, self.sets)
+        processed = [*self.runs, *self.sets]
+        counts = {run.name: count_nodes(workflow, run) + 1 for run in processed}
         with Progress(counts) as progress:
             self._tell_skipped(progress)
-            for run in self.runs:
+            for run in processed:
                 for said in () if run.has_phase else run.warnings:
                     progress.tell(f'{run.name}: {said}', logging.WARNING)
             states: list[RunState] = []
-            if self.runs:
+            if processed:
                 for said in self.anatomy.terms:
                     progress.tell(said)
                 for said in self.anatomy.warnings:
                     progress.tell(said, logging.WARNING)
-                ledger = Ledger(self.runs, progress, self.log_folder, self.config.mem or 0)
+                ledger = Ledger(processed, progress, self.log_folder, self.config.mem or 0)
                 execute(self.config, workflow, ledger)
                 states, self.interrupted = [*ledger.states.values()], ledger.interrupted
                 if self.config.resource_monitor:
@@ -118,9 +124,10 @@ class Call:
 
     def report_again(self) -> list[Status]:
         """Write the reports from what the work folder holds of earlier calls."""
-        with Progress({run.name: 1 for run in self.runs}) as progress:
+        processed = [*self.runs, *self.sets]
+        with Progress({run.name: 1 for run in processed}) as progress:
             self._tell_skipped(progress)
-            return self._report([self._remembered(run) for run in self.runs], progress)
+            return self._report([self._remembered(run) for run in processed], progress)
 
     def _tell_skipped(self, progress: Progress) -> None:
         for run in self.skipped:
@@ -177,7 +184,7 @@ class Call:
             self.config.methods,
             regions=placed and bool(self.config.atlases),
             spaces=placed and bool(self.config.output_spaces),
-            kept=workflows_of_run(self.config, run),
+            kept=workflows_of_run(self.config, run) if run in self.runs else None,
         )
 
     def _write_usage(self, ledger: Ledger) -> None:

@@ -18,7 +18,6 @@ from bidsqsm.executor import Failure, ProcessPerNodePlugin, Usage, limit_threads
 from bidsqsm.io.atomic import write_text
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.json_files import as_json
-from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.reports.resources import StepUse
 from bidsqsm.workflows.base import NAME, subject_workflow_name
 from bidsqsm.workflows.links import FACTS, ONE_STEP, PRODUCTS, SHOWN
@@ -26,6 +25,9 @@ from bidsqsm.workflows.orientations import JOINT
 from bidsqsm.workflows.run import workflow_name
 
 LOGGER = logging.getLogger(__name__)
+
+#: Products and the outputs that they come from; a run has those of the steps that it goes through
+_MADE = (*PRODUCTS.items(), *ONE_STEP.items(), *SHOWN.items(), *JOINT.items())
 
 
 @dataclass
@@ -136,7 +138,7 @@ class Ledger:
             if state.status.status == 'ok' and not state.finished:
                 lost = [
                     run.name
-                    for run in getattr(state.run, 'runs', ())
+                    for run in state.run.runs
                     if self.states[workflow_name(run.name)].status.status != 'ok'
                 ]
                 why = (
@@ -152,8 +154,7 @@ class Ledger:
         state.status.warn(facts.get('warnings', []), node.fullname.split('.')[-2])
         sources = _sources(node)
         state.facts |= {k: facts for k, source in FACTS.items() if source in sources}
-        single = (*PRODUCTS.items(), *ONE_STEP.items(), *SHOWN.items())
-        for key, source in JOINT.items() if isinstance(state.run, OrientationSet) else single:
+        for key, source in _MADE:
             value = outputs.get(sources.get(source, ''))
             if isinstance(value, str):
                 state.products[key] = Path(value)
