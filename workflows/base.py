@@ -20,7 +20,10 @@ NAME = 'bidsqsm_wf'
 
 
 def init_bidsqsm_wf(
-    config: Config, runs: Sequence[GreRun], anatomy: Anatomy = NONE
+    config: Config,
+    runs: Sequence[GreRun],
+    anatomy: Anatomy = NONE,
+    sets: Sequence[OrientationSet] = (),
 ) -> pe.Workflow:
     """Build the graph of all runs, a workflow for every subject.
 
@@ -32,13 +35,17 @@ def init_bidsqsm_wf(
         The runs that can be processed, of any subjects.
     anatomy
         Atlases and templates of the call.
+    sets
+        Sets of those runs that are orientations of a head.
 
     """
     workflow = pe.Workflow(name=NAME, base_dir=str(config.work_dir))
     ages = ages_of(config.bids_dir)
     for subject in dict.fromkeys(run.entities['sub'] for run in runs):
         own = [run for run in runs if run.entities['sub'] == subject]
-        workflow.add_nodes([init_subject_wf(config, subject, own, anatomy, ages.get(subject))])
+        joint = [one for one in sets if one.entities['sub'] == subject]
+        age = ages.get(subject)
+        workflow.add_nodes([init_subject_wf(config, subject, own, anatomy, age, joint)])
     workflow.config['execution'] = {
         'create_report': 'false',
         'hash_method': 'timestamp',
@@ -57,6 +64,7 @@ def init_subject_wf(
     runs: Sequence[GreRun],
     anatomy: Anatomy = NONE,
     age: float | None = None,
+    sets: Sequence[OrientationSet] = (),
 ) -> pe.Workflow:
     """Build the graph of one subject.
 
@@ -67,21 +75,19 @@ def init_subject_wf(
     subject
         Label of the subject.
     runs
-        The subject's runs, and the sets of them that are orientations of the head.
+        The subject's runs.
     anatomy
         Atlases and templates of the call.
     age
         Of the subject, in years.
+    sets
+        Sets of those runs that are orientations of the head.
 
     """
     workflow = pe.Workflow(name=subject_workflow_name(subject))
-    singles = {
-        run.name: init_configured_run_wf(config, run, anatomy, age)
-        for run in runs
-        if not isinstance(run, OrientationSet)
-    }
+    singles = {run.name: init_configured_run_wf(config, run, anatomy, age) for run in runs}
     workflow.add_nodes([*singles.values()])
-    for several in (run for run in runs if isinstance(run, OrientationSet)):
+    for several in sets:
         joint = init_orientations_wf(
             orientations=several,
             output_dir=config.output_dir,
@@ -118,10 +124,8 @@ def init_configured_run_wf(
     )
 
 
-def workflows_of_run(config: Config, run: GreRun) -> set[str] | None:
-    """Names of the workflows that a run is made of, but for registration and regions; None for a set."""
-    if isinstance(run, OrientationSet):
-        return None
+def workflows_of_run(config: Config, run: GreRun) -> set[str]:
+    """Names of the workflows that a run is made of, but for registration and regions."""
     return {*steps_in(init_configured_run_wf(config, run))}
 
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 
 from bidsqsm.catalog import STEPS, in_use
 from bidsqsm.io.inputs import GreRun
-from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.methods import Choice
 from bidsqsm.steps import RUN_STEPS
 
@@ -48,19 +47,14 @@ def used_choices(
     ``regions`` tells whether it has those of an atlas, ``spaces`` whether maps go to templates,
     ``kept`` the workflows that it is made of.
     """
-    together = isinstance(run, OrientationSet)
-    idle = {
-        'dipole': together,
-        'joint': not together,
-        'coil': run.n_channels == 1,
-        'mask': run.mask is not None,
-        **dict.fromkeys(('gradient_correction', 'relaxometry'), together or run.n_echoes == 1),
-        'registration': not (regions or spaces),
-        'roi_refine': not regions,
-    }
+    idle = run.idle_steps
+    if not regions:
+        idle |= {'roi_refine'}
+    if not (regions or spaces):
+        idle |= {'registration'}
     if kept is not None:
         # registration and regions are told by the atlases and spaces of the call
         placed = {'registration', 'roi_refine'}
-        idle |= {step: True for step in STEPS.keys() - placed if RUN_STEPS[step].box not in kept}
+        idle |= {step for step in STEPS.keys() - placed if RUN_STEPS[step].box not in kept}
     followed = settled_choices(run, choices)
-    return {step: choice for step, choice in followed.items() if not idle.get(step)}
+    return {step: choice for step, choice in followed.items() if step not in idle}

@@ -21,6 +21,7 @@ from bidsqsm.io.atomic import write_text
 from bidsqsm.io.boilerplate import as_markdown, methods_text, write_citation
 from bidsqsm.io.inputs import GreRun, Skipped
 from bidsqsm.io.json_files import load_json, write_json
+from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.regions import NONE, Anatomy
 from bidsqsm.io.sidecars import provenance
 from bidsqsm.io.tsv_files import write_tsv
@@ -47,6 +48,8 @@ class Call:
         Runs and skipped acquisitions.
     anatomy
         Atlases and templates of the call.
+    sets
+        Sets of those runs that are orientations of a head, and orientations that make none.
 
     """
 
@@ -56,11 +59,13 @@ class Call:
         command: str,
         found: Sequence[GreRun | Skipped],
         anatomy: Anatomy = NONE,
+        sets: Sequence[OrientationSet | Skipped] = (),
     ) -> None:
-        self.config, self.command, self.found = config, command, list(found)
+        self.config, self.command, self.found = config, command, [*found, *sets]
         self.anatomy = anatomy
         self.runs = [run for run in found if isinstance(run, GreRun)]
-        self.skipped = [run for run in found if isinstance(run, Skipped)]
+        self.sets = [one for one in sets if not isinstance(one, Skipped)]
+        self.skipped = [run for run in self.found if isinstance(run, Skipped)]
         self.identity = new_identity()
         self.interrupted: KeyboardInterrupt | None = None
 
@@ -79,7 +84,9 @@ class Call:
 
     def write_boilerplate(self) -> Path:
         """Write the methods text without computing anything; what data decides is left out."""
-        told = [provenance(run, RunFacts(), self._choices(run)) for run in self.runs]
+        told = [
+            provenance(run, RunFacts(), self._choices(run)) for run in [*self.runs, *self.sets]
+        ]
         return write_text(self.log_file('methods.md'), as_markdown(methods_text(told)))
 
     def draw(self) -> Path:
@@ -91,21 +98,22 @@ class Call:
 
     def process(self) -> list[Status]:
         """Make the maps of every run, then the reports; returns how each run ended."""
-        workflow = init_bidsqsm_wf(self.config, self.runs, self.anatomy)
-        counts = {run.name: count_nodes(workflow, run) + 1 for run in self.runs}
+        workflow = init_bidsqsm_wf(self.config, self.runs, self.anatomy, self.sets)
+        processed = [*self.runs, *self.sets]
+        counts = {run.name: count_nodes(workflow, run) + 1 for run in processed}
         with Progress(counts) as progress:
             self._tell_skipped(progress)
-            for run in self.runs:
+            for run in processed:
                 for said in () if run.has_phase else run.warnings:
                     progress.tell(f'{run.name}: {said}', logging.WARNING)
             states: list[RunState] = []
-            if self.runs:
+            if processed:
                 for said in self.anatomy.terms:
                     progress.tell(said)
                 for said in self.anatomy.warnings:
                     progress.tell(said, logging.WARNING)
                 ledger = Ledger(
-                    self.runs, progress, self.log_folder, self.config.mem or 0, workflow
+                    processed, progress, self.log_folder, self.config.mem or 0, workflow
                 )
                 execute(self.config, workflow, ledger)
                 states, self.interrupted = [*ledger.states.values()], ledger.interrupted
@@ -122,9 +130,10 @@ class Call:
 
     def report_again(self) -> list[Status]:
         """Write the reports from what the work folder holds of earlier calls."""
-        with Progress({run.name: 1 for run in self.runs}) as progress:
+        processed = [*self.runs, *self.sets]
+        with Progress({run.name: 1 for run in processed}) as progress:
             self._tell_skipped(progress)
-            return self._report([self._remembered(run) for run in self.runs], progress)
+            return self._report([self._remembered(run) for run in processed], progress)
 
     def _tell_skipped(self, progress: Progress) -> None:
         for run in self.skipped:
@@ -181,7 +190,7 @@ class Call:
             self.config.methods,
             regions=placed and bool(self.config.atlases),
             spaces=placed and bool(self.config.output_spaces),
-            kept=workflows_of_run(self.config, run),
+            kept=workflows_of_run(self.config, run) if run in self.runs else None,
         )
 
     def _write_usage(self, ledger: Ledger) -> None:

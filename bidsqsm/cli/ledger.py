@@ -141,7 +141,7 @@ class Ledger:
             if state.status.status == 'ok' and not state.finished:
                 lost = [
                     run.name
-                    for run in getattr(state.run, 'runs', ())
+                    for run in state.run.runs
                     if self.states[workflow_name(run.name)].status.status != 'ok'
                 ]
                 why = (

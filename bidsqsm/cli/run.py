@@ -32,6 +32,7 @@ from bidsqsm.io.template_files import MissingTemplate
 if TYPE_CHECKING:
     from bidsqsm.cli.call import Call
     from bidsqsm.io.inputs import GreRun, Skipped
+    from bidsqsm.io.orientations import OrientationSet
 
 LOGGER = logging.getLogger(__name__)
 MOST_THREADS = 8  # of one step; beyond, the gain is small
@@ -90,11 +91,11 @@ def participant(config: Config, command: str) -> tuple[str, int]:
     """Process the runs of a dataset; returns the last line and the exit code."""
     started = time.monotonic()
     check_paths(config)
-    found = _find(config)
+    found, sets = _find(config)
     if config.dry_run:
         from bidsqsm.io.inputs import run_table
 
-        print(run_table(found))
+        print(run_table([*found, *sets]))
         return '', 0
     if config.write_graph and shutil.which('dot') is None:
         return 'bidsqsm failed: --write-graph needs the program dot (of Graphviz): install it', 127
@@ -105,7 +106,7 @@ def participant(config: Config, command: str) -> tuple[str, int]:
     # what follows needs the caches in their place
     from bidsqsm.cli.call import Call
 
-    call = Call(settle(config, found), command, found, anatomy)
+    call = Call(settle(config, [*found, *sets]), command, found, anatomy, sets)
     start_logging(call.log_file('log'), config.verbose)
     quiet_nipype(config.verbose)
     LOGGER.info('bidsqsm %s: %s', __version__, command)
@@ -141,7 +142,8 @@ def settle(config: Config, found: Sequence[GreRun | Skipped]) -> Config:
     )
 
 
-def _find(config: Config) -> list[GreRun | Skipped]:
+def _find(config: Config) -> tuple[list[GreRun | Skipped], list[OrientationSet | Skipped]]:
+    """Find the runs, and bring together those that are orientations of a head."""
     from bidsqsm.io.groups import skip_without_products
     from bidsqsm.io.inputs import find_runs
     from bidsqsm.io.orientations import orientation_sets, read_orientations
@@ -156,9 +158,9 @@ def _find(config: Config) -> list[GreRun | Skipped]:
         database_dir=config.bids_database_dir,
     )
     found = skip_without_products(found, config.methods, config.products)
-    if config.orientations:
-        found += orientation_sets(found, *read_orientations(config.orientations))
-    return found
+    if not config.orientations:
+        return found, []
+    return found, orientation_sets(found, *read_orientations(config.orientations))
 
 
 def _resolve(config: Config) -> Anatomy:

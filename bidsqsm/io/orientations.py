@@ -62,6 +62,23 @@ class OrientationSet(GreRun):
         """What can be made of it."""
         return JOINT_PRODUCTS
 
+    @property
+    def own_parts(self) -> tuple[str, ...]:
+        """None: every part belongs to one of its runs."""
+        return ()
+
+    @property
+    def idle_steps(self) -> set[str]:
+        """Steps that its data leave without work, or that its runs went through."""
+        done = {'dipole', 'gradient_correction', 'relaxometry'}
+        return (super().idle_steps | done) - {'joint'}
+
+    @property
+    def plan(self) -> str:
+        """What will be done with it, in a few words."""
+        labels = listed(f'{self.entity}-{run.entities[self.entity]}' for run in self.runs)
+        return f'one map of {labels}'
+
     @classmethod
     def _values(cls, values: dict[str, Any]) -> dict[str, Any]:
         runs = tuple(GreRun.from_json(json.dumps(run)) for run in values['runs'])

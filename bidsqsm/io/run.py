@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.names import in_order, join
+from bidsqsm.io.names import in_order, join, listed
 from bidsqsm.io.products import PRODUCTS, Product
 from bidsqsm.io.segmentation import Segmentation
 from bidsqsm.io.spinecho import SpinEcho
@@ -148,6 +148,48 @@ class GreRun:
     def products(self) -> Mapping[str, Product]:
         """What can be made of it."""
         return PRODUCTS
+
+    @property
+    def runs(self) -> tuple[GreRun, ...]:
+        """The runs that it consists of: itself."""
+        return (self,)
+
+    @property
+    def own_parts(self) -> tuple[str, ...]:
+        """Parts of the signal that were measured in it and in no other run."""
+        return tuple(part for part in PARTS if getattr(self, part))
+
+    @property
+    def idle_steps(self) -> set[str]:
+        """Steps of the catalogue that its data leave without work."""
+        idle = {
+            'joint': True,
+            'coil': self.n_channels == 1,
+            'mask': self.mask is not None,
+            'gradient_correction': self.n_echoes == 1,
+            'relaxometry': self.n_echoes == 1,
+        }
+        return {step for step, without in idle.items() if without}
+
+    @property
+    def plan(self) -> str:
+        """What will be done with it, in a few words."""
+        used = {
+            f'{self.n_channels} channels combined': self.n_channels > 1,
+            'magnitude alone': not self.has_phase,
+            'from real and imaginary part': self.real,
+            'given mask': self.mask,
+            'labels': self.labels,
+            f'R2 from {self.spin_echo and self.spin_echo.kind}': self.spin_echo is not None,
+            'T1w': self.t1w,
+            'mask of the T1w': self.t1w_mask,
+            f'transforms {listed(key.replace(":", " to ") for key in self.transforms)}': (
+                self.transforms
+            ),
+            f'segmentations {listed(one.name for one in self.segmentations)}': self.segmentations,
+        }
+        told = ', '.join(text for text, true in used.items() if true)
+        return f'process ({told})' if told else 'process'
 
     def to_json(self) -> str:
         """Write it as JSON; :meth:`from_json` gives it back."""

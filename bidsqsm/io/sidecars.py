@@ -146,7 +146,7 @@ def sources(run: GreRun, links: Mapping[str, Path], *, with_r2: bool = False) ->
     ``with_r2`` adds those that R2 comes from.
     """
     images = list(run.files)
-    for one in getattr(run, 'runs', ()) or (run,):
+    for one in run.runs:
         images += [path for path in (one.mask, one.labels, one.t1w_mask) if path is not None]
         images += [*one.transforms.values(), *(given.path for given in one.segmentations)]
     if with_r2 and run.spin_echo is not None:

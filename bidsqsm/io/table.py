@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bidsqsm.io.names import join, listed
-from bidsqsm.io.orientations import OrientationSet
+from bidsqsm.io.names import join
 from bidsqsm.io.run import GreRun, Skipped
 
 HEAD = (
@@ -66,7 +65,7 @@ def _row(run: GreRun | Skipped) -> tuple[str, ...]:
         'x'.join(map(str, run.shape)),
         'x'.join(f'{size:.3g}' for size in grid.voxel_size),
         f'{grid.tilt:.0f}',
-        _plan(run),
+        run.plan,
     )
 
 
@@ -75,34 +74,6 @@ def _times(echo_times: Sequence[float]) -> str:
     if len(times) > 3:
         times[2:-1] = ['..']
     return ' '.join(times)
-
-
-def _plan(run: GreRun) -> str:
-    used = []
-    if isinstance(run, OrientationSet):
-        labels = listed(f'{run.entity}-{one.entities[run.entity]}' for one in run.runs)
-        return f'one map of {labels}'
-    if run.n_channels > 1:
-        used.append(f'{run.n_channels} channels combined')
-    if not run.has_phase:
-        used.append('magnitude alone')
-    if run.real:
-        used.append('from real and imaginary part')
-    if run.mask:
-        used.append('given mask')
-    if run.labels:
-        used.append('labels')
-    if run.spin_echo is not None:
-        used.append(f'R2 from {run.spin_echo.kind}')
-    if run.t1w:
-        used.append('T1w')
-    if run.t1w_mask:
-        used.append('mask of the T1w')
-    if run.transforms:
-        used.append(f'transforms {listed(key.replace(":", " to ") for key in run.transforms)}')
-    if run.segmentations:
-        used.append(f'segmentations {listed(one.name for one in run.segmentations)}')
-    return 'process' + (f' ({", ".join(used)})' if used else '')
 
 
 __all__ = ['run_table']

@@ -55,7 +55,7 @@ def draw_registered(scene: Scene) -> bytes:
     """The magnitude of each orientation, with the mask of the susceptibility."""
     mask = scene.load('qsm_mask').values > 0
     rows = []
-    for index, run in enumerate(getattr(scene.run, 'runs', ())):
+    for index, run in enumerate(scene.run.runs):
         volume = scene.load('registered', index)
         limits = robust_limits(volume.values)
         rows.append([

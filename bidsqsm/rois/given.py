@@ -21,7 +21,7 @@ from bidsqsm.rois.files import csf_value, one_grid
 from bidsqsm.rois.literature import check
 from bidsqsm.rois.regions import with_unnamed, without_combined
 from bidsqsm.rois.table import FURTHER, MAPS, columns, roi_table, write_table
-from bidsqsm.rois.units import as_bids_has_it, noise_in_ppm, sidecar_of
+from bidsqsm.rois.units import load_maps, noise_in_ppm, sidecar_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,8 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
 
     """
     grid = one_grid(files.images.values())
-    maps, notes = _maps(files)
+    paths = files.images
+    maps, notes = load_maps({key: paths[key] for key in MAPS if key in paths}, files.units)
     mask = _mask(files, maps['chi'], notes)
     named = read_labels(files.names) if files.names else ()
     labels, _ = load_labels(files.labels, none=bool(named))
@@ -116,16 +117,6 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
         'Notes': notes,
     }
     return Measurement(table, facts, notes)
-
-
-def _maps(files: Files) -> tuple[dict[str, Volume], list[str]]:
-    maps, notes = {}, []
-    for key in MAPS:
-        if path := getattr(files, key):
-            units = files.units if key == 'chi' else ''
-            maps[key], said = as_bids_has_it(key, load_volume(path)[0], path, files.chi, units)
-            notes += said
-    return maps, notes
 
 
 def _mask(files: Files, chi: Volume, notes: list[str]) -> Mask:

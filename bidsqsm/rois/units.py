@@ -33,6 +33,21 @@ UNITS: Mapping[str, Mapping[str, float]] = {
 _BEYOND = {'chi': (1.0, 'ppm', 'ppb'), 't2star': (2.0, 's', 'ms')}
 
 
+def load_maps(paths: Mapping[str, Path], units: str = '') -> tuple[dict[str, Volume], list[str]]:
+    """Load maps by their key, ``chi`` among them, in the units that the table has for them.
+
+    ``units`` are those of the susceptibility where the user tells them; for errors and notes see
+    :func:`as_bids_has_it`.
+    """
+    maps, notes = {}, []
+    for key, path in paths.items():
+        values, _ = load_volume(path)
+        told = units if key == 'chi' else ''
+        maps[key], said = as_bids_has_it(key, values, path, paths['chi'], told)
+        notes += said
+    return maps, notes
+
+
 def as_bids_has_it(
     key: str, values: Volume, path: Path, chi: Path, units: str = ''
 ) -> tuple[Volume, list[str]]:
@@ -137,4 +152,12 @@ def sidecar_of(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-__all__ = ['UNITS', 'as_bids_has_it', 'frequency_of', 'noise_in_ppm', 'sidecar_of', 'unit_of']
+__all__ = [
+    'UNITS',
+    'as_bids_has_it',
+    'frequency_of',
+    'load_maps',
+    'noise_in_ppm',
+    'sidecar_of',
+    'unit_of',
+]

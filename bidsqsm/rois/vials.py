@@ -20,7 +20,7 @@ from bidsqsm.qsm.grid import Labels, Mask, Triple, Volume
 from bidsqsm.rois.files import one_grid
 from bidsqsm.rois.statistics import summary
 from bidsqsm.rois.table import MAPS
-from bidsqsm.rois.units import as_bids_has_it
+from bidsqsm.rois.units import load_maps
 
 #: Maps that are held against concentrations
 AGAINST = ('chi', 'r2star')
@@ -137,7 +137,8 @@ def calibrate(files: VialFiles, *, rim: float = 0.0) -> Calibration:
     vials = read_vials(files.vials)
     size = one_grid(files.images.values()).voxel_size
     labels, _ = load_labels(files.labels)
-    maps, notes = _maps(files)
+    paths = files.images
+    maps, notes = load_maps({key: paths[key] for key in AGAINST if key in paths}, files.units)
     known = np.isfinite(maps['chi'])
     known &= maps['chi'] != 0 if files.mask is None else load_volume(files.mask)[0] > 0.5
     cores = {vial: _core(files, labels, vial, size, rim) for vial in vials}
@@ -147,16 +148,6 @@ def calibrate(files: VialFiles, *, rim: float = 0.0) -> Calibration:
         lines[key] = line_through(table['concentration'], table[f'{key}_mean'])
         table[f'{key}_residual'] = table[f'{key}_mean'] - lines[key].at(table['concentration'])
     return Calibration(table, lines, notes)
-
-
-def _maps(files: VialFiles) -> tuple[dict[str, Volume], list[str]]:
-    maps, notes = {}, []
-    for key in AGAINST:
-        if path := getattr(files, key):
-            units = files.units if key == 'chi' else ''
-            maps[key], said = as_bids_has_it(key, load_volume(path)[0], path, files.chi, units)
-            notes += said
-    return maps, notes
 
 
 def _core(files: VialFiles, labels: Labels, vial: Vial, size: Triple, rim: float) -> Mask:

@@ -134,3 +134,17 @@ def test_the_step_is_there_where_it_was_asked_for(tmp_path):
     (tmp_path / 'again.toml').write_text(config.to_toml())
     again = parse_arguments([*CALL, '--config-file', str(tmp_path / 'again.toml')])
     assert again.summary() == config.summary()
+
+
+def test_a_set_says_of_itself_what_it_consists_of_and_what_is_idle(found):
+    runs = found(*(f'sub-01_acq-{a}' for a in 'abc'))
+    (together,) = orientation_sets(runs, 'acq')
+    assert together.runs == tuple(runs)
+    assert runs[0].runs == (runs[0],)
+    assert together.own_parts == ()
+    assert runs[0].own_parts == ('magnitude', 'phase')
+    assert {'dipole', 'relaxometry', 'gradient_correction'} <= together.idle_steps
+    assert 'joint' not in together.idle_steps
+    assert 'joint' in runs[0].idle_steps
+    assert 'dipole' not in runs[0].idle_steps
+    assert runs[0].plan == 'process'

@@ -9,8 +9,8 @@ from typing import Annotated
 import numpy as np
 
 from bidsqsm.qsm.bounds import Between, OneOf
-from bidsqsm.qsm.coil.channels import Channels, Complex, add_in_phase, visit_channels
-from bidsqsm.qsm.coil.survey import survey
+from bidsqsm.qsm.coil.channels import Channels, Complex
+from bidsqsm.qsm.coil.survey import combine, survey
 from bidsqsm.qsm.grid import Grid, Volume
 from bidsqsm.qsm.phase.difference import Unwrapper, signal_mask, unwrapped_difference
 from bidsqsm.qsm.phase.smooth import smooth_phase
@@ -85,18 +85,15 @@ def mcpc3ds(
     grown = unwrapped_difference(np.angle(raw), np.abs(raw), mask, interval, unwrap)
     back = np.float32(echo_times[0] / interval) * grown
     signs = seen.signs
-    total = np.zeros(seen.power.shape, np.complex64)
 
-    def add(_: int, channel: Complex) -> None:
+    def offset_of(channel: Complex) -> Volume | None:
         weight = np.where(mask, np.abs(channel[0]), np.float32(0)) ** 2
         if not weight.any():
-            return
+            return None
         weight /= weight.max()
         first = np.angle(channel[0] * signs)
-        offset = smooth_phase(first - back, weight, grid, sigma, passes=2)
-        add_in_phase(channel, offset, total)
+        return smooth_phase(first - back, weight, grid, sigma, passes=2)
 
-    visit_channels(load_channel, n_channels, total.shape, add)
+    combined = combine(load_channel, n_channels, seen, offset_of)
     LOGGER.info('mcpc3ds: combined %d channels from echoes 1 and %d', n_channels, second + 1)
-    total *= signs
-    return np.angle(total), np.sqrt(seen.power)
+    return combined

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bidsqsm.qsm.coil.channels import Channels, Complex, add_in_phase, visit_channels
-from bidsqsm.qsm.coil.survey import survey
+from bidsqsm.qsm.coil.channels import Channels, Complex
+from bidsqsm.qsm.coil.survey import combine, survey
 from bidsqsm.qsm.grid import Grid, Volume
 from bidsqsm.qsm.phase.difference import Unwrapper
 
@@ -65,14 +65,11 @@ def mcpc_c(
     """
     seen = survey(load_channel, n_channels, echo_times, grid)
     place, signs = seen.common_block(), seen.signs
-    total = np.zeros(seen.power.shape, np.complex64)
-    constant = np.empty(grid.shape, np.float32)
 
-    def add(_: int, channel: Complex) -> None:
-        constant.fill(np.angle(np.sum(channel[0][place] * signs[place])))
-        add_in_phase(channel, constant, total)
+    def offset_of(channel: Complex) -> Volume:
+        angle = np.angle(np.sum(channel[0][place] * signs[place]))
+        return np.full(grid.shape, angle, np.float32)
 
-    visit_channels(load_channel, n_channels, total.shape, add)
+    combined = combine(load_channel, n_channels, seen, offset_of)
     LOGGER.info('mcpc-c: combined %d channels', n_channels)
-    total *= signs
-    return np.angle(total), np.sqrt(seen.power)
+    return combined

@@ -6,18 +6,14 @@ import logging
 from collections.abc import Sequence
 from typing import Annotated
 
-import numpy as np
-
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.coil.channels import (
     Channels,
     Complex,
-    add_in_phase,
     one_channel,
     smooth_difference,
-    visit_channels,
 )
-from bidsqsm.qsm.coil.survey import survey
+from bidsqsm.qsm.coil.survey import combine, survey
 from bidsqsm.qsm.grid import Grid, Volume
 from bidsqsm.qsm.phase.difference import Unwrapper
 
@@ -85,14 +81,10 @@ def reference_coil(
     reference = one_channel(load_channel, chosen, seen.power.shape)[0].copy()
     if not reference.any():
         raise ValueError(f'reference channel {chosen + 1} is zero everywhere; choose another')
-    total = np.zeros(seen.power.shape, np.complex64)
 
-    def add(_: int, image: Complex) -> None:
-        offset = smooth_difference(image[0], reference, grid, sigma)
-        if offset is not None:
-            add_in_phase(image, offset, total)
+    def offset_of(image: Complex) -> Volume | None:
+        return smooth_difference(image[0], reference, grid, sigma)
 
-    visit_channels(load_channel, n_channels, total.shape, add)
+    combined = combine(load_channel, n_channels, seen, offset_of)
     LOGGER.info('reference-coil: combined %d channels, reference %d', n_channels, chosen + 1)
-    total *= seen.signs
-    return np.angle(total), np.sqrt(seen.power)
+    return combined

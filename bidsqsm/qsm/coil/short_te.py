@@ -9,8 +9,8 @@ from typing import Annotated
 import numpy as np
 
 from bidsqsm.qsm.bounds import Between
-from bidsqsm.qsm.coil.channels import Channels, Complex, add_in_phase, visit_channels
-from bidsqsm.qsm.coil.survey import survey
+from bidsqsm.qsm.coil.channels import Channels, Complex
+from bidsqsm.qsm.coil.survey import combine, survey
 from bidsqsm.qsm.grid import Grid, Volume
 from bidsqsm.qsm.phase.difference import Unwrapper
 from bidsqsm.qsm.phase.smooth import smooth_phase
@@ -81,17 +81,14 @@ def short_te(
         )
     seen = survey(load_channel, n_channels, echo_times, grid)
     signs = seen.signs
-    total = np.zeros(seen.power.shape, np.complex64)
 
-    def add(_: int, channel: Complex) -> None:
+    def offset_of(channel: Complex) -> Volume | None:
         weight = np.abs(channel[0]) ** 2
         if not weight.any():
-            return
+            return None
         weight /= weight.max()
-        offset = smooth_phase(np.angle(channel[0] * signs), weight, grid, sigma, passes=2)
-        add_in_phase(channel, offset, total)
+        return smooth_phase(np.angle(channel[0] * signs), weight, grid, sigma, passes=2)
 
-    visit_channels(load_channel, n_channels, total.shape, add)
+    combined = combine(load_channel, n_channels, seen, offset_of)
     LOGGER.info('short-te: combined %d channels', n_channels)
-    total *= signs
-    return np.angle(total), np.sqrt(seen.power)
+    return combined

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numba as nb
 import numpy as np
 
-from bidsqsm.qsm.coil.channels import Channels, Complex, visit_channels
+from bidsqsm.qsm.coil.channels import Channels, Complex, add_in_phase, visit_channels
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.masking.brain import block_mean
@@ -128,6 +128,44 @@ def survey(
     if not power[0].any():
         raise ValueError('the channels are zero everywhere, expected signal in the head')
     return Survey(power, steps, alternation_of(phasors, total), np.stack(reach), factors)
+
+
+def combine(
+    load_channel: Channels,
+    n_channels: int,
+    seen: Survey,
+    offset_of: Callable[[Complex], Volume | None],
+) -> tuple[Volume, Volume]:
+    """Sum of the channels, each less its offset.
+
+    Parameters
+    ----------
+    load_channel, n_channels
+        As of :func:`survey`.
+    seen
+        What that found.
+    offset_of
+        From a channel (n_echoes, nx, ny, nz) to its offset (nx, ny, nz) in rad; None where it has
+        nothing to add.
+
+    Returns
+    -------
+    phase : (n_echoes, nx, ny, nz) float32 array
+        In rad, in [-pi, pi].
+    magnitude : (n_echoes, nx, ny, nz) float32 array
+        Root of the sum of squares over channels.
+
+    """
+    total = np.zeros(seen.power.shape, np.complex64)
+
+    def add(_: int, channel: Complex) -> None:
+        offset = offset_of(channel)
+        if offset is not None:
+            add_in_phase(channel, offset, total)
+
+    visit_channels(load_channel, n_channels, total.shape, add)
+    total *= seen.signs
+    return np.angle(total), np.sqrt(seen.power)
 
 
 @kernel()

@@ -12,11 +12,10 @@ from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.coil.channels import (
     Channels,
     Complex,
-    add_in_phase,
     smooth_difference,
     visit_channels,
 )
-from bidsqsm.qsm.coil.survey import Survey, survey
+from bidsqsm.qsm.coil.survey import Survey, combine, survey
 from bidsqsm.qsm.grid import Grid, Volume
 from bidsqsm.qsm.phase.difference import Unwrapper
 
@@ -79,17 +78,13 @@ def virtual_coil(
     """
     seen = survey(load_channel, n_channels, echo_times, grid)
     virtual = _virtual(load_channel, n_channels, seen)
-    total = np.zeros(seen.power.shape, np.complex64)
 
-    def add(_: int, channel: Complex) -> None:
-        offset = smooth_difference(channel[0], virtual, grid, sigma)
-        if offset is not None:
-            add_in_phase(channel, offset, total)
+    def offset_of(channel: Complex) -> Volume | None:
+        return smooth_difference(channel[0], virtual, grid, sigma)
 
-    visit_channels(load_channel, n_channels, total.shape, add)
+    combined = combine(load_channel, n_channels, seen, offset_of)
     LOGGER.info('virtual-coil: combined %d channels', n_channels)
-    total *= seen.signs
-    return np.angle(total), np.sqrt(seen.power)
+    return combined
 
 
 def _virtual(load_channel: Channels, n_channels: int, seen: Survey) -> Complex:

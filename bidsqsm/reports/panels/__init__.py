@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bidsqsm.facts import RunFacts
-from bidsqsm.io.orientations import OrientationSet
 from bidsqsm.io.run import GreRun
 from bidsqsm.reports.figures import Drawn
 from bidsqsm.reports.panels.acquired import ACQUIRED
@@ -43,8 +42,7 @@ def make_panels(
     """
     scene = Scene(run, products, decisions)
     there = {*products, 'decisions'}
-    if not isinstance(run, OrientationSet):
-        # of several orientations it is shown with each of them
+    if run.own_parts:
         there |= {'stored', 'stored phase'} if run.has_phase else {'stored'}
     made = (
         _panel(scene, key, kind) for key, kind in KINDS.items() if there.intersection(kind.needs)
