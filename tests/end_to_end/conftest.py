@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bidsqsm.io.demo_dataset import DemoOptions, write_demo
+
 HERE = Path(__file__).parent
 
 
@@ -15,3 +17,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope='session')
+def coarse_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The head of the demo with voxels of 5 mm; do not write to it."""
+    root = tmp_path_factory.mktemp('coarse') / 'ds'
+    write_demo(root, DemoOptions(voxel_size=(5.0, 5.0, 5.0), shape=(36, 43, 36)))
+    return root

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import nibabel as nb
 import numpy as np
 import pytest
 
-from bidsqsm.io.demo_dataset import DemoOptions, write_demo
 from helpers import bad_subjects
 from helpers.app import App
 from helpers.bad_subjects import AFFINE, ECHO_TIMES, ECHOES, SHAPE
@@ -176,10 +176,10 @@ def test_products_of_the_phase_alone_skip_the_run(app, dataset):
 
 
 @pytest.fixture(scope='module')
-def region(app, tmp_path_factory):
+def region(app, coarse_dataset, tmp_path_factory):
     """A head without T1w, its atlas, and a space of its own."""
     root = tmp_path_factory.mktemp('heads') / 'ds'
-    write_demo(root, DemoOptions(voxel_size=(5.0, 5.0, 5.0), shape=(36, 43, 36)))
+    shutil.copytree(coarse_dataset, root)
     for pattern in ('*part-phase*', '*T1w*'):
         for path in (root / 'sub-01').rglob(pattern):
             path.unlink()

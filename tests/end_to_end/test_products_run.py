@@ -8,8 +8,9 @@ import nibabel as nb
 import numpy as np
 import pytest
 
-from bidsqsm.io.demo_dataset import DemoOptions, write_demo
 from helpers.app import App
+
+R2STAR = ('--products', 'r2star', '--skip-bids-validation')
 
 
 @pytest.fixture(scope='module')
@@ -17,15 +18,8 @@ def app(tmp_path_factory):
     return App(tmp_path_factory.mktemp('app'))
 
 
-@pytest.fixture(scope='module')
-def dataset(tmp_path_factory):
-    root = tmp_path_factory.mktemp('heads') / 'ds'
-    write_demo(root, DemoOptions(voxel_size=(5.0, 5.0, 5.0), shape=(36, 43, 36)))
-    return root
-
-
-def test_r2star_alone_needs_no_inversion(app, dataset):
-    call = app(dataset, 'r2star', '--products', 'r2star', '--skip-bids-validation')
+def test_r2star_alone_needs_no_inversion(app, coarse_dataset):
+    call = app(coarse_dataset, 'r2star', *R2STAR)
     assert call.code == 0, call.printed
     names = {path.name for path in (call.out / 'sub-01' / 'anat').iterdir()}
     assert {'sub-01_R2starmap.nii.gz', 'sub-01_T2starmap.nii.gz', 'sub-01_S0map.nii.gz'} < names
@@ -35,20 +29,16 @@ def test_r2star_alone_needs_no_inversion(app, dataset):
     text = (call.out / 'logs' / 'CITATION.md').read_text()
     assert 'R2* was fitted' in text
     assert 'Susceptibility maps were made' not in text
-    again = app(
-        dataset, 'r2star', '--products', 'r2star', '--skip-bids-validation', '--reports-only'
-    )
-    only = app(
-        dataset, 'text', '--products', 'r2star', '--skip-bids-validation', '--boilerplate-only'
-    )
+    again = app(coarse_dataset, 'r2star', *R2STAR, '--reports-only')
+    only = app(coarse_dataset, 'text', *R2STAR, '--boilerplate-only')
     (alone,) = only.out.glob('logs/*methods.md')
     for said in (alone.read_text(), (again.out / 'sub-01.html').read_text()):
         assert 'R2* was fitted' in said
         assert 'Susceptibility was' not in said
 
 
-def test_a_concentration_is_the_map_on_another_scale(app, dataset):
-    call = app(dataset, 'agent', '--products', 'qsm', 'concentration', '--concentration',
+def test_a_concentration_is_the_map_on_another_scale(app, coarse_dataset):
+    call = app(coarse_dataset, 'agent', '--products', 'qsm', 'concentration', '--concentration',
                'gadolinium:coefficient=0.3,baseline=-0.02', '--background', 'vsharp',
                '--dipole', 'tkd', '--atlases', 'none', '--skip-bids-validation')  # fmt: skip
     assert call.code == 0, call.printed

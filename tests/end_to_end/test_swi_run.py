@@ -6,17 +6,15 @@ import json
 
 import nibabel as nb
 
-from bidsqsm.io.demo_dataset import DemoOptions, write_demo
 from helpers.app import App
 
 OPTIONS = ['--dipole', 'tkd', '--swi', 'phase-mask:power=2', '--skip-bids-validation']
 
 
-def test_a_run_writes_the_images_it_was_asked_for(tmp_path_factory):
+def test_a_run_writes_the_images_it_was_asked_for(coarse_dataset, tmp_path_factory):
     room = tmp_path_factory.mktemp('run')  # the longer name of a test is too long for a socket
-    write_demo(room / 'ds', DemoOptions(voxel_size=(5.0, 5.0, 5.0), shape=(36, 43, 36)))
     app = App(room)
-    call = app(room / 'ds', 'out', '--products', 'swi', 'clear-swi', 'true-swi', *OPTIONS)
+    call = app(coarse_dataset, 'out', '--products', 'swi', 'clear-swi', 'true-swi', *OPTIONS)
     assert call.code == 0, call.printed
     anat = call.out / 'sub-01' / 'anat'
     for desc in ('', '_desc-diamagnetic', '_desc-clear', '_desc-true'):
