@@ -18,7 +18,6 @@ from bidsqsm.config import settled_methods
 from bidsqsm.facts import (
     DipoleFacts,
     PhaseFacts,
-    ReceivePhase,
     ReferenceFacts,
     RunFacts,
     SolverFacts,
@@ -31,6 +30,7 @@ from bidsqsm.io.dataset import write_dataset_files
 from bidsqsm.io.outputs import write_run
 from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS, file_name
 from bidsqsm.io.sidecars import bids_uri, provenance
+from bidsqsm.qsm.phase.terms import ReceivePhase
 
 VALIDATOR = shutil.which('bids-validator-deno') or shutil.which(
     'bids-validator-deno', path=str(Path(sys.executable).parent)
