@@ -8,8 +8,10 @@ known is kept.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Self
+
+from bidsqsm.qsm.phase.terms import Alternation, PhaseFilter, ReadoutPhase, ReceivePhase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +73,17 @@ def _read(one: Field[Any], value: object) -> object:
     """The value of a field from JSON; None where it is nothing of that kind."""
     kind, kinds = one.metadata.get('kind'), one.metadata.get('kinds')
     if kind is not None:
-        return kind.of(value) if isinstance(value, Mapping) else None
+        return _made(kind, value) if isinstance(value, Mapping) else None
     if kinds is not None:
         listed = value if isinstance(value, list | tuple) else ()
         return tuple(kinds.of(member) for member in listed if isinstance(member, Mapping))
     return value
+
+
+def _made(kind: type[Any], plain: Mapping[str, Any]) -> object:
+    """Make a type of the numerics, which knows nothing of JSON; foreign keys are dropped."""
+    names = [one.name for one in fields(kind) if one.name in plain]
+    return kind(**{name: _frozen(plain[name]) for name in names})
 
 
 def _frozen(value: Any) -> Any:
@@ -87,6 +95,9 @@ def _thawed(value: Any) -> Any:
         return value.plain()
     if isinstance(value, Mapping):
         return {key: _thawed(one) for key, one in value.items()}
+    if is_dataclass(value):
+        told = {one.name: _thawed(getattr(value, one.name)) for one in fields(value)}
+        return {name: one for name, one in told.items() if one is not None}
     return [_thawed(one) for one in value] if isinstance(value, list | tuple) else value
 
 
@@ -150,98 +161,6 @@ class StepFacts(Record):
         """The same without what the iterations measured on their way: hundreds of lines of JSON."""
         short = tuple(replace(one, changes=None) for one in self.convergence)
         return replace(self, convergence=short)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Alternation(Record):
-    """A sign of the phase that changes from slice to slice.
-
-    Attributes
-    ----------
-    removed
-        Whether it was made even.
-    axes
-        Along which it alternates, counted from 0.
-    mean_steps
-        Mean cosine of the step from voxel to voxel along each axis.
-    sentence
-        The same in words.
-
-    """
-
-    removed: bool | None = None
-    axes: tuple[int, ...] | None = None
-    mean_steps: tuple[float, ...] | None = None
-    sentence: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadoutPhase(Record):
-    """The phase difference between even and odd echoes of a bipolar readout.
-
-    Attributes
-    ----------
-    removed
-        Whether it was removed.
-    constant_rad
-        Where the position is zero, in rad.
-    gradient_rad_per_mm
-        Along each axis, in rad/mm.
-    across_head_rad
-        How far it goes over the head along each axis, in rad.
-    sentence
-        The same in words.
-    warning
-        Where metadata and data disagree.
-
-    """
-
-    removed: bool | None = None
-    constant_rad: float | None = None
-    gradient_rad_per_mm: tuple[float, ...] | None = None
-    across_head_rad: tuple[float, ...] | None = None
-    sentence: str | None = None
-    warning: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PhaseFilter(Record):
-    """Whether the stored phase was high-pass filtered.
-
-    Attributes
-    ----------
-    found
-        Whether it looks so.
-    sentence
-        The same in words.
-
-    """
-
-    found: bool | None = None
-    sentence: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReceivePhase(Record):
-    """The phase that the receiver adds to all echoes.
-
-    Attributes
-    ----------
-    removed
-        Whether it was removed.
-    echoes
-        From which two it was estimated, counted from 1.
-    spread_rad
-        Its circular standard deviation over the head, in rad.
-    sentence
-        The same in words.
-
-    """
-
-    removed: bool | None = None
-    echoes: tuple[int, ...] | None = None
-    spread_rad: float | None = None
-    sentence: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

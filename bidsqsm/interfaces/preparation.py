@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bidsqsm.facts import Alternation, PhaseFacts, PhaseFilter, ReadoutPhase, ReceivePhase
+from bidsqsm.facts import PhaseFacts
 from bidsqsm.io.errors import DatasetError
 from bidsqsm.io.inputs import GreRun
 from bidsqsm.io.metadata import readout_of
@@ -81,19 +81,19 @@ def prepare_run(
     warnings = [*run.warnings, *facts.warnings, *said, *done.warnings]
     facts = replace(
         facts,
-        alternation=Alternation.of(done.facts['alternation']),
-        bipolar=ReadoutPhase.of(done.facts['bipolar']),
-        filtered=(filtered := PhaseFilter.of(done.facts['filtered'])),
-        offset=ReceivePhase.of(done.facts['offset']),
+        alternation=done.alternation,
+        bipolar=done.bipolar,
+        filtered=done.filtered,
+        offset=done.offset,
     )
-    if filtered.found:
+    if done.filtered.found:
         advice = 'export unfiltered phase, or go on at your own risk with --force filtered-phase'
         if 'filtered-phase' not in force:
             raise DatasetError(
-                f'{_phase_file(run)}: {filtered.sentence} No total '
+                f'{_phase_file(run)}: {done.filtered.sentence} No total '
                 f'field can be had from it: {advice}'
             )
-        warnings.append(f'{filtered.sentence} The run was forced.')
+        warnings.append(f'{done.filtered.sentence} The run was forced.')
     return PreparedRun(done.phase, magnitude, replace(facts, warnings=tuple(warnings)))
 
 

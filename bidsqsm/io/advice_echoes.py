@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from bidsqsm.facts import ReadoutPhase, RunFacts
+from bidsqsm.facts import RunFacts
 from bidsqsm.io.advice import MET, MISSED, NOT_RECORDED, PARTLY, UNKNOWN, Advice, Known
 from bidsqsm.io.metadata import readout_of
+from bidsqsm.qsm.phase.terms import ReadoutPhase
 
 SAME_SPACING = 0.02  # relative; echo times are rounded
 FIRST_ECHO = 1.5  # first echo time over the spacing of the echoes

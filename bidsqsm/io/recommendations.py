@@ -14,10 +14,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bidsqsm.facts import PhaseFilter, RunFacts
+from bidsqsm.facts import RunFacts
 from bidsqsm.io.acquisition import product_of, text_of
 from bidsqsm.io.advice import MET, MISSED, NOT_RECORDED, PARTLY, UNKNOWN, Advice, Known
 from bidsqsm.io.advice_echoes import first_echo, last_echo, number_of_echoes, readout, spacing
+from bidsqsm.qsm.phase.terms import PhaseFilter
 
 VOXEL = (1.05, 1.5)  # mm, edge of a cube of the same volume: as recommended, and still fair
 ANISOTROPY = (1.25, 2.0)  # longest over shortest edge

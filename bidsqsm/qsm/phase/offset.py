@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.phase.difference import Unwrapper, unwrapped_difference
 from bidsqsm.qsm.phase.smooth import smooth_phase
+from bidsqsm.qsm.phase.terms import ReceivePhase
 from bidsqsm.qsm.phase.wrap import subtract_wrapped
 
 WIDTH = 7.0  # mm
@@ -25,7 +25,7 @@ def remove_offset(
     bipolar: bool = False,
     sigma: float = WIDTH,
     unwrap: Unwrapper | None = None,
-) -> tuple[Volume, Volume, dict[str, Any]]:
+) -> tuple[Volume, Volume, ReceivePhase]:
     r"""Remove the phase at echo time zero, by MCPC-3D-S on combined data [eckstein2018]_.
 
     The phase that grew between two echoes is unwrapped and extrapolated back to time zero; what
@@ -62,7 +62,7 @@ def remove_offset(
     offset : (nx, ny, nz) float32 array
         What was removed, in rad, in [-pi, pi].
     facts
-        ``removed``, ``echoes``, ``spread_rad`` of the offset, ``sentence``.
+        Whether and how it was removed.
 
     References
     ----------
@@ -72,7 +72,7 @@ def remove_offset(
     if len(echo_times) < 2:
         sentence = 'Receive phase not removed: one echo does not tell it from the field.'
         nothing = np.zeros(phase.shape[1:], np.float32)
-        return phase, nothing, {'removed': False, 'sentence': sentence}
+        return phase, nothing, ReceivePhase(removed=False, sentence=sentence)
     second = 2 if bipolar and len(echo_times) > 2 else 1
     first_time, interval = echo_times[0], echo_times[second] - echo_times[0]
     weight = np.where(mask, magnitude[0] * magnitude[second], np.float32(0))
@@ -80,13 +80,13 @@ def remove_offset(
     grown = unwrapped_difference(phase[second] - phase[0], np.sqrt(weight), mask, interval, unwrap)
     raw = phase[0] - np.float32(first_time / interval) * grown
     offset = smooth_phase(raw, weight, grid, sigma)
-    echoes = [1, second + 1]
+    echoes = (1, second + 1)
     spread = _spread(offset[mask])
     sentence = (
         f'Receive phase removed (MCPC-3D-S, echoes {echoes[0]} and {echoes[1]}, '
         f'smoothed by {sigma:g} mm); it varied by {spread:.2g} rad over the head.'
     )
-    facts = {'removed': True, 'echoes': echoes, 'spread_rad': spread, 'sentence': sentence}
+    facts = ReceivePhase(removed=True, echoes=echoes, spread_rad=spread, sentence=sentence)
     return subtract_wrapped(phase, offset), offset, facts
 
 

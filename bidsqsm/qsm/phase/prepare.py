@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from dataclasses import replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -13,9 +14,9 @@ from bidsqsm.qsm.phase.chopper import detect_alternation, undo_alternation
 from bidsqsm.qsm.phase.difference import Unwrapper, signal_mask
 from bidsqsm.qsm.phase.filtered import is_filtered
 from bidsqsm.qsm.phase.offset import remove_offset
+from bidsqsm.qsm.phase.terms import Alternation, PhaseFilter, ReadoutPhase, ReceivePhase
 
 Wish = Literal['auto', 'yes', 'no']
-Facts = dict[str, Any]
 
 
 class Prepared(NamedTuple):
@@ -25,16 +26,18 @@ class Prepared(NamedTuple):
     ----------
     phase : (n_echoes, nx, ny, nz) float32 array
         In rad, in [-pi, pi].
-    facts
-        One entry for each of ``alternation``, ``bipolar``, ``filtered`` and ``offset``, each
-        with a ``sentence`` and, but for ``filtered``, whether the effect was ``removed``.
+    alternation, bipolar, filtered, offset
+        What was found and what was removed.
     warnings
         Sentences for the person who runs this.
 
     """
 
     phase: Volume
-    facts: dict[str, Facts]
+    alternation: Alternation
+    bipolar: ReadoutPhase
+    filtered: PhaseFilter
+    offset: ReceivePhase
     warnings: list[str]
 
 
@@ -87,23 +90,23 @@ def prepare(
     mask = (signal_mask(magnitude[0]) if mask is None else mask) & known
     if not mask.any():
         raise ValueError('the mask is empty, expected the head; check mask and magnitude')
-    facts: dict[str, Facts] = {}
-    phase, facts['alternation'] = _alternation(phase, magnitude, echo_times, alternation)
-    phase, facts['bipolar'] = _bipolar(
+    phase, sign = _alternation(phase, magnitude, echo_times, alternation)
+    phase, directions = _bipolar(
         phase, magnitude, mask, echo_times, grid, bipolar, readout, unwrap
     )
     found, sentence = is_filtered(phase, magnitude, mask, echo_times, grid)
-    facts['filtered'] = {'found': found, 'sentence': sentence}
     # echoes of one direction even then: what is left of the readout phase would count several times
-    alternating = readout == 'bipolar' or bool(facts['bipolar']['removed'])
+    alternating = readout == 'bipolar' or bool(directions.removed)
     if offset == 'no':
-        facts['offset'] = {'removed': False, 'sentence': 'Receive phase left in, as asked.'}
+        receive = ReceivePhase(removed=False, sentence='Receive phase left in, as asked.')
     else:
-        phase, _, facts['offset'] = remove_offset(
+        phase, _, receive = remove_offset(
             phase, magnitude, mask, echo_times, grid, bipolar=alternating, unwrap=unwrap
         )
-    warnings += [fact['warning'] for fact in facts.values() if 'warning' in fact]
-    return Prepared(phase, facts, warnings)
+    if directions.warning is not None:
+        warnings.append(directions.warning)
+    filtered = PhaseFilter(found=found, sentence=sentence)
+    return Prepared(phase, sign, directions, filtered, receive, warnings)
 
 
 def _check(phase: Volume, magnitude: Volume, echo_times: Sequence[float]) -> None:
@@ -120,21 +123,23 @@ def _check(phase: Volume, magnitude: Volume, echo_times: Sequence[float]) -> Non
 
 def _alternation(
     phase: Volume, magnitude: Volume, echo_times: Sequence[float], wish: Wish
-) -> tuple[Volume, Facts]:
+) -> tuple[Volume, Alternation]:
     if wish == 'no':
-        return phase, {'removed': False, 'sentence': 'Sign of slices left as it is, as asked.'}
+        return phase, Alternation(
+            removed=False, sentence='Sign of slices left as it is, as asked.'
+        )
     found = detect_alternation(phase, magnitude, echo_times)
     axes = found.axes if wish == 'auto' else (found.axes or (2,))
-    steps = [round(float(s), 3) for s in found.steps.real]
-    facts: Facts = {'removed': bool(axes), 'axes': list(axes), 'mean_steps': steps}
+    steps = tuple(round(float(s), 3) for s in found.steps.real)
+    facts = Alternation(removed=bool(axes), axes=tuple(axes), mean_steps=steps)
     if not axes:
-        return phase, facts | {'sentence': 'The sign does not alternate between slices.'}
+        return phase, replace(facts, sentence='The sign does not alternate between slices.')
     names = ' and '.join('xyz'[axis] for axis in axes)
-    facts['sentence'] = (
+    sentence = (
         f'The sign alternated from voxel to voxel along {names} (as in real and imaginary images '
         'of GE) and was made even.'
     )
-    return undo_alternation(phase, axes), facts
+    return undo_alternation(phase, axes), replace(facts, sentence=sentence)
 
 
 def _bipolar(
@@ -146,27 +151,24 @@ def _bipolar(
     wish: Wish,
     readout: str | None,
     unwrap: Unwrapper | None,
-) -> tuple[Volume, Facts]:
+) -> tuple[Volume, ReadoutPhase]:
     expected = wish == 'yes' or readout == 'bipolar'
     if wish == 'no':
-        return phase, {'removed': False, 'sentence': 'Readout phase left in, as asked.'}
+        return phase, ReadoutPhase(removed=False, sentence='Readout phase left in, as asked.')
     if len(echo_times) < 3:
         sentence = 'Readout phase cannot be told from the field with fewer than three echoes.'
-        facts: Facts = {'removed': False, 'sentence': sentence}
-        if expected and len(echo_times) == 2:
-            facts['warning'] = f'Bipolar readout: {sentence} It is left in.'
-        return phase, facts
+        warned = expected and len(echo_times) == 2
+        warning = f'Bipolar readout: {sentence} It is left in.' if warned else None
+        return phase, ReadoutPhase(removed=False, sentence=sentence, warning=warning)
     term = estimate_parity(phase, magnitude, mask, echo_times, grid, unwrap)
     removed = term.found or wish == 'yes'
-    facts = {
-        'removed': removed,
-        'constant_rad': term.plane.constant,
-        'gradient_rad_per_mm': list(term.plane.gradient),
-        'across_head_rad': list(term.across),
-        'sentence': term.sentence + (' It was removed.' if removed else ''),
-    }
-    if term.found and readout == 'monopolar':
-        facts['warning'] = (
-            f'The metadata says monopolar readout, the data bipolar. {term.sentence}'
-        )
+    warning = f'The metadata says monopolar readout, the data bipolar. {term.sentence}'
+    facts = ReadoutPhase(
+        removed=removed,
+        constant_rad=term.plane.constant,
+        gradient_rad_per_mm=tuple(term.plane.gradient),
+        across_head_rad=tuple(term.across),
+        sentence=term.sentence + (' It was removed.' if removed else ''),
+        warning=warning if term.found and readout == 'monopolar' else None,
+    )
     return (remove_parity(phase, term) if removed else phase), facts

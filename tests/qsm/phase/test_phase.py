@@ -172,8 +172,8 @@ def test_the_receive_phase_is_removed_and_the_field_kept(echo_times):
     truth = receive_phase(head.grid, 4.0)
     difference = np.exp(1j * (offset - truth))[head.mask]
     assert abs(difference.mean()) > 0.999
-    assert facts['removed']
-    assert facts['echoes'] == [1, 2]
+    assert facts.removed
+    assert facts.echoes == (1, 2)
 
 
 def test_an_echo_alone_keeps_its_receive_phase():
@@ -183,7 +183,7 @@ def test_an_echo_alone_keeps_its_receive_phase():
     )
     assert np.array_equal(phase, head.phase)
     assert not offset.any()
-    assert not facts['removed']
+    assert not facts.removed
 
 
 def test_a_local_field_does_not_leak_into_the_receive_phase():
@@ -234,8 +234,8 @@ def test_everything_together_leaves_the_field():
     chopped = head.with_signal(head.complex * alternating_signs(head.grid.shape, (2,)))
     done = prepare(chopped.phase, chopped.magnitude, None, head.echo_times, head.grid)
     assert (field_error(done.phase, head) < 1).all()
-    assert [done.facts[k]['removed'] for k in ('alternation', 'bipolar', 'offset')] == [True] * 3
-    assert not done.facts['filtered']['found']
+    assert all(term.removed for term in (done.alternation, done.bipolar, done.offset))
+    assert not done.filtered.found
     assert done.warnings == []
     assert np.abs(done.phase).max() < np.pi + 1e-5
 
@@ -245,11 +245,11 @@ def test_each_step_can_be_forced_or_left_out():
     args = head.phase, head.magnitude, head.mask, head.echo_times, head.grid
     left = prepare(*args, alternation='no', bipolar='no', offset='no')
     assert np.array_equal(left.phase, head.phase)
-    assert not any(left.facts[k]['removed'] for k in ('alternation', 'bipolar', 'offset'))
+    assert not any(term.removed for term in (left.alternation, left.bipolar, left.offset))
     forced = prepare(*args, alternation='yes', bipolar='yes', offset='no')
-    assert forced.facts['alternation']['axes'] == [2]
-    assert forced.facts['bipolar']['removed']
-    assert 'x, y, z' in forced.facts['bipolar']['sentence']
+    assert forced.alternation.axes == (2,)
+    assert forced.bipolar.removed
+    assert 'x, y, z' in forced.bipolar.sentence
 
 
 def test_two_bipolar_echoes_are_warned_about():
@@ -267,7 +267,7 @@ def test_data_that_contradicts_the_metadata_is_warned_about():
         head.phase, head.magnitude, None, head.echo_times, head.grid, readout='monopolar'
     )
     assert 'says monopolar readout, the data bipolar' in done.warnings[0]
-    assert done.facts['bipolar']['removed']
+    assert done.bipolar.removed
 
 
 def test_unknown_voxels_spread_to_no_others():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bidsqsm.facts import JointFacts, PhaseFacts, PhaseFilter, ReadoutPhase, RunFacts
+from bidsqsm.facts import JointFacts, PhaseFacts, RunFacts
 from bidsqsm.io.advice_echoes import last_echo_window
 from bidsqsm.io.recommendations import advise, count
+from bidsqsm.qsm.phase.terms import PhaseFilter, ReadoutPhase
 
 #: As it should be: everything is recorded and as recommended.
 GOOD = {
