@@ -57,6 +57,16 @@ def sharp(
        doi:10.1016/j.neuroimage.2010.10.070
     .. [ozbay2017] Özbay et al., NMR Biomed 30:e3550 (2017). doi:10.1002/nbm.3550
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> local, mask = sharp(sphere.total_field, sphere.mask, sphere.grid)
+    >>> before = abs(sphere.background_field[mask]).mean()
+    >>> after = abs(local - sphere.local_field)[mask].mean()
+    >>> int(mask.sum()), round(float(after / before), 1)  # voxels, share of the background left
+    (1376, 0.0)
+
     """
     window = Window.around(mask, grid, max(radius, *grid.voxel_size))
     sphere, fits = sphere_that_fits(window, radius)

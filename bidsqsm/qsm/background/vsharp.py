@@ -79,6 +79,16 @@ def vsharp(
     .. [wu2012] Wu et al., Magn Reson Med 67:137-147 (2012). doi:10.1002/mrm.23000
     .. [ozbay2017] Özbay et al., NMR Biomed 30:e3550 (2017). doi:10.1002/nbm.3550
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> local, mask = vsharp(sphere.total_field, sphere.mask, sphere.grid)
+    >>> before = abs(sphere.background_field[mask]).mean()
+    >>> after = abs(local - sphere.local_field)[mask].mean()
+    >>> int(mask.sum()), round(float(after / before), 1)  # voxels, share of the background left
+    (2752, 0.2)
+
     """
     smallest = max(min_radius, *grid.voxel_size)
     largest = max(max_radius, smallest)

@@ -52,5 +52,12 @@ def gadolinium(
        doi:10.1118/1.3002309
     .. [deh2019] Deh et al., Magn Reson Med 81:1229-1236 (2019). doi:10.1002/mrm.27410
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> chi, mask = np.full((2, 2, 2), 0.638, 'f4'), np.ones((2, 2, 2), bool)
+    >>> round(float(gadolinium(chi, mask).mean()), 2)  # mmol/L
+    2.0
+
     """
     return concentration_of(chi, mask, coefficient, baseline)

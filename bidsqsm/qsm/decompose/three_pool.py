@@ -92,6 +92,18 @@ def three_pool(
        doi:10.1002/mrm.1910320610
     .. [marquardt1963] Marquardt, J Soc Ind Appl Math 11:431-441 (1963). doi:10.1137/0111030
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.decompose.signal import own_phase
+    >>> mask = np.ones((4, 4, 4), bool)
+    >>> times, chi = [0.005, 0.011, 0.017, 0.023, 0.029], 0.05 * mask
+    >>> magnitude = np.stack([100 * np.exp(-20 * t) * mask for t in times]).astype('f4')
+    >>> magnitude[0, 0, 0, 0] += 1  # the brightest of all is no saturated value
+    >>> pools = three_pool(own_phase(chi, times, 127.74), magnitude, mask, times, 127.74)
+    >>> round(float(np.median(pools.paramagnetic + pools.diamagnetic)), 2)
+    0.05
+
     """
     times = _checked(phase, magnitude, mask, echo_times)
     unit = rate_per_ppm(imaging_frequency)

@@ -77,6 +77,19 @@ def cosmos(
     ----------
     .. [liu2009] Liu et al., Magn Reson Med 61:196-204 (2009). doi:10.1002/mrm.21828
 
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from bidsqsm.qsm.forward import field_of
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> directions = [(0.0, 0.0, 1.0), (0.6, 0.0, 0.8), (0.0, 0.8, 0.6)]
+    >>> grids = [replace(sphere.grid, b0_direction=b0) for b0 in directions]
+    >>> fields = [field_of(sphere.chi, sphere.mask, grid) for grid in grids]
+    >>> chi = cosmos(fields, [sphere.mask] * 3, sphere.grid, directions)
+    >>> 0.35 < sphere.contrast(chi) < 0.5
+    True
+
     """
     _check(fields, masks, b0_directions)
     window = Window.around(np.logical_or.reduce(masks), grid, padding)

@@ -88,6 +88,14 @@ def hd(
     ----------
     .. [lambert2022] Lambert et al., Magn Reson Med 88:962-972 (2022). doi:10.1002/mrm.29218
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = hd(sphere.local_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     window = Window.around(mask, grid, padding)
     inner, trust = window.cut(field), window.data_weight(weight_map)

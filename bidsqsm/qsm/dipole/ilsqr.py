@@ -85,6 +85,14 @@ def ilsqr(
     .. [li2015ilsqr] Li et al., NeuroImage 108:111-122 (2015).
        doi:10.1016/j.neuroimage.2014.12.043
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = ilsqr(sphere.local_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     if flat >= border:
         raise ValueError(

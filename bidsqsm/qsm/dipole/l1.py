@@ -76,6 +76,14 @@ def l1(
     ----------
     .. [milovic2022] Milovic et al., Magn Reson Med 87:457-473 (2022). doi:10.1002/mrm.28957
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = l1(sphere.local_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     window = Window.around(mask, grid, padding)
     trust = window.data_weight(weight_map)

@@ -94,6 +94,15 @@ def medi(
     .. [liu2012] Liu J et al., NeuroImage 59:2560-2568 (2012). doi:10.1016/j.neuroimage.2011.08.082
     .. [liu2013] Liu T et al., Magn Reson Med 69:467-476 (2013). doi:10.1002/mrm.24272
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> magnitude = 100 - 50 * sphere.chi  # its edge is that of the sphere
+    >>> chi = medi(sphere.local_field, sphere.mask, sphere.grid, magnitude=magnitude)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     window = Window.around(mask, grid, padding + smv_radius)
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)

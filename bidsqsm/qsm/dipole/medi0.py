@@ -110,6 +110,21 @@ def medi0(
     .. [liu2012] Liu J et al., NeuroImage 59:2560-2568 (2012). doi:10.1016/j.neuroimage.2011.08.082
     .. [liu2013] Liu T et al., Magn Reson Med 69:467-476 (2013). doi:10.1002/mrm.24272
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> decay = {'magnitude': 100 - 50 * sphere.chi, 'r2star': np.where(sphere.inside, 2, 20)}
+    >>> chi = medi0(sphere.local_field, sphere.mask, sphere.grid, **decay)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
+    The fluid, here the sphere that hardly decays, is kept uniform:
+
+    >>> round(float(chi[sphere.inside].std()), 2)
+    0.01
+
     """
     window = Window.around(mask, grid, padding + smv_radius)
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)

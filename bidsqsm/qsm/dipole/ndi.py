@@ -69,6 +69,14 @@ def ndi(
     ----------
     .. [polak2020] Polak et al., NMR Biomed 33:e4271 (2020). doi:10.1002/nbm.4271
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = ndi(sphere.local_field, sphere.mask, sphere.grid)
+    >>> round(sphere.contrast(chi), 1)
+    0.3
+
     """
     window = Window.around(mask, grid, padding)
     squared = window.data_weight(weight_map) ** 2

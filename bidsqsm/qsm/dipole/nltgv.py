@@ -80,6 +80,14 @@ def nltgv(
     .. [bredies2010] Bredies et al., SIAM J Imaging Sci 3:492-526 (2010). doi:10.1137/090769521
     .. [milovic2018] Milovic et al., Magn Reson Med 80:814-821 (2018). doi:10.1002/mrm.27073
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = nltgv(sphere.local_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     window = Window.around(mask, grid, padding)
     admm = TgvAdmm(

@@ -77,6 +77,14 @@ def nltv(
     ----------
     .. [milovic2018] Milovic et al., Magn Reson Med 80:814-821 (2018). doi:10.1002/mrm.27073
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = nltv(sphere.local_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     window = Window.around(mask, grid, padding)
     trust = window.data_weight(weight_map)

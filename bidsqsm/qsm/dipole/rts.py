@@ -81,6 +81,14 @@ def rts(
     .. [kames2018] Kames et al., NeuroImage 167:276-283 (2018).
        doi:10.1016/j.neuroimage.2017.11.018
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = rts(sphere.local_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     window = Window.around(mask, grid, padding)
     dipole = dipole_kernel(window.grid)

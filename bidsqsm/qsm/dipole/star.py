@@ -79,6 +79,14 @@ def star(
     ----------
     .. [wei2015] Wei et al., NMR Biomed 28:1294-1303 (2015). doi:10.1002/nbm.3383
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = star(sphere.local_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     window = Window.around(mask, grid, padding)
     local, inside = window.cut(field), window.cut_mask()

@@ -57,6 +57,20 @@ def tkd(
     .. [shmueli2009] Shmueli et al., Magn Reson Med 62:1510-1522 (2009). doi:10.1002/mrm.22135
     .. [schweser2013] Schweser et al., Magn Reson Med 69:1582-1594 (2013). doi:10.1002/mrm.24405
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = tkd(sphere.local_field, sphere.mask, sphere.grid)
+    >>> round(sphere.contrast(chi), 2)
+    0.39
+
+    Less of k-space is raised to a lower threshold:
+
+    >>> chi = tkd(sphere.local_field, sphere.mask, sphere.grid, threshold=0.05)
+    >>> round(sphere.contrast(chi), 2)
+    0.42
+
     """
     inverse = floored if small == 'floor' else truncated
     return invert(

@@ -49,6 +49,14 @@ def tsvd(
     ----------
     .. [wharton2010] Wharton et al., Magn Reson Med 63:1292-1304 (2010). doi:10.1002/mrm.22334
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = tsvd(sphere.local_field, sphere.mask, sphere.grid)
+    >>> round(sphere.contrast(chi), 2)
+    0.4
+
     """
     return invert(
         field,

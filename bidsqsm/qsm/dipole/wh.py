@@ -82,6 +82,14 @@ def wh(
     ----------
     .. [milovic2019] Milovic et al., Magn Reson Med 81:1399-1411 (2019). doi:10.1002/mrm.27483
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = wh(sphere.local_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     window = Window.around(mask, grid, padding)
     trust = window.data_weight(weight_map)

@@ -47,6 +47,14 @@ def phase_quality(
     .. [otsu1979] Otsu, IEEE Trans Syst Man Cybern 9:62-66 (1979). doi:10.1109/TSMC.1979.4310076
     .. [stewart2022] Stewart et al., Magn Reson Med 87:1289-1300 (2022). doi:10.1002/mrm.29048
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> masks = phase_quality(0.1 + 0.8 * sphere.mask, sphere.grid)
+    >>> int(masks.qsm.sum()) == int(sphere.mask.sum())
+    True
+
     """
     good = quality_map > (threshold or tissue_threshold(quality_map))
     # lone voxels of noise would be closed into a crust around the object

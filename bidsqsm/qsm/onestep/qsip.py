@@ -82,6 +82,14 @@ def qsip(
     .. [poynton2015] Poynton et al., IEEE Trans Med Imaging 34:339-353 (2015).
        doi:10.1109/TMI.2014.2358552
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = qsip(sphere.total_field, sphere.mask, sphere.grid)
+    >>> 0.2 < sphere.contrast(chi) < 0.3
+    True
+
     """
     window = Window.around(mask, grid, padding)
     trust = window.data_weight(weight_map)

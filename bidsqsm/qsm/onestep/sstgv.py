@@ -85,6 +85,14 @@ def sstgv(
        doi:10.1016/j.neuroimage.2015.02.041
     .. [wu2012] Wu et al., Magn Reson Med 67:137-147 (2012). doi:10.1002/mrm.23000
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = sstgv(sphere.total_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     window = Window.around(mask, grid, max(padding, max_radius))
     inside, trust = window.cut_mask(), window.data_weight(weight_map)

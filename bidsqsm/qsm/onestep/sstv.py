@@ -79,6 +79,14 @@ def sstv(
     .. [chatnuntawech2017] Chatnuntawech et al., NMR Biomed 30:e3570 (2017). doi:10.1002/nbm.3570
     .. [wu2012] Wu et al., Magn Reson Med 67:137-147 (2012). doi:10.1002/mrm.23000
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = sstv(sphere.total_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     window = Window.around(mask, grid, max(padding, max_radius))
     inside, trust = window.cut_mask(), window.data_weight(weight_map)

@@ -106,6 +106,15 @@ def tfi(
     .. [liu2017] Liu Z et al., Magn Reson Med 78:303-315 (2017). doi:10.1002/mrm.26331
     .. [zhou2014] Zhou et al., NMR Biomed 27:312-319 (2014). doi:10.1002/nbm.3064
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> magnitude = 100 - 50 * sphere.chi  # its edge is that of the sphere
+    >>> chi = tfi(sphere.total_field, sphere.mask, sphere.grid, magnitude=magnitude)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     window = Window.around(mask, grid, padding)
     given = mask.astype(np.float32) if weight_map is None else weight_map

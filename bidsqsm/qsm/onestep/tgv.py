@@ -95,6 +95,14 @@ def tgv(
     .. [langkammer2015] Langkammer et al., NeuroImage 111:622-630 (2015).
        doi:10.1016/j.neuroimage.2015.02.041
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = tgv(sphere.total_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     window = Window.around(mask, grid, padding)
     trust = window.data_weight(weight_map)

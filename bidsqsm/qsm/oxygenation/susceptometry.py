@@ -111,6 +111,17 @@ def susceptometry(
     .. [spees2001] Spees et al., Magn Reson Med 45:533-542 (2001). doi:10.1002/mrm.1072
     .. [ward2017] Ward et al., Front Neurosci 11:89 (2017). doi:10.3389/fnins.2017.00089
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.grid import Grid
+    >>> x, y, _ = np.ogrid[:24, :24, :32]
+    >>> chi = 0.5 * ((x - 12) ** 2 + (y - 12) ** 2 < 9) * np.ones((24, 24, 32))
+    >>> mask, grid = np.ones(chi.shape, bool), Grid(chi.shape, (0.8, 0.8, 0.8))
+    >>> (vein,) = susceptometry(chi.astype('f4'), mask, grid).table
+    >>> round(vein.chi_core, 2), round(vein.svo2, 2)
+    (0.5, 0.63)
+
     """
     box = bounding_box(mask)
     inside = np.ascontiguousarray(mask[box])

@@ -57,6 +57,16 @@ def csf(
     ----------
     .. [liu2018] Liu et al., Magn Reson Med 79:2795-2803 (2018). doi:10.1002/mrm.26946
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> r2star = np.where(sphere.inside, 2.0, 20.0)  # fluid decays slowly
+    >>> chi, region, value, _ = csf(sphere.chi, sphere.mask, sphere.grid, r2star, components=1)
+    >>> int(region.sum()) == int(sphere.inside.sum()), round(value, 2)
+    (True, 0.1)
+
     """
     if labels is not None:
         region = mask & (np.asarray(labels) != 0)

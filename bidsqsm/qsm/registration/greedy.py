@@ -42,6 +42,21 @@ def affine(head: Head, template: Head, *, num_threads: int = 1) -> Alignment:
     .. [yushkevich2016] Yushkevich et al., Alzheimers Dement 12:P126-P127 (2016).
        doi:10.1016/j.jalz.2016.06.205
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.registration.head import Head
+    >>> sphere = make_sphere(radius=16.0, shape=(32, 32, 32))
+    >>> image, voxels_to_world = 1 + sphere.chi, np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> moved = voxels_to_world.copy()
+    >>> moved[0, 3] = 6.0  # mm to the right
+    >>> template = Head(image, sphere.mask, voxels_to_world)
+    >>> alignment = affine(Head(image, sphere.mask, moved), template)
+    >>> x, y, z = alignment.to_head.TransformPoint((-32.0, -32.0, 32.0))  # LPS, in mm
+    >>> round(x), round(y), round(z)
+    (-38, -32, 32)
+
     """
     del num_threads
     matrix = find_affine(head, template).matrix
@@ -92,6 +107,21 @@ def greedy(
     .. [avants2008] Avants et al., Med Image Anal 12:26-41 (2008). doi:10.1016/j.media.2007.06.004
     .. [yushkevich2016] Yushkevich et al., Alzheimers Dement 12:P126-P127 (2016).
        doi:10.1016/j.jalz.2016.06.205
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.registration.head import Head
+    >>> sphere = make_sphere(radius=16.0, shape=(32, 32, 32))
+    >>> image, voxels_to_world = 1 + sphere.chi, np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> moved = voxels_to_world.copy()
+    >>> moved[0, 3] = 6.0  # mm to the right
+    >>> template = Head(image, sphere.mask, voxels_to_world)
+    >>> alignment = greedy(Head(image, sphere.mask, moved), template)
+    >>> x, y, z = alignment.to_head.TransformPoint((-32.0, -32.0, 32.0))  # LPS, in mm
+    >>> round(x), round(y), round(z)
+    (-38, -32, 31)
 
     """
     import SimpleITK

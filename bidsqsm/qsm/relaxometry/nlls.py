@@ -64,6 +64,15 @@ def nlls(
     .. [gudbjartsson1995] Gudbjartsson and Patz, Magn Reson Med 34:910-914 (1995).
        doi:10.1002/mrm.1910340618
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> echoes = sphere.echoes((0.004, 0.010, 0.016, 0.022), r2star=25.0)
+    >>> fit = nlls(echoes.magnitude, sphere.mask, echoes.echo_times)
+    >>> round(float(fit.r2star[sphere.mask].mean()), 1), round(float(fit.s0.max()))
+    (25.0, 100)
+
     """
     decay = with_noise(Decay.of(magnitude, mask, echo_times, dephasing), noise).above(0, least=2)
     floor = decay.noise if rician else 0.0

@@ -83,6 +83,18 @@ def border(
        doi:10.1109/TIP.2008.2004611
     .. [li2019atlas] Li et al., Neuroimage 191:337-349 (2019). doi:10.1016/j.neuroimage.2019.02.016
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> rng = np.random.default_rng(0)
+    >>> sphere = make_sphere(chi=0.1)
+    >>> chi = sphere.chi + 0.01 * rng.standard_normal(sphere.mask.shape).astype('f4')
+    >>> atlas = np.roll(sphere.inside, 1, axis=0).astype(np.int32)  # 2 mm off
+    >>> refined = border(atlas, chi, sphere.mask, sphere.grid)
+    >>> int((atlas != sphere.inside).sum()), int((refined != sphere.inside).sum())
+    (104, 0)
+
     """
     start = np.array(labels, np.int32)
     maps = [chi] if r2star is None else [chi, r2star]

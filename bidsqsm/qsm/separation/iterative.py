@@ -100,6 +100,16 @@ def iterative(
     .. [dimov2022] Dimov et al., J Neuroimaging 32:852-859 (2022). doi:10.1111/jon.13014
     .. [beck2009] Beck and Teboulle, SIAM J Imaging Sci 2:183-202 (2009). doi:10.1137/080716542
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> r2prime = 137 * 0.3 * sphere.inside  # 0.2 ppm of iron and -0.1 ppm of myelin
+    >>> data = {'field_strength': 3.0, 'local_field': sphere.local_field}
+    >>> iron, myelin = iterative(sphere.chi, r2prime, sphere.mask, sphere.grid, **data)
+    >>> round(float(iron[12, 12, 12]), 2), round(float(myelin[12, 12, 12]), 2)
+    (0.2, -0.1)
+
     """
     relaxivities = (paramagnetic, diamagnetic)
     rates = rates_of(r2prime, r2star, mask, field_strength, relaxivities, ratio)

@@ -97,6 +97,19 @@ def chi_mask(
     .. [posse1999] Posse et al., Magn Reson Med 42:87-97 (1999).
        doi:10.1002/(SICI)1522-2594(199907)42:1<87::AID-MRM13>3.0.CO;2-O
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.225)
+    >>> magnitude, echo_times = sphere.echoes((0.02,))[1:3]
+    >>> scan = magnitude, sphere.chi, sphere.mask, sphere.grid, echo_times
+    >>> images = chi_mask(*scan, even=False)
+
+    Halfway between ``low`` and ``high`` a mask of one half is applied twice:
+
+    >>> round(float(images.true_swi[12, 12, 12] / images.true_swi[12, 12, 18]), 2)
+    0.25
+
     """
     if high <= low:
         raise ValueError(

@@ -95,6 +95,15 @@ def clear(
     .. [tustison2010] Tustison et al., IEEE Trans Med Imaging 29:1310-1320 (2010).
        doi:10.1109/TMI.2010.2046908
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.2, radius=4.0)
+    >>> phase, magnitude, echo_times, _ = sphere.echoes((0.02,))
+    >>> images = clear(magnitude, phase, sphere.mask, sphere.grid, echo_times)
+    >>> bool(images.clear_swi[12, 12, 14] < 0.9 * images.clear_swi[12, 12, 12])
+    True
+
     """
     sizes = checked(magnitude, mask, echo_times)
     times = np.asarray(echo_times, np.float32)

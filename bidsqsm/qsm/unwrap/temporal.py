@@ -64,6 +64,19 @@ def temporal(
     ----------
     .. [feng2013] Feng et al., Magn Reson Med 70:117-126 (2013). doi:10.1002/mrm.24457
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.units import ppm_to_rad
+    >>> sphere = make_sphere(chi=0.5)
+    >>> phase, magnitude, echo_times, frequency = sphere.echoes((0.004, 0.010, 0.016))
+    >>> unwrapped, quality = temporal(phase, magnitude, sphere.mask, echo_times)
+    >>> true = ppm_to_rad(sphere.total_field, frequency, echo_times[2])
+    >>> wrong = abs(unwrapped[2] - true) > np.pi
+    >>> int((abs(phase[2] - true) > np.pi).sum()), int(wrong[sphere.mask].sum())
+    (112, 4)
+
     """
     times = np.asarray(echo_times, np.float32)
     unwrapped = np.where(mask, phase, np.float32(0))
