@@ -115,6 +115,16 @@ def slow_centre(
     region : (nx, ny, nz) bool array
         Empty where there is no such voxel.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> r2star = np.where(sphere.inside, 2.0, 20.0)
+    >>> fluid = slow_centre(sphere.mask, sphere.grid, r2star, 5.0, radius=30.0, components=1)
+    >>> bool((fluid == sphere.inside).all())
+    True
+
     """
     parts, _ = ndimage.label(mask & (r2star < max_r2star) & _central(mask, grid, radius))
     sizes = np.bincount(parts.ravel())[1:]
