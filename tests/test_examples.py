@@ -25,7 +25,9 @@ def examples() -> list[doctest.DocTest]:
     return [test for test in tests if test.examples]
 
 
-@pytest.mark.parametrize('example', examples(), ids=lambda test: test.name.removeprefix('bidsqsm.'))
+@pytest.mark.parametrize(
+    'example', examples(), ids=lambda test: test.name.removeprefix('bidsqsm.')
+)
 def test_example_gives_what_it_says(example):
     said: list[str] = []
     runner = doctest.DocTestRunner()
