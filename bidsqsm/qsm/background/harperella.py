@@ -89,8 +89,10 @@ def harperella(
     free = ~known
     right = np.zeros_like(total)
     minus_laplacian(total, known.view(np.uint8), compact_stencil(grid.voxel_size), right)
+    # l_I plus a constant outside: on a periodic grid a Laplacian sums to zero
     right -= free * np.float32(right.sum(dtype=np.float64) / free.sum())
     poisson = _inverse_laplacian(window.grid)
+    # s_R * grad^-2 in one kernel
     means = poisson * sphere_kernel(window.grid, max(radius, *grid.voxel_size))
 
     def forward(sources: Volume) -> Volume:
@@ -105,6 +107,7 @@ def harperella(
         sources -= free * np.float32(sources.sum(dtype=np.float64) / free.sum())
         return sources
 
+    # l_E: Laplacian outside that makes the spherical means of the field inside smallest
     outside = least_squares(
         forward, adjoint, -forward(right), tol=tol, max_iter=max_iter, name='harperella'
     )

@@ -70,6 +70,7 @@ def homodyne(
 
     """
     window = Window.around(mask, grid, 2 * wavelength)
+    # the filter acts on the complex signal, blind to turns, as on a scanner's phase
     signal = np.exp(np.complex64(1j * phase_scale) * window.cut(field))
     signal *= window.cut_mask()
     smooth = fft.fftn(signal)

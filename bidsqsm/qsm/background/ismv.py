@@ -81,6 +81,7 @@ def ismv(
     # 1 - S(k) is r^2 k^2 / 10 at low frequencies and about one at high
     laplacians = np.float32(10 / radius**2)
 
+    # A = M_R (delta - s_R) M_R, for the fixed point of the repeated means
     def operator(x: Volume) -> Volume:
         image = convolve(x, high_pass)
         image *= fits
@@ -90,6 +91,7 @@ def ismv(
         np.copyto(levels[0].right, residual)
         cycle(levels)
         smooth = levels[0].x
+        # low frequencies by the Laplacian's inverse, high ones, where A is near one, as they are
         smooth *= laplacians
         smooth += residual
         return smooth

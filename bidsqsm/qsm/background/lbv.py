@@ -87,16 +87,19 @@ def lbv(
         )
     total = np.pad(window.cut(field)[window.inside], 1)
     wider = np.zeros_like(total)
+    # on the rim the 19 points reach diagonally beyond the mask, where no field was measured
     continue_outwards(total, inside, wider)
     levels = hierarchy(interior, grid.voxel_size)
     top, stencil = levels[0], compact_stencil(grid.voxel_size)
     right, image = np.zeros_like(total), np.zeros_like(total)
+    # minus the Laplacian of f, which is that of the local field: the background has none
     minus_laplacian(wider, top.domain, stencil, right)
 
     def operator(x: Volume) -> Volume:
         minus_laplacian(x, top.domain, stencil, image)
         return image
 
+    # the Laplacian's condition grows with the square of the width; a V-cycle takes that away
     def precondition(residual: Volume) -> Volume:
         np.copyto(top.right, residual)
         cycle(levels)

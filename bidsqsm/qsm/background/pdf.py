@@ -74,6 +74,7 @@ def pdf(
     window = Window.around(mask, grid, padding)
     total = window.cut(field)
     weight = window.data_weight(weight_map)
+    # 1 - M: sources inside the mask would explain the local field as well
     outside = ~window.cut_mask()
     kernel = dipole_kernel(window.grid)
 
@@ -87,5 +88,6 @@ def pdf(
         sources *= outside
         return sources
 
+    # stopped early: late steps fit sources just outside the rim to the local field just inside
     chi = least_squares(forward, adjoint, weight * total, tol=tol, max_iter=max_iter, name='pdf')
     return window.restore(total - convolve(chi, kernel)), mask.copy()

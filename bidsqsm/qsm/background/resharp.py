@@ -81,6 +81,7 @@ def resharp(
     high_pass = 1 - sphere
     known = convolve(window.cut(field), high_pass)
     known *= fits
+    # x = (H^2 + lambda)^-1/2 u: with all of space known the operator would be the identity
     easier = 1 / np.sqrt(high_pass**2 + np.float32(weight))
     gain, penalty = high_pass * easier, np.float32(weight) * easier**2
 
@@ -93,6 +94,7 @@ def resharp(
         image: Volume = fft.irfftn(spectrum, s=u.shape, overwrite_x=True)
         return image
 
+    # (H M_R H + lambda) x = H M_R H f, in terms of u
     solution = conjugate_gradients(
         operator, convolve(known, gain), tol=tol, max_iter=max_iter, name='resharp'
     )

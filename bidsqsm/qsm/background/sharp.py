@@ -71,6 +71,7 @@ def sharp(
     window = Window.around(mask, grid, max(radius, *grid.voxel_size))
     sphere, fits = sphere_that_fits(window, radius)
     high_pass = convolve(window.cut(field), 1 - sphere)
+    # M_R: where the sphere leaves the mask, the mean holds a field that was not measured
     high_pass *= fits
     left = window.restore(fits)
     divide = Deconvolution.of(sphere, window.grid, wavelength)

@@ -98,6 +98,7 @@ def vsharp(
         radii = np.append(radii, smallest)
 
     spheres = Spheres.fitting(window, radii)
+    # the largest sphere reaches the lowest frequencies, so its gain G is the one to divide by
     divide = Deconvolution.of(spheres.kernels[0], window.grid, wavelength)
     remains = spheres.index > 0
     missing = spheres.high_pass(window.cut(field))
@@ -106,6 +107,7 @@ def vsharp(
 
     def correct() -> float:
         nonlocal local, missing
+        # (delta - s_R) * (f - f_local): what the local field so far leaves of the filtered field
         if local.any():
             missing = known - spheres.high_pass(local)
         local += divide(missing) * remains
@@ -144,6 +146,7 @@ class Spheres:
         for radius in radii:
             kernel = sphere_kernel(window.grid, radius)
             fits = fits_inside(kernel, inside, spectrum)
+            # the largest first: a voxel that has a sphere takes no smaller one
             fits &= index == 0
             if fits.any():
                 kernels.append(kernel)

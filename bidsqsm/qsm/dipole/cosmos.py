@@ -104,8 +104,10 @@ def cosmos(
     ]
     data = [window.cut(np.where(m, f, np.float32(0))) for f, m in zip(fields, masks, strict=True)]
     inside = window.cut_mask()
+    # chi lives inside, each e_i outside the mask
     places = [inside, *(~inside for _ in masks)]
     normal = NormalEquations(kernels, squares, places, (weight, weight * outside))
+    # (sum_i A_i^H W_i^2 A_i + lambda) x = sum_i A_i^H W_i^2 f_i, where A_i x = D_i (chi + e_i)
     found = conjugate_gradients(
         normal,
         normal.pull([w * f for w, f in zip(squares, data, strict=True)]),

@@ -101,9 +101,12 @@ def ilsqr(
     window = Window.around(mask, grid, padding)
     local, dipole = window.cut(field), dipole_kernel(window.grid)
     trust = window.data_weight(weight_map)
+    # chi_0: few steps of least squares, which fill the cone of small D with streaks
     spectrum = fit(local, trust, dipole, BOUND, steps, 'ilsqr, fit')
     chi: Volume = fft.irfftn(spectrum, s=window.grid.shape, overwrite_x=True)
+    # sgn(D) f divides by nothing and so has no streaks: its borders are those of tissues (W_G)
     rough = convolve(np.where(trust > 0, local, np.float32(0)), np.sign(dipole))
+    # s: what makes flat places uneven with a spectrum in the cone |D| < delta alone
     chi -= streaks(
         chi,
         np.abs(dipole) < threshold,

@@ -105,7 +105,9 @@ def medi(
 
     """
     window = Window.around(mask, grid, padding + smv_radius)
+    # the model is filtered as the data are (``blur``), or the sphere's mean would count as misfit
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)
+    # M is zero at the edges of the magnitude; outliers lose their weight on the way (MERIT)
     solver = Differences(
         Reweighted(data, trust, mu, phase_scale, outlier),
         window.cut_mask(),

@@ -128,6 +128,7 @@ def medi0(
     """
     window = Window.around(mask, grid, padding + smv_radius)
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)
+    # M_CSF: the fluid, told by its slow decay, whose variance is penalised
     fluid = fluid_of(mask, grid, r2star, max_r2star, radius, components)
     solver = Differences(
         Reweighted(data, trust, mu, phase_scale, outlier),

@@ -109,6 +109,7 @@ class Descent:
         if self.size == 0:
             return 0.0
         image = convolve(self.direction, self.dipole)
+        # p^T H p where the phase is matched (sine = its argument): a step needs no line search
         curvature = dot(image, self.squared * image)
         curvature += float(self.weight) * dot(self.direction, self.direction)
         length = np.float32(dot(self.down, self.direction) / curvature)
@@ -116,6 +117,7 @@ class Descent:
         self.model += length * image
         last, self.down = self.down, self._down()
         size = dot(self.down, self.down)
+        # Polak and Ribiere's beta; below zero the directions are no longer conjugate: start anew
         turn = max((size - dot(self.down, last)) / self.size, 0.0)
         self.direction = self.down + np.float32(turn) * self.direction
         self.size = size

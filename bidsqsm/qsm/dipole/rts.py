@@ -92,6 +92,7 @@ def rts(
     """
     window = Window.around(mask, grid, padding)
     dipole = dipole_kernel(window.grid)
+    # chi_0(k) is believed where |D| > delta (T = 1); the total variation fills the rest (T = 0)
     filling = Filling(
         fit(
             window.cut(field), window.data_weight(weight_map), dipole, threshold, steps, 'rts, fit'

@@ -98,8 +98,11 @@ def star(
         iterate(admm.step, name=name, tol=tol, max_iter=max_iter)
         return admm.chi
 
+    # chi_1: the strong weight leaves the strong sources only, without streaks and without detail
     sources = least_variation(local, strong * weight, 'star, strong sources')
+    # chi is known up to a constant, so strong (> t) means far from the bulk of tissue
     sources -= np.median(sources[inside])
     sources[~inside | (np.abs(sources) <= threshold)] = 0
+    # f - D chi_s: what is left is of one order of size, and a weak weight keeps its detail
     local -= convolve(sources, dipole_kernel(window.grid))
     return window.restore(sources + least_variation(local, weight, 'star'))

@@ -94,6 +94,7 @@ def _fit(
             first = signal[v, n] / share[v, n]
             middle = signal[v, n + 1] / share[v, n + 1]
             last = signal[v, n + 2] / share[v, n + 2]
+            # s_i and d_i, freed of the signal that dephasing has taken
             s, d = third * (first + 4 * middle + last), first - last
             ss += s * s
             sd += s * d

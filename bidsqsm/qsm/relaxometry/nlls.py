@@ -101,6 +101,7 @@ def _normal(
     for n in range(signal.size):
         decay = share[n] * np.exp(-rate * times[n])
         clean = amplitude * decay
+        # mean of a Rician magnitude: without its floor, late echoes make R2* too small
         square, slope = mean_squared(clean, floor)
         if square <= 0:
             continue
@@ -136,6 +137,7 @@ def _descend(
         best, da, dr, daa, dar, drr = _normal(seen, left, at, floor, r, a)
         damp = np.float32(1e-3)
         for _ in range(max_iter):
+            # (H + damp diag H) step = gradient: Marquardt's scaling, as S0 and R2* differ in size
             more = np.float32(1) + damp
             det = daa * drr * more * more - dar * dar
             # what rounding leaves, in voxels of noise, is no curvature

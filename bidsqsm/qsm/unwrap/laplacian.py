@@ -84,6 +84,7 @@ def laplacian(
     unwrapped = np.zeros_like(phase)
     for wrapped, result in zip(phase, unwrapped, strict=True):
         sine, cosine = np.sin(wrapped), np.cos(wrapped)
+        # Laplacian of the true phase: whole turns drop out of sine and cosine
         source = cosine * laplace(sine) - sine * laplace(cosine)
         smooth = back(forward(source) * inverse)
         # the transform leaves the mean open: take the one that the wrapped phase supports

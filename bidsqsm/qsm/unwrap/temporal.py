@@ -86,6 +86,7 @@ def temporal(
     if by_difference:
         grown = unwrapped[1] - unwrapped[0]
         grown -= TURN * np.rint(grown / TURN)
+        # within tau there is less than half a turn: that rate tells the turns of the first echo
         expected = grown * (times[0] / (times[1] - times[0]))
         unwrapped[0] -= TURN * np.rint((unwrapped[0] - expected) / TURN)
     follow_echoes(unwrapped, magnitude, mask, times, 0)
