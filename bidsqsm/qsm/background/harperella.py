@@ -24,7 +24,7 @@ def harperella(
     *,
     radius: Annotated[float, Between(0, 100)] = 10.0,
     padding: Annotated[float, From(0, 500)] = 20.0,
-    tol: Annotated[float, Between(0, 1)] = 1e-2,
+    gradient_tol: Annotated[float, Between(0, 1)] = 1e-2,
     max_iter: Annotated[int, Between(0, 10000)] = 100,
 ) -> tuple[Volume, Mask]:
     r"""Harmonic phase removal using the Laplacian (HARPERELLA).
@@ -51,8 +51,8 @@ def harperella(
     radius
         Radius of the sphere, in mm; the longest voxel edge where that is more.
     padding
-        Margin around the box of the mask in which the Laplacian is free as well, in mm.
-    tol
+        Margin around the box of the mask, in mm, where the Laplacian is free as well.
+    gradient_tol
         Share of its first size to which the gradient of the cost must fall.
     max_iter
         Iterations after which to stop regardless.
@@ -109,7 +109,7 @@ def harperella(
 
     # l_E: Laplacian outside that makes the spherical means of the field inside smallest
     outside = least_squares(
-        forward, adjoint, -forward(right), tol=tol, max_iter=max_iter, name='harperella'
+        forward, adjoint, -forward(right), tol=gradient_tol, max_iter=max_iter, name='harperella'
     )
     local: Volume = np.roll(convolve(right + outside, poisson), (-1, -1, -1), AXES)
     remains: Mask = np.roll(known, (-1, -1, -1), AXES)

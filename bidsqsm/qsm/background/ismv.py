@@ -21,7 +21,7 @@ def ismv(
     grid: Grid,
     *,
     radius: Annotated[float, Between(0, 100)] = 3.0,
-    tol: Annotated[float, Between(0, 1)] = 1e-3,
+    residual_tol: Annotated[float, Between(0, 1)] = 1e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 100,
 ) -> tuple[Volume, Mask]:
     r"""Iterative spherical mean values (iSMV).
@@ -46,7 +46,7 @@ def ismv(
         Voxel size; the direction of B0 plays no part.
     radius
         Radius of the sphere, in mm; the longest voxel edge where that is more.
-    tol
+    residual_tol
         Relative residual at which to stop.
     max_iter
         Iterations after which to stop regardless.
@@ -98,7 +98,12 @@ def ismv(
 
     right = operator(window.cut(field))
     local = conjugate_gradients(
-        operator, right, tol=tol, max_iter=max_iter, precondition=precondition, name='ismv'
+        operator,
+        right,
+        tol=residual_tol,
+        max_iter=max_iter,
+        precondition=precondition,
+        name='ismv',
     )
     left = window.restore(fits)
     return window.restore(local, left), left

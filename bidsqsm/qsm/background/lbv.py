@@ -26,7 +26,7 @@ def lbv(
     grid: Grid,
     *,
     peel: Annotated[int, From(0, 100)] = 0,
-    tol: Annotated[float, Between(0, 1)] = 1e-4,
+    residual_tol: Annotated[float, Between(0, 1)] = 1e-4,
     max_iter: Annotated[int, Between(0, 10000)] = 100,
 ) -> tuple[Volume, Mask]:
     r"""Laplacian boundary value method (LBV).
@@ -49,7 +49,7 @@ def lbv(
         Voxel size; the direction of B0 plays no part.
     peel
         Layers of voxels to take off the mask first, where its edge is noisy.
-    tol
+    residual_tol
         Relative residual at which to stop.
     max_iter
         Iterations after which to stop regardless.
@@ -106,7 +106,7 @@ def lbv(
         return top.x
 
     local = conjugate_gradients(
-        operator, right, tol=tol, max_iter=max_iter, precondition=precondition, name='lbv'
+        operator, right, tol=residual_tol, max_iter=max_iter, precondition=precondition, name='lbv'
     )
     left = np.zeros_like(mask)
     left[window.box] = interior[1:-1, 1:-1, 1:-1]

@@ -17,7 +17,7 @@ def pdf(
     grid: Grid,
     *,
     weight_map: Volume | None = None,
-    tol: Annotated[float, Between(0, 1)] = 1e-3,
+    gradient_tol: Annotated[float, Between(0, 1)] = 1e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 60,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> tuple[Volume, Mask]:
@@ -42,12 +42,12 @@ def pdf(
     weight_map : (nx, ny, nz) float32 array, optional
         Trust W in the field, e.g. one over its noise, zero where it is unknown. All ones if not
         given.
-    tol
+    gradient_tol
         Share of its first size to which the gradient of the cost must fall.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Margin around the box of the mask that may hold sources, in mm.
+        Margin around the box of the mask, in mm, which may hold sources.
 
     Returns
     -------
@@ -89,5 +89,7 @@ def pdf(
         return sources
 
     # stopped early: late steps fit sources just outside the rim to the local field just inside
-    chi = least_squares(forward, adjoint, weight * total, tol=tol, max_iter=max_iter, name='pdf')
+    chi = least_squares(
+        forward, adjoint, weight * total, tol=gradient_tol, max_iter=max_iter, name='pdf'
+    )
     return window.restore(total - convolve(chi, kernel)), mask.copy()

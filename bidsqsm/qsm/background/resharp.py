@@ -22,7 +22,7 @@ def resharp(
     *,
     radius: Annotated[float, Between(0, 100)] = 5.0,
     weight: Annotated[float, Between(0, 10)] = 1e-4,
-    tol: Annotated[float, Between(0, 1)] = 1e-2,
+    residual_tol: Annotated[float, Between(0, 1)] = 1e-2,
     max_iter: Annotated[int, Between(0, 10000)] = 100,
 ) -> tuple[Volume, Mask]:
     r"""Regularisation-enabled SHARP (RESHARP).
@@ -47,9 +47,9 @@ def resharp(
     radius
         Radius of the sphere, in mm; the longest voxel edge where that is more.
     weight
-        Weight lambda of the size of the local field (dimensionless); more of it takes away more
-        of what varies slowly.
-    tol
+        Regularisation weight :math:`\lambda`, dimensionless; more of it takes away more of what
+        varies slowly.
+    residual_tol
         Relative residual at which to stop.
     max_iter
         Iterations after which to stop regardless.
@@ -96,7 +96,7 @@ def resharp(
 
     # (H M_R H + lambda) x = H M_R H f, in terms of u
     solution = conjugate_gradients(
-        operator, convolve(known, gain), tol=tol, max_iter=max_iter, name='resharp'
+        operator, convolve(known, gain), tol=residual_tol, max_iter=max_iter, name='resharp'
     )
     left = window.restore(fits)
     return window.restore(convolve(solution, easier), left), left

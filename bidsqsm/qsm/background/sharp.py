@@ -42,7 +42,7 @@ def sharp(
     radius
         Radius of the sphere, in mm; the longest voxel edge where that is more.
     wavelength
-        Wavelength in mm that the division leaves half of; much longer ones are dropped.
+        Wavelength that the division leaves half of, in mm; much longer ones are dropped.
 
     Returns
     -------

@@ -61,9 +61,9 @@ def vsharp(
     step
         Difference between two radii, in mm.
     wavelength
-        Wavelength in mm that a division leaves half of; much longer ones are dropped.
+        Wavelength that the division leaves half of, in mm; much longer ones are dropped.
     max_iter
-        Number of divisions.
+        Iterations after which to stop regardless: divisions, all of which are made.
 
     Returns
     -------

@@ -55,7 +55,7 @@ def mcpc3ds(
     unwrap
         Method of the step ``unwrap``; ROMEO where None.
     sigma
-        Width of the smoothing of each offset, in mm.
+        Width of the smoothing of each channel's phase, of its offset, in mm.
     bipolar
         Whether echoes are read in alternating directions; echoes 1 and 3 give the offsets then.
         ``auto`` looks for the difference of odd and even echoes in the data.

@@ -64,7 +64,8 @@ def reference_coil(
         Number of the reference, counted from 1; 0 takes the one with most signal where the head
         gives it least.
     sigma
-        Width of the smoothing of each difference, in mm.
+        Width of the smoothing of each channel's phase, of its difference from the reference, in
+        mm.
 
     Returns
     -------

@@ -59,7 +59,7 @@ def short_te(
     unwrap
         Not used: offsets are smoothed as phasors.
     sigma
-        Width of the smoothing of each offset, in mm.
+        Width of the smoothing of each channel's phase, of its offset, in mm.
 
     Returns
     -------

@@ -63,7 +63,8 @@ def virtual_coil(
     unwrap
         Not used: differences between channels are smoothed as phasors.
     sigma
-        Width of the smoothing of each difference, in mm.
+        Width of the smoothing of each channel's phase, of its difference from the virtual coil, in
+        mm.
 
     Returns
     -------

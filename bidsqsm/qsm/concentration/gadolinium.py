@@ -36,10 +36,10 @@ def gadolinium(
     mask : (nx, ny, nz) bool array
         Where it is known; the result is zero elsewhere.
     coefficient
-        Molar susceptibility c of the agent, in ppm per mmol/L.
+        Susceptibility c per concentration, in ppm per mmol/L of the agent.
     baseline
-        Susceptibility :math:`\chi_0` without the agent, in ppm, relative to the same reference as
-        the map.
+        Susceptibility :math:`\chi_0` at no concentration, in ppm, relative to the same reference
+        as the map: that without the agent.
 
     Returns
     -------

@@ -78,7 +78,7 @@ def three_pool(
     max_chi
         Largest susceptibility of a pool, of either sign, in ppm; voxels beyond it are not fitted.
     max_iter
-        Steps after which to stop in each voxel.
+        Iterations after which to stop regardless: steps in each voxel.
 
     Returns
     -------

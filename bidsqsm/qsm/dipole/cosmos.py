@@ -25,7 +25,7 @@ def cosmos(
     weight_maps: Sequence[Volume] | None = None,
     weight: Annotated[float, Between(0, 1)] = 5e-3,
     outside: Annotated[float, Between(0, 1e6)] = 0.1,
-    tol: Annotated[float, Between(0, 1)] = 1e-2,
+    residual_tol: Annotated[float, Between(0, 1)] = 1e-2,
     max_iter: Annotated[int, Between(0, 10000)] = 200,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
@@ -55,18 +55,18 @@ def cosmos(
     weight_maps : sequence of (nx, ny, nz) float32 arrays, optional
         Trust :math:`W_i` in each field, scaled to a mean of one where it is not zero.
     weight
-        Regularisation weight :math:`\lambda` (dimensionless); keeps bounded what no orientation
+        Regularisation weight :math:`\lambda`, dimensionless; keeps bounded what no orientation
         sees well.
     outside
-        Regularisation weight :math:`\lambda_e` of the sources outside, as a share of
-        :math:`\lambda`: small for fields whose background was removed, 1000 or more for fields that
-        are free of such errors.
-    tol
-        Share of its start to which the residual of the normal equations has to fall.
+        Regularisation weight outside the mask, as a share of that inside: :math:`\lambda_e` over
+        :math:`\lambda`. Small for fields whose background was removed, 1000 or more for fields
+        that are free of such errors.
+    residual_tol
+        Relative residual at which to stop, that of the normal equations.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def cosmos(
     found = conjugate_gradients(
         normal,
         normal.pull([w * f for w, f in zip(squares, data, strict=True)]),
-        tol=tol,
+        tol=residual_tol,
         max_iter=max_iter,
         precondition=normal.precondition,
         name='cosmos',

@@ -27,7 +27,7 @@ def ilsqr(
     threshold: Annotated[float, Between(0, 2 / 3)] = 0.1,
     flat: Annotated[float, Between(0, 1)] = 0.5,
     border: Annotated[float, Between(0, 1)] = 0.7,
-    tol: Annotated[float, Between(0, 1)] = 3e-2,
+    gradient_tol: Annotated[float, Between(0, 1)] = 3e-2,
     max_iter: Annotated[int, Between(0, 10000)] = 60,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
@@ -60,20 +60,21 @@ def ilsqr(
     steps
         Steps of the least squares; more fit the noise.
     threshold
-        Magnitude :math:`\delta` of the kernel below which k-space may hold streaks.
+        Magnitude :math:`\delta` of the dipole kernel up to which k-space is ill-conditioned
+        (dimensionless): there it may hold streaks.
     flat
         Share of the voxels, those with the smallest differences in the rough map, that count fully
         as flat.
     border
         Share of the voxels, sorted likewise, from which on they count as borders; more than
         ``flat``.
-    tol
-        Share of its first size to which the gradient of the streaks' cost must fall. Small values
-        take detail for streaks.
+    gradient_tol
+        Share of its first size to which the gradient of the cost must fall, here the cost of the
+        streaks. Small values take detail for streaks.
     max_iter
-        Iterations, for the streaks, after which to stop regardless.
+        Iterations after which to stop regardless, for the streaks.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -112,7 +113,7 @@ def ilsqr(
         np.abs(dipole) < threshold,
         flatness(rough, window.cut_mask(), window.grid, (flat, border)),
         window.grid,
-        tol=tol,
+        tol=gradient_tol,
         max_iter=max_iter,
         name='ilsqr',
     )

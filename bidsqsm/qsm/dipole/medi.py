@@ -65,24 +65,26 @@ def medi(
         Regularisation weight outside the mask, as a share of that inside: small lets chi outside take
         up what the removal of the background has left.
     outlier
-        Misfit, in standard deviations of all of them, beyond which a voxel is trusted less.
+        Misfit beyond which a voxel is trusted less, in standard deviations of the misfit of all.
     smv_radius
-        Radius, in mm, of a sphere whose mean is taken from the field and from its model alike, which
-        removes what is left of the background and the data less than a radius from the rim; 0 for
-        none.
+        Radius of a sphere whose mean is taken from the field and from its model alike, in mm,
+        which removes what is left of the background and the data less than a radius from the rim;
+        0 for none.
     phase_scale
-        k, in rad/ppm: 15 is the phase at 3 T after 19 ms. Whole turns of it, 0.42 ppm, do not count.
+        Phase k of the signal per field, in rad/ppm: 15 is that at 3 T after 19 ms. Whole turns of
+        it, 0.42 ppm, do not count.
     rho
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the speed
         more than the solution.
     mu
-        Penalty of the field's splitting (dimensionless); changes the speed more than the solution.
+        Penalty of the splitting of the data, dimensionless; changes the speed more than the
+        solution.
     tol
         Relative change of the map, inside the mask, at which to stop.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------

@@ -55,11 +55,12 @@ def rts(
         Trust W in the field, e.g. one over its noise, zero where the field is unknown; scaled to a
         mean of one where it is not zero, so that its unit does not matter. All ones if not given.
     threshold
-        Magnitude :math:`\delta` of the kernel above which k-space is well-conditioned.
+        Magnitude :math:`\delta` of the dipole kernel up to which k-space is ill-conditioned
+        (dimensionless): there total variation fills it.
     steps
         Steps of the least squares; more fit the noise.
     weight
-        Regularisation weight :math:`\lambda` of the second part, in ppm mm: the less, the closer
+        Regularisation weight :math:`\lambda`, in ppm mm, of the second part: the less, the closer
         the map keeps to the first part.
     rho
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the speed,
@@ -69,7 +70,7 @@ def rts(
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------

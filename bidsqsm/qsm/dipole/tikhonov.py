@@ -42,7 +42,7 @@ def tikhonov(
     grid
         Voxel size and field direction.
     weight
-        Regularisation weight :math:`\lambda` (dimensionless).
+        Regularisation weight :math:`\lambda`, dimensionless.
     operator
         What to keep small: the map itself, its gradient or its Laplacian. The latter two leave
         slow changes, and the streaks among them, nearly free.
@@ -50,11 +50,11 @@ def tikhonov(
         Unit of length :math:`\ell` of the gradient and the Laplacian, in mm: changes that are
         slower are penalised less than with the identity, quicker ones more.
     rescale
-        Undo the loss of contrast that the penalty brings, by the value that a point of
+        Undo the loss of contrast that the regularisation brings, by the value that a point of
         susceptibility would keep [schweser2013]_. Of the gradient and the Laplacian this asks too
         much, since they dull points more than larger bodies.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------

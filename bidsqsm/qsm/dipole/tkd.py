@@ -37,15 +37,16 @@ def tkd(
     grid
         Voxel size and field direction.
     threshold
-        Magnitude :math:`\delta` of the kernel below which it counts as small (dimensionless).
+        Magnitude :math:`\delta` of the dipole kernel up to which k-space is ill-conditioned
+        (dimensionless); see ``small``.
     small
         What becomes of small values: raised to the threshold (``floor``), or their inverse set to
         zero (``zero``), which asks for a smaller threshold.
     rescale
-        Undo the loss of contrast that the threshold brings, by the value that a point of
+        Undo the loss of contrast that the regularisation brings, by the value that a point of
         susceptibility would keep [schweser2013]_.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------

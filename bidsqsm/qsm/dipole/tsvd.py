@@ -36,9 +36,10 @@ def tsvd(
     grid
         Voxel size and field direction.
     threshold
-        Singular value :math:`\delta` up to which to truncate (dimensionless).
+        Magnitude :math:`\delta` of the dipole kernel up to which k-space is ill-conditioned
+        (dimensionless): singular values up to it are truncated.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------

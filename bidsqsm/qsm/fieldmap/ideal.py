@@ -28,7 +28,7 @@ def ideal(
     phase_sign: int = 0,
     *,
     peaks: Annotated[str, OneOf(tuple(SPECTRA))] = 'six',
-    weight: Annotated[float, Between(0, 100)] = 0.2,
+    smoothness_weight: Annotated[float, Between(0, 100)] = 0.2,
     offset_width: Annotated[float, From(0, 100)] = 5.0,
     max_iter: Annotated[int, Between(0, 1000)] = 30,
 ) -> FieldFit:
@@ -66,13 +66,14 @@ def ideal(
         fat, which fits worse backwards (taken as +1 where there is no fat or ``peaks`` is one).
     peaks
         Spectrum of fat: ``six`` peaks, or the main one.
-    weight
+    smoothness_weight
         Weight of the smoothness of the field: what a step by the shift of fat over 2 mm costs,
         where 1 is to leave all signal of a voxel unexplained.
     offset_width
         Width in mm of the smoothing of the phase at echo time zero; 0 to fit it in each voxel.
     max_iter
-        Sweeps of the search and steps of each voxel's fit, at most.
+        Iterations after which to stop regardless: sweeps of the search, and steps of the fit in
+        each voxel.
 
     Returns
     -------
@@ -112,7 +113,7 @@ def ideal(
         Echoes(unwrapped, magnitude, mask, echo_times, imaging_frequency, grid),
         fat_signal(echo_times, imaging_frequency, peaks),
         phase_sign or (0 if peaks == 'six' else 1),
-        weight=weight, offset_width=offset_width, max_iter=max_iter,
+        weight=smoothness_weight, offset_width=offset_width, max_iter=max_iter,
     )  # fmt: skip
     water, fat = np.maximum(found.water, 0), np.maximum(found.fat, 0)
     total = water + fat

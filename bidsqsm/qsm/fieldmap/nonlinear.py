@@ -45,7 +45,7 @@ def nonlinear(
         Fit the phase at echo time zero too (from three echoes on), instead of taking it as
         removed.
     max_iter
-        Gauss-Newton steps.
+        Iterations after which to stop regardless: Gauss-Newton steps, all of which are made.
 
     Returns
     -------

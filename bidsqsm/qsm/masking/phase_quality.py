@@ -15,7 +15,7 @@ def phase_quality(
     quality_map: Volume,
     grid: Grid,
     *,
-    threshold: Annotated[float, From(0, 1)] = 0.0,
+    quality_threshold: Annotated[float, From(0, 1)] = 0.0,
     closing: Annotated[float, From(0, 100)] = 3.0,
 ) -> Masks:
     """Mask from the quality of the phase alone, whatever the object.
@@ -31,7 +31,7 @@ def phase_quality(
         Quality of the unwrapped phase, 0 to 1.
     grid
         Voxel size and field direction.
-    threshold
+    quality_threshold
         Quality above which a voxel counts; 0 takes Otsu's threshold.
     closing
         Half-width of the gaps to close, in mm.
@@ -56,7 +56,7 @@ def phase_quality(
     True
 
     """
-    good = quality_map > (threshold or tissue_threshold(quality_map))
+    good = quality_map > (quality_threshold or tissue_threshold(quality_map))
     # lone voxels of noise would be closed into a crust around the object
     solid = largest_component(open_(good, 1.01 * min(grid.voxel_size), grid.voxel_size))
     solid |= dilate(solid, 1.01 * max(grid.voxel_size), grid.voxel_size) & good

@@ -65,13 +65,13 @@ def sstgv(
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the
         speed, not the solution.
     mu
-        Penalty of the splitting of the data (dimensionless); changes the speed, not the solution.
+        Penalty of the splitting of the data, dimensionless; changes the speed, not the solution.
     tol
         Relative change of the map, inside the mask, at which to stop.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------

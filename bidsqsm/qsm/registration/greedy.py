@@ -69,7 +69,7 @@ def greedy(
     *,
     num_threads: int = 1,
     resolution: Annotated[float, Between(0.4, 8)] = 2.0,
-    radius: Annotated[int, Between(0, 9)] = 2,
+    patch_radius: Annotated[int, Between(0, 9)] = 2,
     update_smoothing: Annotated[float, From(0, 20)] = 4.0,
     warp_smoothing: Annotated[float, From(0, 20)] = 2.0,
     contrast_weight: Annotated[float, From(0, 10)] = 0.5,
@@ -87,7 +87,7 @@ def greedy(
         Threads of the diffeomorphic part; the result does not depend on them.
     resolution
         Voxel size of the finest level, in mm.
-    radius
+    patch_radius
         Half-width of the neighbourhood of the correlation, in voxels of a level.
     update_smoothing, warp_smoothing
         Standard deviations by which each step and the whole deformation are smoothed, in mm; up to
@@ -137,11 +137,11 @@ def greedy(
             fixed,
             moving,
             brain,
-            f'-it affine -m NCC {radius}x{radius}x{radius} -n 60x40x15 '
+            f'-it affine -m NCC {patch_radius}x{patch_radius}x{patch_radius} -n 60x40x15 '
             f'-s {stiffer * update_smoothing}mm {stiffer * warp_smoothing}mm '
             f'-o warp -oinv inverse -wp 0 -threads {num_threads} -seed {SEED}',
             weight=contrast_weight,
-            seen=field_of_view(moving.image.shape, radius),
+            seen=field_of_view(moving.image.shape, patch_radius),
             warp=None,
             inverse=None,
         )

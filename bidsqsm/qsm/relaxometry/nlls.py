@@ -46,12 +46,12 @@ def nlls(
     dephasing : (n_echoes, nx, ny, nz) float32 array, optional
         Share of the signal that the gradient of the field leaves.
     noise
-        Standard deviation :math:`\sigma` of the noise in the real part, in the magnitude's unit; 0
-        to estimate it from the decay of three echoes or more.
+        Standard deviation of the noise in the real part, :math:`\sigma`, in the magnitude's unit;
+        0 to estimate it from the decay of three echoes or more.
     rician
         Whether the model has the floor; without, it decays to zero.
     max_iter
-        Steps after which to stop in each voxel.
+        Iterations after which to stop regardless: steps in each voxel.
 
     Returns
     -------

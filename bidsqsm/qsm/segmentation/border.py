@@ -28,7 +28,7 @@ def border(
     *,
     r2star: Volume | None = None,
     reach: Annotated[float, Between(0, 10)] = 3.0,
-    min_contrast: Annotated[float, From(0, 100)] = 1.0,
+    min_cnr: Annotated[float, From(0, 100)] = 1.0,
     erode: Annotated[float, From(0, 10)] = 0.0,
     exclude_veins: bool = False,
 ) -> Labels:
@@ -63,13 +63,13 @@ def border(
         Effective transverse relaxation rate, in 1/s.
     reach
         Distance from the atlas's border, in mm, within which voxels may change.
-    min_contrast
+    min_cnr
         Contrast in standard deviations of the region and its surroundings, in the better of the
         maps, below which a region stays as it is.
     erode
-        Thickness of the rim to take away at the end, in mm.
+        Thickness of the rim to take away, in mm, at the end.
     exclude_veins
-        Whether voxels of veins are taken away at the end.
+        Whether voxels of veins are taken away, at the end.
 
     Returns
     -------
@@ -100,11 +100,11 @@ def border(
     maps = [chi] if r2star is None else [chi, r2star]
     finer = Finer.around(start, grid, reach + 2 * RING)
     if finer is None:
-        moved = _settled(start, maps, mask, grid, reach, min_contrast)
+        moved = _settled(start, maps, mask, grid, reach, min_cnr)
     else:
         fine = [finer.interpolated(values, mask) for values in maps]
         divided = finer.divided(start).astype(np.int32), finer.divided(mask).astype(bool)
-        parts = _settled(divided[0], fine, divided[1], finer.grid, reach, min_contrast)
+        parts = _settled(divided[0], fine, divided[1], finer.grid, reach, min_cnr)
         moved = finer.joined(parts, start)
     return trim(moved, chi, mask, grid, r2star=r2star, erode=erode, exclude_veins=exclude_veins)
 
@@ -115,7 +115,7 @@ def _settled(
     mask: Mask,
     grid: Grid,
     reach: float,
-    min_contrast: float,
+    min_cnr: float,
 ) -> Labels:
     regions = []
     for value, extent in values_of(start).items():
@@ -126,7 +126,7 @@ def _settled(
         if region is not None:
             regions.append(region)
     place(regions, start, reach, grid.voxel_size)
-    clear = [region for region in regions if _contrast(region) >= min_contrast]
+    clear = [region for region in regions if _contrast(region) >= min_cnr]
     return compete(start, clear, reach, grid.voxel_size)
 
 

@@ -83,8 +83,8 @@ def phase_mask(
     power
         How often :math:`n` the mask is multiplied.
     echoes
-        ``t2star``: mean of the echoes, weighted for T2* contrast; ``rss``: root of the sum of their
-        squares; ``single``: the echo nearest to ``echo_time``.
+        How the echoes become one image: ``t2star`` is their mean, weighted for T2* contrast;
+        ``rss`` the root of the sum of their squares; ``single`` the echo nearest to ``echo_time``.
     echo_time
         Of the echo that ``single`` takes, in s.
     t2star
