@@ -39,6 +39,21 @@ def check_template(t1w: Path, mask: Path | None) -> Brain:
     DatasetError
         Where a file cannot be read, is not 3-D, is empty, or the two grids differ.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from bidsqsm.io.nifti import save_volume
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     t1w = save_volume(100.0 * sphere.mask, affine, Path(name) / 'template.nii.gz')
+    ...     brain = check_template(t1w, None)
+    >>> bool((brain.inside == sphere.mask).all())
+    True
+
     """
     image, affine = _volume(t1w)
     if not (np.isfinite(image).all() and image.max() > image.min()):
@@ -86,6 +101,24 @@ def check_labels(
     DatasetError
         Where there are none, or most of them lie outside the template's brain.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from bidsqsm.io.atlas_checks import Brain
+    >>> from bidsqsm.io.nifti import save_volume
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.structures import make_label
+    >>> sphere = make_sphere(chi=0.1)
+    >>> affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> labels = [make_label(7, 'putamen'), make_label(8, 'caudate')]
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     dseg = save_volume(7 * sphere.inside, affine, Path(name) / 'dseg.nii.gz')
+    ...     (said,) = check_labels(dseg, labels, Brain(sphere.mask, affine, dseg))
+    >>> said.partition(' has ')[2]
+    'no voxel of the labels 8 of its table.'
+
     """
     values, affine = read_values(dseg)
     known = {label.index: label for label in labels}
@@ -110,7 +143,24 @@ def check_labels(
 
 
 def read_values(dseg: Path) -> tuple[npt.NDArray[np.int32], Affine]:
-    """Values (nx, ny, nz) of a label image and its affine; anything but whole numbers is refused."""
+    """Values (nx, ny, nz) of a label image and its affine; anything but whole numbers is refused.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from bidsqsm.io.nifti import save_volume
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     path = save_volume(7 * sphere.inside, affine, Path(name) / 'dseg.nii.gz')
+    ...     values, _ = read_values(path)
+    >>> np.unique(values).tolist()
+    [0, 7]
+
+    """
     volume, affine = _volume(dseg)
     values = np.rint(volume).astype(np.int32) if np.isfinite(volume).all() else None
     if values is None or (values != volume).any() or values.min() < 0:

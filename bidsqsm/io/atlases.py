@@ -89,7 +89,7 @@ class Atlas:
 
 
 def resolve_atlases(specs: Sequence[str]) -> tuple[Atlas, ...]:
-    """Find atlases, check them and read their labels; nothing is downloaded.
+    r"""Find atlases, check them and read their labels; nothing is downloaded.
 
     Parameters
     ----------
@@ -104,6 +104,25 @@ def resolve_atlases(specs: Sequence[str]) -> tuple[Atlas, ...]:
         Where TemplateFlow's home lacks files; the sentence has their names and the command.
     DatasetError
         Where a folder lacks files, or what it holds cannot be right.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from bidsqsm.io.nifti import save_volume
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     folder = Path(name)
+    ...     for stem, volume in (('template', sphere.mask), ('dseg', 7 * sphere.inside)):
+    ...         _ = save_volume(volume, affine, folder / f'{stem}.nii.gz')
+    ...     _ = (folder / 'dseg.tsv').write_text('index\tname\n7\tputamen\n')
+    ...     _ = (folder / 'atlas.json').write_text('{"Name": "Sphere"}')
+    ...     (atlas,) = resolve_atlases([name])
+    >>> atlas.name, [(label.index, label.structure) for label in atlas.labels]
+    ('Sphere', [(7, 'putamen')])
 
     """
     check_there(spec for spec in specs if spec in FLOW_ATLASES)
@@ -135,6 +154,22 @@ def resolve_template(spec: str) -> Template:
     MissingTemplate
         Where TemplateFlow's home lacks files; the sentence has their names and the command.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from bidsqsm.io.nifti import save_volume
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     folder = Path(name) / 'ball'
+    ...     _ = save_volume(100.0 * sphere.mask, affine, folder / 'template.nii.gz')
+    ...     template = resolve_template(f'{folder}')
+    >>> template.name, template.t1w.name, template.mask
+    ('ball', 'template.nii.gz', None)
+
     """
     if Path(spec).is_dir():
         folder = Path(spec)
@@ -156,6 +191,29 @@ def read_dseg(atlas: Atlas) -> tuple[npt.NDArray[np.int32], Affine]:
     values : (nx, ny, nz) int32 array
     affine : (4, 4) float64 array
         From its voxels to world coordinates of the template, in mm.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from bidsqsm.io.atlases import Atlas, Template
+    >>> from bidsqsm.io.nifti import save_volume
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.structures import make_label
+    >>> sphere = make_sphere(chi=0.1)
+    >>> affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     dseg = Path(name) / 'dseg.nii.gz'
+    ...     _ = save_volume(7 * sphere.inside + sphere.mask, affine, dseg)
+    ...     template = Template('Ball', dseg, None)
+    ...     labels = (make_label(8, 'putamen'),)
+    ...     values, _ = read_dseg(Atlas('Sphere', template, dseg, labels, 'CC0', 'made up'))
+
+    The value 1 of the rest of the mask is no label of the atlas:
+
+    >>> np.unique(values).tolist(), int((values == 8).sum()) == int(sphere.inside.sum())
+    ([0, 8], True)
 
     """
     values, affine = read_values(atlas.dseg)

@@ -48,7 +48,14 @@ class Work:
 
 @cache
 def works() -> dict[str, Work]:
-    """Every work of the bibliography, by key."""
+    """Every work of the bibliography, by key.
+
+    Examples
+    --------
+    >>> works()['shmueli2009'].short, works()['shmueli2009'].doi
+    ('Shmueli et al., 2009', '10.1002/mrm.22135')
+
+    """
     text = (files('bidsqsm') / 'data' / 'boilerplate.bib').read_text(encoding='utf-8')
     found = {}
     for entry in _ENTRY.finditer(text):
@@ -58,7 +65,14 @@ def works() -> dict[str, Work]:
 
 
 def printed_references() -> dict[str, str]:
-    """A printable reference for every key."""
+    """A printable reference for every key.
+
+    Examples
+    --------
+    >>> printed_references()['shmueli2009'].endswith('doi:10.1002/mrm.22135')
+    True
+
+    """
     return {
         key: f'{work.printed()} doi:{work.doi}' if work.doi else work.printed()
         for key, work in works().items()
@@ -66,13 +80,27 @@ def printed_references() -> dict[str, str]:
 
 
 def cited(text: str) -> list[str]:
-    """Keys cited in a text as ``[@key; @other]``, each once, in order of appearance."""
+    """Keys cited in a text as ``[@key; @other]``, each once, in order of appearance.
+
+    Examples
+    --------
+    >>> cited('Phase was unwrapped [@dymerska2021] and inverted [@milovic2019; @dymerska2021].')
+    ['dymerska2021', 'milovic2019']
+
+    """
     groups = re.findall(r'\[(@[^\]]+)\]', text)
     return list(dict.fromkeys(key for group in groups for key in _CITED.findall(group)))
 
 
 def bibtex(keys: Iterable[str]) -> str:
-    """The entries of some keys, as they stand in the bibliography."""
+    """The entries of some keys, as they stand in the bibliography.
+
+    Examples
+    --------
+    >>> bibtex(['shmueli2009']).startswith('@article{shmueli2009,')
+    True
+
+    """
     known = works()
     return '\n\n'.join(known[key].source for key in keys if key in known) + '\n'
 

@@ -13,13 +13,24 @@ from bidsqsm.qsm.structures import Label, make_label
 
 
 def read_labels(tsv: Path) -> tuple[Label, ...]:
-    """Read a BIDS label table.
+    r"""Read a BIDS label table.
 
     Parameters
     ----------
     tsv
         With the columns ``index`` and ``name`` and, by choice, ``hemisphere``. The row of the
         background (index 0) is left out.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'dseg.tsv'
+    ...     _ = path.write_text('index\tname\n0\tbackground\n5\tleft putamen\n')
+    ...     labels = read_labels(path)
+    >>> [(label.index, label.structure, label.hemisphere) for label in labels]
+    [(5, 'putamen', 'L')]
 
     """
     rows = rows_with(tsv, ('index', 'name'), 'labels')
@@ -36,7 +47,20 @@ def read_labels(tsv: Path) -> tuple[Label, ...]:
 
 
 def rows_with(tsv: Path, needed: tuple[str, str], what: str) -> list[dict[str, Any]]:
-    """Read a table that has two columns at least, and say what it was to be of where it has not."""
+    r"""Read a table that has two columns at least, and say what it was to be of where it has not.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'vials.tsv'
+    ...     _ = path.write_text('index\tconcentration\n1\t0.5\n')
+    ...     rows = rows_with(path, ('index', 'concentration'), 'vials')
+    >>> rows
+    [{'index': '1', 'concentration': '0.5'}]
+
+    """
     try:
         rows = read_rows(tsv)
     except (OSError, ValueError) as error:
@@ -54,7 +78,14 @@ def rows_with(tsv: Path, needed: tuple[str, str], what: str) -> list[dict[str, A
 
 
 def read_index(row: Mapping[str, Any], where: str) -> int:
-    """The whole number in the column index."""
+    """The whole number in the column index.
+
+    Examples
+    --------
+    >>> read_index({'index': '12.0'}, 'dseg.tsv, line 3')
+    12
+
+    """
     text = f'{row["index"] or ""}'.strip()
     if not re.fullmatch(r'\d+(\.0*)?', text):
         raise DatasetError(f'{where}: the index is {text!r}, expected a whole number: mend it')

@@ -58,7 +58,25 @@ NONE = Anatomy()
 
 
 def brain_template(templates: Sequence[Template]) -> Template | None:
-    """The first template of a whole brain: one of a part of it tells nothing of the rest."""
+    """The first template of a whole brain: one of a part of it tells nothing of the rest.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from bidsqsm.io.atlases import Template
+    >>> from bidsqsm.io.nifti import save_volume
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     t1w = save_volume(100.0 * sphere.mask, affine, Path(name) / 'template.nii.gz')
+    ...     found = brain_template([Template('Ball', t1w, None)])
+    >>> found is None  # 29 ml are no whole brain
+    True
+
+    """
     return next((template for template in templates if _is_whole(template)), None)
 
 

@@ -99,6 +99,21 @@ def load_labels(path: Path | str, *, none: bool = False) -> tuple[npt.NDArray[np
     DatasetError
         Where it is no volume of whole numbers, or all of them are 0 where ``none`` may not be.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from bidsqsm.io.nifti import save_volume
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     path = save_volume(7 * sphere.inside, affine, Path(name) / 'dseg.nii.gz')
+    ...     labels, to_world = load_labels(path)
+    >>> np.unique(labels).tolist(), to_world.diagonal().tolist()
+    ([0, 7], [2.0, 2.0, 2.0, 1.0])
+
     """
     path = Path(path)
     volume, affine = load_image(path)
@@ -128,6 +143,20 @@ def load_image(path: Path | str) -> tuple[npt.NDArray[Any], Affine]:
     DatasetError
         Where it is missing, damaged, or no single volume.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from bidsqsm.io.nifti import save_volume
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     volume, _ = load_image(save_volume(sphere.chi, affine, Path(name) / 'chi.nii.gz'))
+    >>> round(float(volume[12, 12, 12]), 2)
+    0.1
+
     """
     path = Path(path)
     try:
@@ -148,7 +177,23 @@ def load_image(path: Path | str) -> tuple[npt.NDArray[Any], Affine]:
 
 
 def survey(path: Path) -> Survey:
-    """Look through a label image; the same file is read only once."""
+    """Look through a label image; the same file is read only once.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from bidsqsm.io.nifti import save_volume
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     found = survey(save_volume(7 * sphere.inside, affine, Path(name) / 'dseg.nii.gz'))
+    >>> found.values, (found.high - found.low).tolist()  # mm
+    ((7,), [16.0, 16.0, 16.0])
+
+    """
     changed = path.stat().st_mtime_ns if path.is_file() else 0
     return _survey(path, changed)
 
@@ -166,7 +211,18 @@ def _survey(path: Path, changed: int) -> Survey:
 def labelled_box(
     mask: npt.NDArray[np.bool_], affine: Affine
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Lowest and highest world coordinates (mm) of a mask that is not empty."""
+    """Lowest and highest world coordinates (mm) of a mask that is not empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mask = np.zeros((8, 8, 8), bool)
+    >>> mask[2:5, 3, 3] = True
+    >>> low, high = labelled_box(mask, np.diag([2.0, 2.0, 2.0, 1.0]))
+    >>> (high - low).tolist()  # mm
+    [6.0, 2.0, 2.0]
+
+    """
     ends = []
     for axis in range(3):
         there = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))

@@ -78,7 +78,14 @@ def is_there(file: Path) -> bool:
 
 
 def parse_space(spec: str) -> tuple[str, int | None]:
-    """Template and resolution of ``NAME`` or ``NAME:res-N``."""
+    """Template and resolution of ``NAME`` or ``NAME:res-N``.
+
+    Examples
+    --------
+    >>> parse_space('MNI152NLin2009cAsym:res-2'), parse_space('MNI152NLin6Asym')
+    (('MNI152NLin2009cAsym', 2), ('MNI152NLin6Asym', None))
+
+    """
     name, colon, rest = spec.partition(':')
     found = re.fullmatch(r'res-0*([1-9]\d?)', rest)
     if not re.fullmatch(r'[A-Za-z0-9]+', name) or (colon and not found):
@@ -146,7 +153,14 @@ def check_there(atlases: Iterable[str] = (), spaces: Iterable[str] = ()) -> None
 
 
 def fetch_command(atlases: Iterable[str], spaces: Iterable[str]) -> str:
-    """Give the words that fetch what atlases and spaces need."""
+    """Give the words that fetch what atlases and spaces need.
+
+    Examples
+    --------
+    >>> fetch_command(['MASSP20'], [])
+    'bidsqsm fetch-templates --atlases MASSP20'
+
+    """
     words = ['bidsqsm', 'fetch-templates']
     for option, names in (('--atlases', atlases), ('--output-spaces', spaces)):
         chosen = list(names)

@@ -16,6 +16,14 @@ def upright(b0_direction: Triple) -> Matrix:
     Whole quarter turns bring the axis that is nearest to the field to the third place, so that no
     handedness changes; the smallest rotation does the rest. The sense of the field does not
     matter to a dipole: its voxel axis is turned to point with the field.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> b0 = (0.6, 0.0, 0.8)
+    >>> [abs(round(float(x), 6)) for x in upright(b0) @ b0]
+    [0.0, 0.0, 1.0]
+
     """
     nearest = int(np.argmax(np.abs(b0_direction)))
     quarter = np.eye(3)[[(nearest + 1) % 3, (nearest + 2) % 3, nearest]]

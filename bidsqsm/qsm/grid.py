@@ -30,6 +30,19 @@ class Grid:
     b0_direction
         Unit vector of the main field, in *voxel* axes.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Grid((64, 64, 32), (1.0, 1.0, 2.0)).b0_direction
+    (0.0, 0.0, 1.0)
+
+    B0 points along the third axis of the world, whatever the axes of the voxels:
+
+    >>> sagittal = np.array([[0, 0, 2, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+    >>> grid = Grid.from_affine((64, 64, 32), sagittal)
+    >>> grid.voxel_size, grid.b0_direction
+    ((1.0, 1.0, 2.0), (0.0, 1.0, 0.0))
+
     """
 
     shape: tuple[int, int, int]
@@ -71,7 +84,14 @@ class Grid:
         return list(np.meshgrid(*(q.astype(np.float32) for q in k), indexing='ij', sparse=True))
 
     def padded(self, margin: float) -> Grid:
-        """The smallest even, 2-3-5-7-smooth grid with at least this margin (mm) beyond the shape."""
+        """The smallest even, 2-3-5-7-smooth grid with at least this margin (mm) beyond the shape.
+
+        Examples
+        --------
+        >>> Grid((61, 64, 30), (1.0, 1.0, 2.0)).padded(20.0).shape
+        (84, 84, 40)
+
+        """
         wanted = (
             int(np.ceil(n + margin / d)) for n, d in zip(self.shape, self.voxel_size, strict=True)
         )
@@ -80,7 +100,17 @@ class Grid:
 
 
 def bounding_box(mask: Mask) -> Box:
-    """Slices of the smallest box that holds the mask (the whole array where it is empty)."""
+    """Slices of the smallest box that holds the mask (the whole array where it is empty).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mask = np.zeros((8, 8, 8), bool)
+    >>> mask[2:5, 3, 1:7] = True
+    >>> [(part.start, part.stop) for part in bounding_box(mask)]
+    [(2, 5), (3, 4), (1, 7)]
+
+    """
     slices = []
     for axis in range(3):
         line = mask.any(axis=tuple(a for a in range(3) if a != axis))
@@ -103,7 +133,14 @@ def _smooth_even(n: int) -> int:
 
 
 def rfft_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Shape of the half spectrum that :func:`scipy.fft.rfftn` makes of a real volume."""
+    """Shape of the half spectrum that :func:`scipy.fft.rfftn` makes of a real volume.
+
+    Examples
+    --------
+    >>> rfft_shape((64, 64, 32))
+    (64, 64, 17)
+
+    """
     return shape[0], shape[1], shape[2] // 2 + 1
 
 

@@ -99,6 +99,13 @@ def iterate(
     ValueError
         If the measure becomes NaN or infinite: the iteration diverged and has no result.
 
+    Examples
+    --------
+    >>> changes = iter([1.0, 0.1, 0.01, 0.001])
+    >>> ending = iterate(lambda: next(changes), name='example', tol=0.05, max_iter=100)
+    >>> ending.iterations, ending.converged
+    (3, True)
+
     """
     changes: list[float] = []
     enough = -1.0 if tol is None else tol

@@ -37,6 +37,16 @@ def dipole_kernel(grid: Grid) -> Volume:
     .. [marques2005] Marques and Bowtell, Concepts Magn Reson B 25:65-78 (2005).
        doi:10.1002/cmr.b.20034
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.grid import Grid
+    >>> kernel = dipole_kernel(Grid((16, 16, 16), (1.0, 1.0, 1.0)))
+
+    Along the field it is -2/3, across it 1/3, and zero at the origin:
+
+    >>> [round(float(kernel[place]), 3) for place in ((0, 0, 4), (4, 0, 0), (0, 0, 0))]
+    [-0.667, 0.333, 0.0]
+
     """
     k = grid.frequencies()
     along, unmixed = np.float32(0), np.float32(0)
@@ -77,6 +87,16 @@ def sphere_kernel(grid: Grid, radius: float) -> Volume:
     .. [schweser2011] Schweser et al., NeuroImage 54:2789-2807 (2011).
        doi:10.1016/j.neuroimage.2010.10.070
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.grid import Grid
+    >>> kernel = sphere_kernel(Grid((16, 16, 16), (1.0, 1.0, 1.0)), radius=3.0)
+
+    It keeps a constant and takes away what changes from voxel to voxel:
+
+    >>> round(float(kernel[0, 0, 0]), 3), bool(abs(kernel[8, 8, 8]) < 0.05)
+    (1.0, True)
+
     """
     if radius < max(grid.voxel_size) * (1 - 1e-5):  # an affine's voxel may be a hair longer
         raise ValueError(
@@ -98,6 +118,13 @@ def sphere_weights(radius: float, voxel_size: Triple, parts: int = 10) -> Volume
     ``parts`` is the number of points per voxel edge at which coverage is sampled. Slivers, of which
     the sphere covers less than a tenth, are left out: they would make the sphere reach further into
     the edge of a mask than its size asks for.
+
+    Examples
+    --------
+    >>> weights = sphere_weights(2.0, (1.0, 1.0, 1.0))
+    >>> weights.shape, round(float(weights.sum()), 3)
+    ((5, 5, 5), 1.0)
+
     """
     reach = [int(np.ceil(radius / d - 0.5)) for d in voxel_size]
     centres = [np.arange(r + 1) * d for r, d in zip(reach, voxel_size, strict=True)]
@@ -128,7 +155,21 @@ def _even_moments(weights: Volume, voxel_size: Triple) -> Volume:
 
 
 def convolve(volume: Volume, kernel: Volume) -> Volume:
-    """Circular convolution of a volume with a kernel given by its real spectrum."""
+    """Circular convolution of a volume with a kernel given by its real spectrum.
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.kernels import dipole_kernel
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> field = convolve(sphere.chi, dipole_kernel(sphere.grid))
+
+    Positive beyond the poles of the sphere, negative around its equator:
+
+    >>> bool(field[12, 12, 17] > 0 > field[17, 12, 12])
+    True
+
+    """
     spectrum = fft.rfftn(volume)
     spectrum *= kernel
     result: Volume = fft.irfftn(spectrum, s=volume.shape, overwrite_x=True)

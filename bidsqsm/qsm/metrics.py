@@ -27,13 +27,32 @@ def nrmse(chi: Volume, truth: Volume, mask: Mask) -> float:
     mask : (nx, ny, nz) bool array
         Voxels that count.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> truth = np.linspace(-0.1, 0.1, 512).reshape(8, 8, 8)
+    >>> mask = np.ones(truth.shape, bool)
+    >>> round(nrmse(0.9 * truth, truth, mask)), round(nrmse(0 * truth, truth, mask))
+    (10, 100)
+
     """
     ours, true = _centred(chi, mask)[mask], _centred(truth, mask)[mask]
     return 100 * _norm(ours - true) / _norm(true)
 
 
 def detrended_nrmse(chi: Volume, truth: Volume, mask: Mask) -> float:
-    """Error in percent after the map's slope and offset against the truth are undone."""
+    """Error in percent after the map's slope and offset against the truth are undone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> truth = np.linspace(-0.1, 0.1, 512).reshape(8, 8, 8)
+    >>> mask = np.ones(truth.shape, bool)
+    >>> wrong = 0.9 * truth + 0.1  # in slope and offset alone
+    >>> bool(detrended_nrmse(wrong, truth, mask) < 0.1)
+    True
+
+    """
     gain = slope_of(truth[mask], chi[mask])
     if gain == 0:
         raise ValueError('the map does not depend on the truth: it has no slope to undo')
@@ -44,6 +63,15 @@ def hfen(chi: Volume, truth: Volume, mask: Mask) -> float:
     """High-frequency error norm in percent: of the Laplacian of a Gaussian (1.5 voxels).
 
     Both maps are zero outside the mask before the filter, which spans 15 voxels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> truth = np.random.default_rng(0).normal(size=(16, 16, 16))
+    >>> mask = np.ones(truth.shape, bool)
+    >>> round(hfen(truth, truth, mask)), round(hfen(0.5 * truth, truth, mask))
+    (0, 50)
+
     """
     ours, true = (
         ndimage.gaussian_laplace(_centred(v, mask), 1.5, mode='constant', truncate=7 / 1.5)
@@ -76,6 +104,14 @@ def xsim(
     References
     ----------
     .. [milovic2025] Milovic et al., Magn Reson Med 93:411-421 (2025). doi:10.1002/mrm.30271
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> truth = np.random.default_rng(0).normal(0, 0.1, (16, 16, 16))
+    >>> mask = np.ones(truth.shape, bool)
+    >>> round(xsim(truth, truth, mask), 2), bool(xsim(truth[::-1], truth, mask) < 0.5)
+    (1.0, True)
 
     """
     x, y = _centred(chi, mask), _centred(truth, mask)
@@ -116,6 +152,16 @@ def roi_errors(
     values
         Labels to look at; those with no voxel in the mask are left out.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = np.zeros((4, 4, 4), int)
+    >>> labels[:2] = 7
+    >>> truth, mask = np.where(labels, 0.1, 0.0), np.ones(labels.shape, bool)
+    >>> errors = roi_errors(0.9 * truth, truth, labels, mask, [7])
+    >>> {label: round(error, 3) for label, error in errors.items()}
+    {7: -0.005}
+
     """
     ours, true = _roi_means(chi, labels, mask, values), _roi_means(truth, labels, mask, values)
     return {value: ours[value] - true[value] for value in ours}
@@ -124,13 +170,32 @@ def roi_errors(
 def roi_slope(
     chi: Volume, truth: Volume, labels: Labels, mask: Mask, values: Iterable[int]
 ) -> float:
-    """Slope of the regions' means against their true means: 1 for unbiased contrast."""
+    """Slope of the regions' means against their true means: 1 for unbiased contrast.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = np.repeat([1, 2, 3, 4], 16).reshape(4, 4, 4)
+    >>> truth, mask = 0.05 * labels, np.ones(labels.shape, bool)
+    >>> round(roi_slope(0.8 * truth, truth, labels, mask, [1, 2, 3, 4]), 2)
+    0.8
+
+    """
     ours, true = _roi_means(chi, labels, mask, values), _roi_means(truth, labels, mask, values)
     return slope_of(np.array(list(true.values())), np.array(list(ours.values())))
 
 
 def slope_of(x: Volume, y: Volume) -> float:
-    """Slope of the regression of y on x."""
+    """Slope of the regression of y on x.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.arange(5.0)
+    >>> round(slope_of(x, 3 * x + 1), 2)
+    3.0
+
+    """
     x = np.asarray(x, float) - np.mean(x, dtype=float)
     y = np.asarray(y, float)
     spread = float((x * x).sum())
@@ -140,19 +205,47 @@ def slope_of(x: Volume, y: Volume) -> float:
 
 
 def dice(one: Mask, other: Mask) -> float:
-    """Twice the voxels that two masks share over the sum of theirs; 0 where both are empty."""
+    """Twice the voxels that two masks share over the sum of theirs; 0 where both are empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one, other = np.array([1, 1, 1, 0], bool), np.array([0, 1, 1, 1], bool)
+    >>> round(float(dice(one, other)), 3)
+    0.667
+
+    """
     return 2 * float((one & other).sum()) / max(int(one.sum()) + int(other.sum()), 1)
 
 
 def coverage(found: Mask, true: Mask) -> float:
-    """Share of the true mask that was found, in percent."""
+    """Share of the true mask that was found, in percent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found, true = np.array([1, 1, 0, 0], bool), np.array([1, 1, 1, 1], bool)
+    >>> round(float(coverage(found, true)))
+    50
+
+    """
     return 100 * float((found & true).sum()) / float(true.sum())
 
 
 def away_from(
     mask: Mask, labels: Labels, values: Iterable[int], grid: Grid, distance: float
 ) -> Mask:
-    """Take what lies within a distance (mm) of some labels, such as lesions, out of a mask."""
+    """Take what lies within a distance (mm) of some labels, such as lesions, out of a mask.
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> mask = away_from(sphere.mask, sphere.inside.astype(int), [1], sphere.grid, distance=4.0)
+    >>> bool((mask & sphere.inside).any()), int(mask.sum()) < int(sphere.mask.sum())
+    (False, True)
+
+    """
     near = np.isin(labels, list(values))
     if not near.any():
         return mask.copy()

@@ -228,6 +228,7 @@ def hierarchy(domain: Mask, voxel_size: Triple) -> list[Level]:
     inside, spacing = domain.astype(np.uint8), np.asarray(voxel_size, float)
     while True:
         couple = (1 / spacing**2).astype(np.float32)
+        # wide axes hardly couple: halving the close ones first brings all spacings together
         near = spacing < 1.5 * spacing.min()
         factors = np.where(near, 2, 1)
         levels.append(
@@ -258,16 +259,20 @@ def cycle(levels: list[Level], depth: int = 0) -> None:
     level = levels[depth]
     level.x.fill(0)
     system = level.right, level.domain, level.couple
+    # few voxels are left: relaxing solves them, there and back to stay symmetric
     if depth == len(levels) - 1:
         for colour in (0, 1) * 8 + (1, 0) * 8:
             _relax(level.x, *system, colour)
         return
+    # relaxing takes off the error that changes from voxel to voxel and leaves the smooth one
     for colour in (0, 1):
         _relax(level.x, *system, colour)
     below = levels[depth + 1]
+    # which a coarser grid can hold, and solve for at an eighth of the cost
     _residual(level.x, *system, level.residual)
     _restrict(level.residual, level.factors, below.right, below.domain)
     cycle(levels, depth + 1)
     _prolong(below.x, level.domain, level.factors, level.x)
+    # in reverse order: the cycle is its own adjoint, as conjugate gradients ask
     for colour in (1, 0):
         _relax(level.x, *system, colour)

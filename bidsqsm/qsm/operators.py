@@ -57,6 +57,14 @@ def gradient(x: Volume, voxel_size: Triple) -> Volume:
     gradient : (3, nx, ny, nz) float32 array
         In units of ``x`` per mm.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ramp = np.arange(8.0, dtype='f4')[:, None, None] * np.ones((8, 8, 8), 'f4')
+    >>> slope = gradient(ramp, (2.0, 2.0, 2.0))  # per mm
+    >>> float(slope[0, 3, 3, 3]), float(slope[1, 3, 3, 3])
+    (0.5, 0.0)
+
     """
     out = np.empty((3, *x.shape), x.dtype)
     _gradient(x, inverse(voxel_size), out)
@@ -78,6 +86,19 @@ def minus_divergence(y: Volume, voxel_size: Triple) -> Volume:
     minus_divergence : (nx, ny, nz) float32 array
         In units of ``y`` per mm.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.operators import gradient
+    >>> size = (1.0, 1.0, 2.0)
+    >>> x, y = np.random.default_rng(0).normal(size=(2, 3, 8, 8, 8)).astype('f4')
+
+    The adjoint of the gradient has the same inner product:
+
+    >>> apart = (gradient(x[0], size) * y).sum() - (x[0] * minus_divergence(y, size)).sum()
+    >>> bool(abs(apart) < 1e-3)
+    True
+
     """
     out = np.empty(y.shape[1:], y.dtype)
     _minus_divergence(y, inverse(voxel_size), out)
@@ -93,6 +114,15 @@ def inner_voxels(mask: Mask, *, diagonal: bool = False) -> Mask:
     """Voxels of a mask whose neighbours are in it too; none at the faces of the array.
 
     Neighbours are the six that share a face and, if ``diagonal``, the twelve that share an edge.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mask = np.zeros((7, 7, 7), bool)
+    >>> mask[1:6, 1:6, 1:6] = True
+    >>> int(mask.sum()), int(inner_voxels(mask).sum())
+    (125, 27)
+
     """
     inner: Mask = np.zeros_like(mask)
     core = inner[1:-1, 1:-1, 1:-1]
@@ -129,6 +159,13 @@ def laplacian_spectrum(grid: Grid) -> Volume:
     -------
     spectrum : (nx, ny, nz // 2 + 1) float32 array
         In the layout of :func:`scipy.fft.rfftn`.
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.grid import Grid
+    >>> spectrum = laplacian_spectrum(Grid((8, 8, 8), (1.0, 1.0, 1.0)))
+    >>> float(spectrum[0, 0, 0]), round(float(spectrum[4, 0, 0]), 3)  # zero for a constant
+    (0.0, 4.0)
 
     """
     nx, ny, _ = grid.shape

@@ -39,6 +39,16 @@ def correlation_with_r2star(
     correlation
         From -1 to 1; NaN where too few voxels are known.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> r2star = (20.0 + 80 * sphere.chi).astype('f4')
+    >>> one = correlation_with_r2star(sphere.chi, r2star, sphere.mask, sphere.mask, sphere.grid)
+    >>> one > 0
+    True
+
     """
     box = bounding_box(mask)
     known = mask[box] & (r2star[box] > 0)

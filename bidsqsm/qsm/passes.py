@@ -80,6 +80,16 @@ def combine(chi: Volume, holed_chi: Volume, mask: Mask, holed: Mask) -> tuple[Vo
     ----------
     .. [stewart2022] Stewart et al., Magn Reson Med 87:1289-1300 (2022). doi:10.1002/mrm.29048
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> whole, holed = np.ones((4, 4, 4), bool), np.ones((4, 4, 4), bool)
+    >>> holed[1:3, 1:3, 1:3] = False
+    >>> chi, holed_chi = np.where(holed, 0.1, 1.0), np.where(holed, 0.1, 0.0)
+    >>> combined, moved = combine(chi, holed_chi, whole, holed)
+    >>> round(float(combined[2, 2, 2]), 1), round(float(combined[0, 0, 0]), 1)
+    (1.0, 0.1)
+
     """
     holes = mask & ~holed
     rim = holed & ndimage.binary_dilation(holes, np.ones((3, 3, 3)), iterations=2)

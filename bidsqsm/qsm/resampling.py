@@ -40,6 +40,18 @@ def resample(
         Where its voxels are larger than those of the volume, the volume is first smoothed to
         their size.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ramp = np.arange(8.0)[:, None, None] * np.ones((8, 8, 8))
+
+    Half the voxel size along the first axis; voxel 0 of the result lies at voxel 1:
+
+    >>> matrix, offset = np.diag([0.5, 1.0, 1.0]), np.array([1.0, 0.0, 0.0])
+    >>> fine = resample(ramp, matrix, offset, (4, 8, 8), order=1)
+    >>> fine[:, 0, 0].tolist()
+    [1.0, 1.5, 2.0, 2.5]
+
     """
     reach = np.linalg.norm(matrix, axis=1)  # of a new voxel, along each old axis, in old voxels
     if (reach > 1.01).any():
@@ -225,6 +237,14 @@ def spread(volume: Volume, mask: Mask) -> Volume:
     """Give every voxel outside a mask the value of the nearest one inside.
 
     Interpolation near the edge then sees no jump to zero, nor what lies outside.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> volume = np.array([5.0, 7.0, 0.0, 0.0]).reshape(4, 1, 1)
+    >>> spread(volume, volume > 0).ravel().tolist()
+    [5.0, 7.0, 7.0, 7.0]
+
     """
     nearest = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
     filled: Volume = volume[tuple(nearest)]

@@ -48,12 +48,26 @@ def hz_to_ppm(field_hz: X, imaging_frequency: float) -> X:
 
 
 def hz_to_rad(field_hz: X, echo_time: float) -> X:
-    """Phase in rad that a frequency in Hz gathers in an echo time in s; not wrapped."""
+    """Phase in rad that a frequency in Hz gathers in an echo time in s; not wrapped.
+
+    Examples
+    --------
+    >>> round(hz_to_rad(25.0, echo_time=0.02) / 3.14159265, 3)  # half a turn
+    1.0
+
+    """
     return field_hz * (TURN_RAD * echo_time)
 
 
 def rad_to_hz(phase: X, echo_time: float) -> X:
-    """Turn an unwrapped phase in rad, gathered in an echo time in s, into Hz."""
+    """Turn an unwrapped phase in rad, gathered in an echo time in s, into Hz.
+
+    Examples
+    --------
+    >>> round(rad_to_hz(3.14159265, echo_time=0.02), 1)
+    25.0
+
+    """
     return phase / (TURN_RAD * echo_time)
 
 
@@ -67,5 +81,12 @@ def ppm_to_rad(field: X, imaging_frequency: float, echo_time: float) -> X:
 
 
 def rad_to_ppm(phase: X, imaging_frequency: float, echo_time: float) -> X:
-    """Turn an unwrapped phase in rad, gathered in an echo time in s, into ppm."""
+    """Turn an unwrapped phase in rad, gathered in an echo time in s, into ppm.
+
+    Examples
+    --------
+    >>> round(rad_to_ppm(1.61, imaging_frequency=127.74, echo_time=0.02), 2)
+    0.1
+
+    """
     return hz_to_ppm(rad_to_hz(phase, echo_time), imaging_frequency)

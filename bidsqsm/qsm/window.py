@@ -28,6 +28,16 @@ class Window:
     mask : (nx, ny, nz) bool array
         The mask on the full volume.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.grid import Grid
+    >>> mask = np.zeros((32, 32, 32), bool)
+    >>> mask[4:12, 4:12, 4:12] = True
+    >>> window = Window.around(mask, Grid(mask.shape, (1.0, 1.0, 1.0)), 6.0)
+    >>> window.grid.shape, window.restore(window.cut(mask.astype('f4'))).shape
+    ((14, 14, 14), (32, 32, 32))
+
     """
 
     box: Box

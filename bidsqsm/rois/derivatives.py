@@ -52,6 +52,19 @@ def find_measurable(root: Path, names: Path | None = None) -> list[Found]:
     DatasetError
         Where there is none.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     anat = Path(name) / 'sub-1' / 'anat'
+    ...     anat.mkdir(parents=True)
+    ...     for ending in ('desc-qsm_mask', 'Chimap', 'atlas-MASSP20_dseg'):
+    ...         (anat / f'sub-1_{ending}.nii.gz').touch()
+    ...     found = find_measurable(Path(name))
+    >>> [one.path.name for one in found]
+    ['sub-1_atlas-MASSP20_dseg.tsv']
+
     """
     if not root.is_dir():
         raise DatasetError(f'{root} is no folder, expected a derivative dataset of bidsqsm')

@@ -45,6 +45,14 @@ def drawn_chi(values: Labels, labels: Sequence[Label]) -> Volume:
     chi : (nx, ny, nz) float32 array
         In ppm; 0 wherever nothing typical is known.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.structures import make_label
+    >>> chi = drawn_chi(np.array([[[0, 5]]]), [make_label(5, 'putamen')])
+    >>> [round(float(value), 3) for value in chi.ravel()]
+    [0.0, 0.065]
+
     """
     chi: Volume = np.zeros(values.shape, np.float32)
     for label in labels:

@@ -92,6 +92,23 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
     DatasetError
         Where files are damaged, lie on different grids or are in an unknown unit.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from bidsqsm.io.nifti import save_volume
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.rois.given import Files
+    >>> sphere = make_sphere(chi=0.1)
+    >>> affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     chi = save_volume(sphere.chi + 0.01 * sphere.mask, affine, Path(name) / 'chi.nii.gz')
+    ...     labels = save_volume(7 * sphere.inside, affine, Path(name) / 'dseg.nii.gz')
+    ...     measured = measure(Files(chi=chi, labels=labels))
+    >>> measured.table['name'].tolist(), measured.table['mean'].round(2).tolist()
+    (['label-7'], [0.11])
+
     """
     grid = one_grid(files.images.values())
     paths = files.images

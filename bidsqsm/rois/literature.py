@@ -73,6 +73,17 @@ def published_range(structure: str, age: float | None = None) -> tuple[float, fl
     .. [persson2015] Persson et al., NeuroImage 122:385-398 (2015).
        doi:10.1016/j.neuroimage.2015.07.050
 
+    Examples
+    --------
+    >>> low, high = published_range('putamen')
+    >>> low, high
+    (0.02, 0.11)
+
+    The iron of the putamen grows with age:
+
+    >>> published_range('putamen', age=25)[1] < high < published_range('putamen', age=70)[1]
+    True
+
     """
     if structure not in RANGES or not _covers(age):
         return math.nan, math.nan
@@ -84,13 +95,27 @@ def published_range(structure: str, age: float | None = None) -> tuple[float, fl
 
 
 def rank_of(structure: str) -> int:
-    """Place of a structure among all: those with published ranges first, what is unknown last."""
+    """Place of a structure among all: those with published ranges first, what is unknown last.
+
+    Examples
+    --------
+    >>> rank_of('caudate') < rank_of('amygdala') < rank_of('')
+    True
+
+    """
     known = [*RANGES]
     return known.index(structure) if structure in RANGES else len(known) + (not structure)
 
 
 def verdict(value: float, low: float, high: float) -> str:
-    """Whether a value lies within a range: ``yes``, ``no``, or ``n/a`` where either is unknown."""
+    """Whether a value lies within a range: ``yes``, ``no``, or ``n/a`` where either is unknown.
+
+    Examples
+    --------
+    >>> verdict(0.05, 0.02, 0.11), verdict(0.5, 0.02, 0.11), verdict(0.05, float('nan'), 0.11)
+    ('yes', 'no', 'n/a')
+
+    """
     if math.isnan(value) or math.isnan(low):
         return 'n/a'
     return 'yes' if low <= value <= high else 'no'
@@ -113,6 +138,20 @@ def check(table: pd.DataFrame, age: float | None = None) -> list[str]:
     warnings
         A sentence for each structure, both sides together; one alone where there is no range for
         the age.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.structures import make_label
+    >>> from bidsqsm.rois.table import roi_table
+    >>> sphere = make_sphere(chi=0.5)
+    >>> left = np.arange(24)[:, None, None] < 12
+    >>> labels = np.where(left, 5, 6) * sphere.inside
+    >>> names = [make_label(5, 'putamen', 'L'), make_label(6, 'putamen', 'R')]
+    >>> table = roi_table(labels, names, {'chi': sphere.chi}, sphere.mask, (2.0, 2.0, 2.0))
+    >>> [sentence.partition(' is ')[0] for sentence in check(table)]
+    ['The mean susceptibility of putamen']
 
     """
     whole = table[table['hemisphere'].isin([BOTH, '']) & table['structure'].isin([*RANGES])]

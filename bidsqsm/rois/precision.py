@@ -59,6 +59,18 @@ class Noise:
 
         The sum runs over a box that ends 48 mm from the region, with as much room again between
         the periodic copies of the transform.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+        >>> sphere = make_sphere()
+        >>> noise = Noise.within(np.full(sphere.mask.shape, 0.01), sphere.mask, sphere.grid)
+        >>> small = noise.error_of_mean(np.flatnonzero(sphere.inside)[:20])
+        >>> large = noise.error_of_mean(np.flatnonzero(sphere.inside))
+        >>> large < small  # ppm; the mean over more voxels is surer
+        True
+
         """
         if not where.size:
             return float('nan')

@@ -16,7 +16,16 @@ IRON_RICH = (
 
 
 def iron_rich_labels(table: pd.DataFrame) -> list[int]:
-    """Values of the labels that iron-rich nuclei have, their parts too."""
+    """Values of the labels that iron-rich nuclei have, their parts too.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({'index': [5, 6], 'structure': ['putamen', 'thalamus']})
+    >>> iron_rich_labels(table)
+    [5]
+
+    """
     rich = table['structure'].map(whole_of).isin(IRON_RICH)
     return [int(index) for index in table['index'][rich]]
 
@@ -33,6 +42,20 @@ def region_metrics(table: pd.DataFrame) -> dict[str, float]:
     -------
     metrics
         ``nuclei_asymmetry`` (ppb), ``nuclei_in_range`` and ``nuclei_coverage`` (percent).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.structures import make_label
+    >>> from bidsqsm.rois.table import roi_table
+    >>> sphere = make_sphere(chi=0.1)
+    >>> left = np.arange(24)[:, None, None] < 12
+    >>> labels = np.where(left, 5, 6) * sphere.inside
+    >>> names = [make_label(5, 'putamen', 'L'), make_label(6, 'putamen', 'R')]
+    >>> table = roi_table(labels, names, {'chi': sphere.chi}, sphere.mask, (2.0, 2.0, 2.0))
+    >>> {key: round(value) for key, value in region_metrics(table).items()}
+    {'nuclei_coverage': 100, 'nuclei_asymmetry': 0, 'nuclei_in_range': 100}
 
     """
     sides = table[table['hemisphere'].isin(['L', 'R']) & table['structure'].isin([*RANGES])]

@@ -56,6 +56,13 @@ def regions_of(names: Sequence[Label]) -> list[Region]:
     regions
         Labels first, then those of both sides, then merged ones.
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.structures import make_label
+    >>> rows = regions_of([make_label(5, 'putamen', 'L'), make_label(6, 'putamen', 'R')])
+    >>> [(row.name, row.hemisphere, row.members) for row in rows]
+    [('putamen', 'L', (5,)), ('putamen', 'R', (6,)), ('putamen', 'B', (5, 6))]
+
     """
     rows = [Region(n.index, n.name, n.hemisphere, n.structure, (n.index,)) for n in names]
     simple = [s for s in STRUCTURES if not _needs_merging(s, names)]
@@ -123,6 +130,14 @@ def with_unnamed(labels: Labels, names: Sequence[Label]) -> tuple[tuple[Label, .
     names, warnings
         All labels, the unnamed last; one sentence where there are any.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.structures import make_label
+    >>> names, said = with_unnamed(np.array([0, 5, 9]), [make_label(5, 'putamen')])
+    >>> [label.name for label in names], said
+    (['putamen', 'label-9'], ['1 labels of the image have no name: 9.'])
+
     """
     present = np.unique(labels[labels > 0]).tolist()
     known = {n.index for n in names}
@@ -144,6 +159,14 @@ def without_combined(names: Sequence[Label], labels: Labels) -> tuple[Label, ...
     labels : (nx, ny, nz) integer array
         Label image; what it has is no combined row.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.structures import make_label
+    >>> names = [make_label(5, 'left putamen'), make_label(1010, 'putamen')]
+    >>> [label.index for label in without_combined(names, np.array([0, 5]))]
+    [5]
+
     """
     present = set(np.unique(labels).tolist())
 
@@ -155,7 +178,16 @@ def without_combined(names: Sequence[Label], labels: Labels) -> tuple[Label, ...
 
 
 class Places:
-    """Where the voxels of every label are, found in one pass over the image."""
+    """Where the voxels of every label are, found in one pass over the image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> places = Places(np.array([[0, 5, 6], [6, 0, 5]]))
+    >>> places.of([5]).tolist(), places.of([5, 6]).tolist()
+    ([1, 5], [1, 2, 3, 5])
+
+    """
 
     def __init__(self, labels: Labels) -> None:
         flat = labels.ravel()

@@ -8,7 +8,14 @@ _SIDES = ('left', 'right', 'l', 'r', 'lh', 'rh')
 
 
 def spelled(structure: str) -> str:
-    """A structure as people write it."""
+    """A structure as people write it.
+
+    Examples
+    --------
+    >>> spelled('red_nucleus')
+    'red nucleus'
+
+    """
     return structure.replace('_', ' ')
 
 

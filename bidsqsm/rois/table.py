@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bidsqsm.io.tsv_files import read_columns, read_frame, write_tsv
+from bidsqsm.io.tsv_files import read_columns
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Triple, Volume
 from bidsqsm.qsm.structures import Label
 from bidsqsm.rois.literature import published_range, verdict
@@ -91,6 +91,22 @@ def roi_table(
     table
         The columns of :func:`columns`, those of further maps that are missing left out; NaN for no
         value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.structures import make_label
+    >>> sphere = make_sphere(chi=0.1)
+    >>> left = np.arange(24)[:, None, None] < 12
+    >>> labels = np.where(left, 5, 6) * sphere.inside
+    >>> names = [make_label(5, 'putamen', 'L'), make_label(6, 'putamen', 'R')]
+    >>> table = roi_table(labels, names, {'chi': sphere.chi}, sphere.mask, (2.0, 2.0, 2.0))
+
+    A row for each label and one for both sides, susceptibility in ppm, volume in mm3:
+
+    >>> table['hemisphere'].tolist(), table['mean'].round(2).tolist(), table['volume'].tolist()
+    (['L', 'R', 'B'], [0.1, 0.1, 0.1], [1120.0, 1120.0, 2240.0])
 
     """
     _check(labels, maps, mask, noise, grid, coverage_limit)
@@ -187,7 +203,14 @@ def _names(maps: Mapping[str, Volume]) -> list[str]:
 
 
 def columns() -> Mapping[str, Mapping[str, str]]:
-    """Every column of the table in its order, as the JSON beside it describes it."""
+    """Every column of the table in its order, as the JSON beside it describes it.
+
+    Examples
+    --------
+    >>> columns()['mean']['Units'], [*columns()][:4]
+    ('ppm', ['index', 'name', 'hemisphere', 'structure'])
+
+    """
     found: dict[str, dict[str, str]] = {
         'index': {
             **_described(
@@ -234,7 +257,20 @@ def columns() -> Mapping[str, Mapping[str, str]]:
 
 
 def columns_of(path: Path) -> dict[str, Mapping[str, str]]:
-    """The columns that a table has, described."""
+    r"""The columns that a table has, described.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'regions.tsv'
+    ...     _ = path.write_text('name\tmean\nputamen\t0.05\n')
+    ...     described = columns_of(path)
+    >>> described['mean']['Units']
+    'ppm'
+
+    """
     names = {*read_columns(path)}
     return {name: about for name, about in columns().items() if name in names}
 
@@ -244,13 +280,56 @@ def _described(text: str, units: str = '') -> dict[str, str]:
 
 
 def write_table(table: pd.DataFrame, path: Path | str) -> Path:
-    """Write a table as BIDS wants it."""
-    return write_tsv(Path(path), table.columns, table.itertuples(index=False, name=None))
+    """Write a table as BIDS wants it: tabs, ``n/a`` for no value, nine digits.
+
+    Nine digits tell any two float32 numbers apart, so that equal values are equal text.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({'name': ['putamen', 'caudate'], 'mean': [0.05, float('nan')]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     text = write_table(table, Path(folder) / 'regions.tsv').read_text()
+    >>> text.split()
+    ['name', 'mean', 'putamen', '0.05', 'caudate', 'n/a']
+
+    """
+    lines = ['\t'.join(table.columns)]
+    lines += ['\t'.join(map(_text, row)) for row in table.itertuples(index=False, name=None)]
+    return write_text(Path(path), '\n'.join(lines) + '\n')
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return 'n/a' if math.isnan(value) else f'{value:.9g}'
+    return f'{value}' or 'n/a'
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table of regions; ``n/a`` becomes NaN in numbers and nothing in words."""
-    table = read_frame(path)
+    """Read a table of regions; ``n/a`` becomes NaN in numbers and nothing in words.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.structures import make_label
+    >>> from bidsqsm.rois.table import roi_table, write_table
+    >>> sphere = make_sphere(chi=0.1)
+    >>> left = np.arange(24)[:, None, None] < 12
+    >>> labels = np.where(left, 5, 6) * sphere.inside
+    >>> names = [make_label(5, 'putamen', 'L'), make_label(6, 'putamen', 'R')]
+    >>> table = roi_table(labels, names, {'chi': sphere.chi}, sphere.mask, (2.0, 2.0, 2.0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     again = read_table(write_table(table, Path(folder) / 'regions.tsv'))
+    >>> again['mean'].round(2).tolist()
+    [0.1, 0.1, 0.1]
+
+    """
+    table = pd.read_csv(path, sep='\t', na_values=['n/a'], keep_default_na=False)
     words = ['name', 'hemisphere', 'structure', 'chi_in_range']
     return table.astype(dict.fromkeys(words, object)).fillna(dict.fromkeys(words, ''))
 

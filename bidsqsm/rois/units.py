@@ -76,6 +76,15 @@ def as_bids_has_it(
     DatasetError
         Where the unit is not known, or the values cannot be in the one that is taken.
 
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> path = Path('sub-1_Chimap.nii.gz')
+    >>> chi, notes = as_bids_has_it('chi', np.full((2, 2, 2), 100.0), path, path, units='ppb')
+    >>> float(chi.mean().round(3)), notes
+    (0.1, ['sub-1_Chimap.nii.gz is in ppb and was converted to ppm.'])
+
     """
     wanted = next(iter(UNITS[key]))
     found = units or unit_of(key, path)
@@ -90,7 +99,20 @@ def as_bids_has_it(
 
 
 def unit_of(key: str, path: Path) -> str:
-    """The unit that a sidecar tells, empty where it tells none."""
+    """The unit that a sidecar tells, empty where it tells none.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'sub-1_Chimap.nii.gz'
+    ...     _ = path.with_name('sub-1_Chimap.json').write_text(json.dumps({'Units': 'ppb'}))
+    ...     units = unit_of('chi', path)
+    >>> units
+    'ppb'
+
+    """
     found = f'{sidecar_of(path).get("Units", "")}'.strip()
     if found and found not in UNITS[key]:
         raise DatasetError(
@@ -122,7 +144,21 @@ def noise_in_ppm(path: Path, chi: Path) -> Volume:
 
 
 def frequency_of(*paths: Path) -> float:
-    """Imaging frequency (MHz) from the first sidecar that has it, or the field strength."""
+    """Imaging frequency (MHz) from the first sidecar that has it, or the field strength.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'sub-1_Chimap.nii.gz'
+    ...     sidecar = path.with_name('sub-1_Chimap.json')
+    ...     _ = sidecar.write_text(json.dumps({'MagneticFieldStrength': 3}))
+    ...     frequency = frequency_of(path)
+    >>> round(frequency, 1)  # MHz
+    127.7
+
+    """
     known = [sidecar_of(path) for path in paths]
     for content in known:
         if frequency := _positive(content.get('ImagingFrequency')):
@@ -141,7 +177,20 @@ def _positive(value: Any) -> float:
 
 
 def sidecar_of(path: Path) -> dict[str, Any]:
-    """The JSON beside a file, empty where there is none."""
+    """The JSON beside a file, empty where there is none.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'sub-1_Chimap.nii.gz'
+    ...     _ = path.with_name('sub-1_Chimap.json').write_text(json.dumps({'Units': 'ppb'}))
+    ...     about = sidecar_of(path)
+    >>> about
+    {'Units': 'ppb'}
+
+    """
     beside = path.with_name(path.name.removesuffix('.gz')).with_suffix('.json')
     if not beside.is_file():
         return {}

@@ -47,6 +47,18 @@ def vein_table(veins: Sequence[Vein], affine: Volume) -> pd.DataFrame:
     table
         A row for each vein.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.grid import Grid
+    >>> from bidsqsm.qsm.oxygenation.susceptometry import susceptometry
+    >>> x, y, _ = np.ogrid[:24, :24, :32]
+    >>> chi = (0.5 * ((x - 12) ** 2 + (y - 12) ** 2 < 9) * np.ones((24, 24, 32))).astype('f4')
+    >>> found = susceptometry(chi, np.ones(chi.shape, bool), Grid(chi.shape, (0.8, 0.8, 0.8)))
+    >>> table = vein_table(found.table, np.diag([0.8, 0.8, 0.8, 1.0]))
+    >>> table['chi_core'].round(2).tolist(), table['svo2'].round(2).tolist()
+    ([0.5], [0.63])
+
     """
     rows = []
     for vein in veins:
@@ -57,7 +69,14 @@ def vein_table(veins: Sequence[Vein], affine: Volume) -> pd.DataFrame:
 
 
 def vein_columns() -> dict[str, Any]:
-    """What the columns mean, for the JSON beside the table."""
+    """What the columns mean, for the JSON beside the table.
+
+    Examples
+    --------
+    >>> 'svo2' in vein_columns()
+    True
+
+    """
     return {
         key: {'Description': f'{text}.', **({'Units': units} if units else {})}
         for key, (text, units) in _COLUMNS.items()

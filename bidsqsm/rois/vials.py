@@ -79,12 +79,23 @@ class Calibration:
 
 
 def read_vials(tsv: Path) -> tuple[Vial, ...]:
-    """Read the table of concentrations.
+    r"""Read the table of concentrations.
 
     Raises
     ------
     DatasetError
         Where columns, numbers or enough vials are missing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'vials.tsv'
+    ...     _ = path.write_text('index\tconcentration\n1\t0.5\n2\t1\n3\t2\n')
+    ...     found = read_vials(path)
+    >>> [(vial.index, vial.concentration) for vial in found]
+    [(1, 0.5), (2, 1.0), (3, 2.0)]
 
     """
     rows = rows_with(tsv, ('index', 'concentration'), 'vials')
@@ -119,7 +130,7 @@ def _vial(row: Mapping[str, str | None], where: str) -> Vial:
 
 
 def calibrate(files: VialFiles, *, rim: float = 0.0) -> Calibration:
-    """Measure the vials of a phantom and draw a line through them.
+    r"""Measure the vials of a phantom and draw a line through them.
 
     Parameters
     ----------
@@ -132,6 +143,27 @@ def calibrate(files: VialFiles, *, rim: float = 0.0) -> Calibration:
     ------
     DatasetError
         Where files are damaged or on different grids, or a vial cannot be measured.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from bidsqsm.io.nifti import save_volume
+    >>> from bidsqsm.qsm.grid import Grid
+    >>> from bidsqsm.qsm.phantom.vials import vials
+    >>> from bidsqsm.rois.vials import VialFiles
+    >>> labels, _ = vials(Grid((26, 26, 26), (2.0, 2.0, 2.0)), axis=2, count=3)
+    >>> affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     folder = Path(name)
+    ...     chi = save_volume(0.3 * labels, affine, folder / 'chi.nii.gz')
+    ...     dseg = save_volume(labels, affine, folder / 'dseg.nii.gz')
+    ...     tsv = folder / 'vials.tsv'  # with concentrations in mmol/L
+    ...     _ = tsv.write_text('index\tconcentration\n1\t1\n2\t2\n3\t3\n')
+    ...     found = calibrate(VialFiles(chi=chi, labels=dseg, vials=tsv))
+    >>> round(found.lines['chi'].slope, 3)  # ppm per mmol/L
+    0.3
 
     """
     vials = read_vials(files.vials)

@@ -56,7 +56,7 @@ def limit(degrees: float) -> float:
     Examples
     --------
     >>> [round(limit(degrees), 1) for degrees in (3, 10, 40, 10000)]
-    [14.2, 5.1, 3.8, 3.5]
+    [16.7, 5.1, 3.8, 3.5]
 
     """
     if degrees <= 0:

@@ -110,7 +110,7 @@ def test_lbv_fulfils_its_equation():
     scene = make_scene(**SHAPES['odd, tilted'])
     x, y, z = positions(scene.grid)
     bowl = 1e-4 * np.broadcast_to(x**2 + y**2 + z**2, scene.grid.shape).astype(np.float32)
-    local, _ = lbv(bowl, scene.mask, scene.grid, tol=1e-6)
+    local, _ = lbv(bowl, scene.mask, scene.grid, residual_tol=1e-6)
     second = sum(np.diff(local, 2, axis)[_trim(axis)] for axis in range(3))
     inner = scene.deep[1:-1, 1:-1, 1:-1]
     np.testing.assert_allclose(second[inner], 6e-4, rtol=0.02)
@@ -179,7 +179,7 @@ def test_homodyne_halves_twice_its_wavelength(axis):
     mask = np.ones(grid.shape, bool)
     wave = 1e-3 * np.cos(2 * np.pi * positions(grid)[axis] / 16)
     wave = np.broadcast_to(wave, grid.shape).astype(np.float32)
-    local, left = homodyne(wave, mask, grid, wavelength=8)
+    local, left = homodyne(wave, mask, grid, min_wavelength=8)
     middle = tuple(slice(n // 4, -n // 4) for n in grid.shape)
     assert left.all()
     np.testing.assert_allclose(local[middle], 0.5 * wave[middle], atol=3e-5)
@@ -200,19 +200,19 @@ def test_homodyne_passes_what_is_small_and_takes_off_what_is_smooth():
     smooth = np.broadcast_to(2e-3 * x - 3e-3 * y + 1e-3 * z, scene.grid.shape)
     small = field_of_sphere(scene.grid, (0, 0, 0), 1.5, 0.3)
     field = (smooth + small).astype(np.float32)
-    local, _ = homodyne(field, scene.mask, scene.grid, wavelength=12)
+    local, _ = homodyne(field, scene.mask, scene.grid, min_wavelength=12)
     slope = np.vdot(local[scene.deep], small[scene.deep]) / np.vdot(
         small[scene.deep], small[scene.deep]
     )
     assert 0.6 < slope < 1
-    ramp, _ = homodyne(smooth.astype(np.float32), scene.mask, scene.grid, wavelength=6)
+    ramp, _ = homodyne(smooth.astype(np.float32), scene.mask, scene.grid, min_wavelength=6)
     assert rms(ramp[scene.deep]) < 0.02 * rms(smooth[scene.deep])
 
 
 def test_ismv_arrives_where_repeated_means_do():
     """Worked out here by taking the mean over and over, with the rim held fixed."""
     scene = make_scene(shape=(24, 26, 15), voxel_size=(1.0, 1.0, 1.6))
-    local, left = ismv(scene.total, scene.mask, scene.grid, tol=1e-6)
+    local, left = ismv(scene.total, scene.mask, scene.grid, residual_tol=1e-6)
     weights = sphere_weights(3.0, scene.grid.voxel_size)
     background = scene.total.astype(float)
     for _ in range(250):
@@ -224,7 +224,7 @@ def test_ismv_arrives_where_repeated_means_do():
 def test_resharp_is_the_smallest_field_of_its_misfit():
     """The slope of its cost is zero: H M H (x - f) + weight x = 0."""
     scene = make_scene(shape=(24, 26, 15), voxel_size=(1.0, 1.0, 1.6))
-    wide = {'radius': 3.0, 'weight': 0.3, 'tol': 1e-6}
+    wide = {'radius': 3.0, 'weight': 0.3, 'residual_tol': 1e-6}
     local, left = resharp(scene.local, scene.mask, scene.grid, **wide)
     weights = sphere_weights(3.0, scene.grid.voxel_size)
 

@@ -205,7 +205,7 @@ def test_phase_quality_needs_neither_skull_nor_brain():
     assert extra < 0.02
     assert not masks.quality[14, 14, 15]
     assert masks.qsm[14, 14, 15]
-    nothing = phase_quality(quality_map, Grid(tube.shape, (1.5, 1.5, 1.5)), threshold=0.95)
+    nothing = phase_quality(quality_map, Grid(tube.shape, (1.5, 1.5, 1.5)), quality_threshold=0.95)
     assert not nothing.qsm.any()
 
 

@@ -71,7 +71,7 @@ def test_csf_finds_the_ventricles_by_their_decay(brain):
     found = csf(chi, mask, GRID, r2star, components=2)
     np.testing.assert_array_equal(found.region, ventricles)
     assert found.value == pytest.approx(0.02, abs=5e-4)
-    every = csf(chi, mask, GRID, r2star, components=9, radius=100)
+    every = csf(chi, mask, GRID, r2star, components=9, search_radius=100)
     np.testing.assert_array_equal(every.region, ventricles | cyst | speck)
 
 

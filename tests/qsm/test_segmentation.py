@@ -108,7 +108,7 @@ def test_no_voxel_changes_beyond_the_reach_and_no_volume_by_more_than_its_bound(
     chi, _ = maps_of(grid, [ball(grid, (0, 0, 0), 8.0, 4)], [0.10])
     away = np.abs(signed_distance(labels == 7, grid.voxel_size))
     for reach in (1.0, 2.5, 4.0):
-        found = border(labels, chi, shell_of(grid, 0), grid, reach=reach, min_contrast=0)
+        found = border(labels, chi, shell_of(grid, 0), grid, reach=reach, min_cnr=0)
         assert (found != labels).any()
         assert away[found != labels].max() <= reach
         assert 1 / 1.51 < (found > 0).sum() / (labels > 0).sum() < 1.51

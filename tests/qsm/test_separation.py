@@ -98,7 +98,7 @@ def test_r2star_stands_in_for_r2prime_by_its_ratio(mixture, phantom):
         closed(positive - negative, None, *given)
 
 
-def objective(parts, chi, field, r2prime, phantom, *, weight, anchor, smoothing, edge):
+def objective(parts, chi, field, r2prime, phantom, *, r2prime_weight, anchor, smoothing, edge):
     """What the docstring of the iteration says it minimises, in float64."""
     positive, negative = parts
     mask = phantom.mask
@@ -107,7 +107,7 @@ def objective(parts, chi, field, r2prime, phantom, *, weight, anchor, smoothing,
     made = window.restore(convolve(source, dipole_kernel(window.grid)))
     misfit = (made - field)[mask]
     rate = ((120 * positive + 180 * negative - r2prime) / 150)[mask]
-    total = (misfit**2).sum() + weight * (rate**2).sum()
+    total = (misfit**2).sum() + r2prime_weight * (rate**2).sum()
     total += anchor * ((positive - negative - chi)[mask] ** 2).sum()
     rough = sum(roughness(part, mask, phantom.grid.voxel_size, edge) for part in parts)
     return total / 2 + smoothing * rough
@@ -131,7 +131,7 @@ def test_the_iteration_comes_to_rest_at_the_least_of_its_terms(mixture, phantom)
     field = (phantom.field * phantom.mask + noise[0]).astype(np.float32)
     rate = (r2prime + noise[1]).astype(np.float32)
     chi = (positive - negative + noise[2]).astype(np.float32)
-    terms = {'weight': 0.2, 'anchor': 0.3, 'smoothing': 3e-4, 'edge': 0.01}
+    terms = {'r2prime_weight': 0.2, 'anchor': 0.3, 'smoothing': 3e-4, 'edge': 0.01}
     found = iterative(
         *(chi, rate, phantom.mask, phantom.grid, 3.0),
         local_field=field,

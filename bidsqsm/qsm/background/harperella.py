@@ -24,7 +24,7 @@ def harperella(
     *,
     radius: Annotated[float, Between(0, 100)] = 10.0,
     padding: Annotated[float, From(0, 500)] = 20.0,
-    tol: Annotated[float, Between(0, 1)] = 1e-2,
+    gradient_tol: Annotated[float, Between(0, 1)] = 1e-2,
     max_iter: Annotated[int, Between(0, 10000)] = 100,
 ) -> tuple[Volume, Mask]:
     r"""Harmonic phase removal using the Laplacian (HARPERELLA).
@@ -51,8 +51,8 @@ def harperella(
     radius
         Radius of the sphere, in mm; the longest voxel edge where that is more.
     padding
-        Margin around the box of the mask in which the Laplacian is free as well, in mm.
-    tol
+        Margin around the box of the mask, in mm, where the Laplacian is free as well.
+    gradient_tol
         Share of its first size to which the gradient of the cost must fall.
     max_iter
         Iterations after which to stop regardless.
@@ -68,6 +68,16 @@ def harperella(
     ----------
     .. [li2014] Li et al., NMR Biomed 27:219-227 (2014). doi:10.1002/nbm.3056
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> local, mask = harperella(sphere.total_field, sphere.mask, sphere.grid)
+    >>> before = abs(sphere.background_field[mask]).mean()
+    >>> after = abs(local - sphere.local_field)[mask].mean()
+    >>> int(mask.sum()), round(float(after / before), 1)  # voxels, share of the background left
+    (2344, 0.6)
+
     """
     window = Window.around(mask, grid, max(padding, *(2 * d for d in grid.voxel_size)))
     # the margin lies behind the box; a voxel of it must come before as well
@@ -79,8 +89,10 @@ def harperella(
     free = ~known
     right = np.zeros_like(total)
     minus_laplacian(total, known.view(np.uint8), compact_stencil(grid.voxel_size), right)
+    # l_I plus a constant outside: on a periodic grid a Laplacian sums to zero
     right -= free * np.float32(right.sum(dtype=np.float64) / free.sum())
     poisson = _inverse_laplacian(window.grid)
+    # s_R * grad^-2 in one kernel
     means = poisson * sphere_kernel(window.grid, max(radius, *grid.voxel_size))
 
     def forward(sources: Volume) -> Volume:
@@ -95,8 +107,9 @@ def harperella(
         sources -= free * np.float32(sources.sum(dtype=np.float64) / free.sum())
         return sources
 
+    # l_E: Laplacian outside that makes the spherical means of the field inside smallest
     outside = least_squares(
-        forward, adjoint, -forward(right), tol=tol, max_iter=max_iter, name='harperella'
+        forward, adjoint, -forward(right), tol=gradient_tol, max_iter=max_iter, name='harperella'
     )
     local: Volume = np.roll(convolve(right + outside, poisson), (-1, -1, -1), AXES)
     remains: Mask = np.roll(known, (-1, -1, -1), AXES)

@@ -42,7 +42,7 @@ def sharp(
     radius
         Radius of the sphere, in mm; the longest voxel edge where that is more.
     wavelength
-        Wavelength in mm that the division leaves half of; much longer ones are dropped.
+        Wavelength that the division leaves half of, in mm; much longer ones are dropped.
 
     Returns
     -------
@@ -57,10 +57,21 @@ def sharp(
        doi:10.1016/j.neuroimage.2010.10.070
     .. [ozbay2017] Özbay et al., NMR Biomed 30:e3550 (2017). doi:10.1002/nbm.3550
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> local, mask = sharp(sphere.total_field, sphere.mask, sphere.grid)
+    >>> before = abs(sphere.background_field[mask]).mean()
+    >>> after = abs(local - sphere.local_field)[mask].mean()
+    >>> int(mask.sum()), round(float(after / before), 1)  # voxels, share of the background left
+    (1376, 0.0)
+
     """
     window = Window.around(mask, grid, max(radius, *grid.voxel_size))
     sphere, fits = sphere_that_fits(window, radius)
     high_pass = convolve(window.cut(field), 1 - sphere)
+    # M_R: where the sphere leaves the mask, the mean holds a field that was not measured
     high_pass *= fits
     left = window.restore(fits)
     divide = Deconvolution.of(sphere, window.grid, wavelength)

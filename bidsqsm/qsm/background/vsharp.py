@@ -61,9 +61,9 @@ def vsharp(
     step
         Difference between two radii, in mm.
     wavelength
-        Wavelength in mm that a division leaves half of; much longer ones are dropped.
+        Wavelength that the division leaves half of, in mm; much longer ones are dropped.
     max_iter
-        Number of divisions.
+        Iterations after which to stop regardless: divisions, all of which are made.
 
     Returns
     -------
@@ -79,6 +79,16 @@ def vsharp(
     .. [wu2012] Wu et al., Magn Reson Med 67:137-147 (2012). doi:10.1002/mrm.23000
     .. [ozbay2017] Özbay et al., NMR Biomed 30:e3550 (2017). doi:10.1002/nbm.3550
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> local, mask = vsharp(sphere.total_field, sphere.mask, sphere.grid)
+    >>> before = abs(sphere.background_field[mask]).mean()
+    >>> after = abs(local - sphere.local_field)[mask].mean()
+    >>> int(mask.sum()), round(float(after / before), 1)  # voxels, share of the background left
+    (2752, 0.2)
+
     """
     smallest = max(min_radius, *grid.voxel_size)
     largest = max(max_radius, smallest)
@@ -88,6 +98,7 @@ def vsharp(
         radii = np.append(radii, smallest)
 
     spheres = Spheres.fitting(window, radii)
+    # the largest sphere reaches the lowest frequencies, so its gain G is the one to divide by
     divide = Deconvolution.of(spheres.kernels[0], window.grid, wavelength)
     remains = spheres.index > 0
     missing = spheres.high_pass(window.cut(field))
@@ -96,6 +107,7 @@ def vsharp(
 
     def correct() -> float:
         nonlocal local, missing
+        # (delta - s_R) * (f - f_local): what the local field so far leaves of the filtered field
         if local.any():
             missing = known - spheres.high_pass(local)
         local += divide(missing) * remains
@@ -134,6 +146,7 @@ class Spheres:
         for radius in radii:
             kernel = sphere_kernel(window.grid, radius)
             fits = fits_inside(kernel, inside, spectrum)
+            # the largest first: a voxel that has a sphere takes no smaller one
             fits &= index == 0
             if fits.any():
                 kernels.append(kernel)

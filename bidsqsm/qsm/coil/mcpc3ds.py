@@ -55,7 +55,7 @@ def mcpc3ds(
     unwrap
         Method of the step ``unwrap``; ROMEO where None.
     sigma
-        Width of the smoothing of each offset, in mm.
+        Width of the smoothing of each channel's phase, of its offset, in mm.
     bipolar
         Whether echoes are read in alternating directions; echoes 1 and 3 give the offsets then.
         ``auto`` looks for the difference of odd and even echoes in the data.
@@ -70,6 +70,21 @@ def mcpc3ds(
     References
     ----------
     .. [eckstein2018] Eckstein et al., Magn Reson Med 79:2996-3006 (2018). doi:10.1002/mrm.26963
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1, shape=(16, 16, 16))
+    >>> echoes = sphere.echoes((0.002, 0.006))
+    >>> signal = echoes.magnitude * np.exp(1j * echoes.phase)
+    >>> offsets = np.exp(1j * np.array([0.0, 1.5, 3.0]))  # receive phase of three channels
+    >>> def load_channel(number):
+    ...     return signal * offsets[number]
+    >>> phase, magnitude = mcpc3ds(load_channel, 3, echoes.echo_times, sphere.grid)
+    >>> grown = np.angle(np.exp(1j * (phase[1] - phase[0] - echoes.phase[1] + echoes.phase[0])))
+    >>> bool(abs(grown[sphere.mask]).max() < 0.01)
+    True
 
     """
     if len(echo_times) < 2:

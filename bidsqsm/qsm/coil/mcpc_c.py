@@ -62,6 +62,21 @@ def mcpc_c(
     .. [hammond2008] Hammond et al., NeuroImage 39:1682-1692 (2008).
        doi:10.1016/j.neuroimage.2007.10.037
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1, shape=(16, 16, 16))
+    >>> echoes = sphere.echoes((0.002, 0.006))
+    >>> signal = echoes.magnitude * np.exp(1j * echoes.phase)
+    >>> offsets = np.exp(1j * np.array([0.0, 1.5, 3.0]))  # receive phase of three channels
+    >>> def load_channel(number):
+    ...     return signal * offsets[number]
+    >>> phase, magnitude = mcpc_c(load_channel, 3, echoes.echo_times, sphere.grid)
+    >>> grown = np.angle(np.exp(1j * (phase[1] - phase[0] - echoes.phase[1] + echoes.phase[0])))
+    >>> bool(abs(grown[sphere.mask]).max() < 0.01)
+    True
+
     """
     seen = survey(load_channel, n_channels, echo_times, grid)
     place, signs = seen.common_block(), seen.signs

@@ -60,7 +60,8 @@ def reference_coil(
         Number of the reference, counted from 1; 0 takes the one with most signal where the head
         gives it least.
     sigma
-        Width of the smoothing of each difference, in mm.
+        Width of the smoothing of each channel's phase, of its difference from the reference, in
+        mm.
 
     Returns
     -------
@@ -72,6 +73,21 @@ def reference_coil(
     References
     ----------
     .. [robinson2017] Robinson et al., NMR Biomed 30:e3601 (2017). doi:10.1002/nbm.3601
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1, shape=(16, 16, 16))
+    >>> echoes = sphere.echoes((0.002, 0.006))
+    >>> signal = echoes.magnitude * np.exp(1j * echoes.phase)
+    >>> offsets = np.exp(1j * np.array([0.0, 1.5, 3.0]))  # receive phase of three channels
+    >>> def load_channel(number):
+    ...     return signal * offsets[number]
+    >>> phase, magnitude = reference_coil(load_channel, 3, echoes.echo_times, sphere.grid)
+    >>> grown = np.angle(np.exp(1j * (phase[1] - phase[0] - echoes.phase[1] + echoes.phase[0])))
+    >>> bool(abs(grown[sphere.mask]).max() < 0.01)
+    True
 
     """
     if channel > n_channels:

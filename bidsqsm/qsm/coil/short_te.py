@@ -59,7 +59,7 @@ def short_te(
     unwrap
         Not used: offsets are smoothed as phasors.
     sigma
-        Width of the smoothing of each offset, in mm.
+        Width of the smoothing of each channel's phase, of its offset, in mm.
 
     Returns
     -------
@@ -71,6 +71,21 @@ def short_te(
     References
     ----------
     .. [robinson2017b] Robinson et al., Magn Reson Med 77:318-327 (2017). doi:10.1002/mrm.26093
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1, shape=(16, 16, 16))
+    >>> echoes = sphere.echoes((0.002, 0.006))
+    >>> signal = echoes.magnitude * np.exp(1j * echoes.phase)
+    >>> offsets = np.exp(1j * np.array([0.0, 1.5, 3.0]))  # receive phase of three channels
+    >>> def load_channel(number):
+    ...     return signal * offsets[number]
+    >>> phase, magnitude = short_te(load_channel, 3, echoes.echo_times, sphere.grid)
+    >>> grown = np.angle(np.exp(1j * (phase[1] - phase[0] - echoes.phase[1] + echoes.phase[0])))
+    >>> bool(abs(grown[sphere.mask]).max() < 0.01)
+    True
 
     """
     if len(echo_times) < 2:

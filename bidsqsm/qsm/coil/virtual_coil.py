@@ -62,7 +62,8 @@ def virtual_coil(
     unwrap
         Not used: differences between channels are smoothed as phasors.
     sigma
-        Width of the smoothing of each difference, in mm.
+        Width of the smoothing of each channel's phase, of its difference from the virtual coil, in
+        mm.
 
     Returns
     -------
@@ -74,6 +75,21 @@ def virtual_coil(
     References
     ----------
     .. [parker2014] Parker et al., Magn Reson Med 72:563-569 (2014). doi:10.1002/mrm.24932
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1, shape=(16, 16, 16))
+    >>> echoes = sphere.echoes((0.002, 0.006))
+    >>> signal = echoes.magnitude * np.exp(1j * echoes.phase)
+    >>> offsets = np.exp(1j * np.array([0.0, 1.5, 3.0]))  # receive phase of three channels
+    >>> def load_channel(number):
+    ...     return signal * offsets[number]
+    >>> phase, magnitude = virtual_coil(load_channel, 3, echoes.echo_times, sphere.grid)
+    >>> grown = np.angle(np.exp(1j * (phase[1] - phase[0] - echoes.phase[1] + echoes.phase[0])))
+    >>> bool(abs(grown[sphere.mask]).max() < 0.01)
+    True
 
     """
     seen = survey(load_channel, n_channels, echo_times, grid)

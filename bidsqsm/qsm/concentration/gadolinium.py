@@ -36,10 +36,10 @@ def gadolinium(
     mask : (nx, ny, nz) bool array
         Where it is known; the result is zero elsewhere.
     coefficient
-        Molar susceptibility c of the agent, in ppm per mmol/L.
+        Susceptibility c per concentration, in ppm per mmol/L of the agent.
     baseline
-        Susceptibility :math:`\chi_0` without the agent, in ppm, relative to the same reference as
-        the map.
+        Susceptibility :math:`\chi_0` at no concentration, in ppm, relative to the same reference
+        as the map: that without the agent.
 
     Returns
     -------
@@ -51,6 +51,13 @@ def gadolinium(
     .. [derochefort2008] de Rochefort et al., Med Phys 35:5328-5339 (2008).
        doi:10.1118/1.3002309
     .. [deh2019] Deh et al., Magn Reson Med 81:1229-1236 (2019). doi:10.1002/mrm.27410
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> chi, mask = np.full((2, 2, 2), 0.638, 'f4'), np.ones((2, 2, 2), bool)
+    >>> round(float(gadolinium(chi, mask).mean()), 2)  # mmol/L
+    2.0
 
     """
     return concentration_of(chi, mask, coefficient, baseline)

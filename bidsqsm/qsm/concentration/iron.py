@@ -34,10 +34,10 @@ def iron(
     mask : (nx, ny, nz) bool array
         Where it is known; the result is zero elsewhere.
     coefficient
-        Susceptibility c of iron, in ppm per mg/kg of wet tissue.
+        Susceptibility c per concentration, in ppm per mg/kg of wet tissue.
     baseline
-        Susceptibility :math:`\chi_0` of tissue without iron, in ppm, relative to the same reference
-        as the map.
+        Susceptibility :math:`\chi_0` at no concentration, in ppm, relative to the same reference
+        as the map: that of tissue without iron.
 
     Returns
     -------

@@ -78,7 +78,7 @@ def three_pool(
     max_chi
         Largest susceptibility of a pool, of either sign, in ppm; voxels beyond it are not fitted.
     max_iter
-        Steps after which to stop in each voxel.
+        Iterations after which to stop regardless: steps in each voxel.
 
     Returns
     -------
@@ -91,6 +91,18 @@ def three_pool(
     .. [yablonskiy1994] Yablonskiy and Haacke, Magn Reson Med 32:749-763 (1994).
        doi:10.1002/mrm.1910320610
     .. [marquardt1963] Marquardt, J Soc Ind Appl Math 11:431-441 (1963). doi:10.1137/0111030
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.decompose.signal import own_phase
+    >>> mask = np.ones((4, 4, 4), bool)
+    >>> times, chi = [0.005, 0.011, 0.017, 0.023, 0.029], 0.05 * mask
+    >>> magnitude = np.stack([100 * np.exp(-20 * t) * mask for t in times]).astype('f4')
+    >>> magnitude[0, 0, 0, 0] += 1  # the brightest of all is no saturated value
+    >>> pools = three_pool(own_phase(chi, times, 127.74), magnitude, mask, times, 127.74)
+    >>> round(float(np.median(pools.paramagnetic + pools.diamagnetic)), 2)
+    0.05
 
     """
     times = _checked(phase, magnitude, mask, echo_times)

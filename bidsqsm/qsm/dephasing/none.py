@@ -44,5 +44,13 @@ def none(
     .. [fernandezseara2000] Fernández-Seara and Wehrli, Magn Reson Med 44:358-366 (2000).
        doi:10.1002/1522-2594(200009)44:3<358::AID-MRM3>3.0.CO;2-I
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> share = none(sphere.total_field, sphere.mask, sphere.grid, (0.01, 0.02), 127.74)
+    >>> float(share[1, sphere.mask].min())
+    1.0
+
     """
     return np.repeat(mask[np.newaxis].astype(np.float32), len(echo_times), axis=0)

@@ -52,6 +52,18 @@ def sinc(
     .. [fernandezseara2000] Fernández-Seara and Wehrli, Magn Reson Med 44:358-366 (2000).
        doi:10.1002/1522-2594(200009)44:3<358::AID-MRM3>3.0.CO;2-I
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> share = sinc(sphere.total_field, sphere.mask, sphere.grid, (0.01, 0.02), 127.74)
+
+    The longer the echo time, the more of the signal is lost:
+
+    >>> early, late = share[:, sphere.mask].mean(axis=1)
+    >>> bool(late < early < 1)
+    True
+
     """
     left = np.zeros((len(echo_times), *mask.shape), np.float32)
     turns = np.asarray(echo_times, np.float32) * np.float32(imaging_frequency)  # per ppm

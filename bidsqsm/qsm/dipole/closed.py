@@ -36,7 +36,7 @@ def invert(
     rescale
         Divide by the mean of H D over k-space: what a point keeps of its own value.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------

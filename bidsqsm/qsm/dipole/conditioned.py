@@ -41,6 +41,7 @@ def fit(
 
     """
     inverse = floored(dipole, threshold)
+    # D P is one outside the cone: all that is measured well converges in the first steps
     flat = inverse * dipole
 
     def forward(x: Volume) -> Volume:

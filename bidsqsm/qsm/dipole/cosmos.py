@@ -25,7 +25,7 @@ def cosmos(
     weight_maps: Sequence[Volume] | None = None,
     weight: Annotated[float, Between(0, 1)] = 5e-3,
     outside: Annotated[float, Between(0, 1e6)] = 0.1,
-    tol: Annotated[float, Between(0, 1)] = 1e-2,
+    residual_tol: Annotated[float, Between(0, 1)] = 1e-2,
     max_iter: Annotated[int, Between(0, 10000)] = 200,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
@@ -55,18 +55,18 @@ def cosmos(
     weight_maps : sequence of (nx, ny, nz) float32 arrays, optional
         Trust :math:`W_i` in each field, scaled to a mean of one where it is not zero.
     weight
-        Regularisation weight :math:`\lambda` (dimensionless); keeps bounded what no orientation
+        Regularisation weight :math:`\lambda`, dimensionless; keeps bounded what no orientation
         sees well.
     outside
-        Regularisation weight :math:`\lambda_e` of the sources outside, as a share of
-        :math:`\lambda`: small for fields whose background was removed, 1000 or more for fields that
-        are free of such errors.
-    tol
-        Share of its start to which the residual of the normal equations has to fall.
+        Regularisation weight outside the mask, as a share of that inside: :math:`\lambda_e` over
+        :math:`\lambda`. Small for fields whose background was removed, 1000 or more for fields
+        that are free of such errors.
+    residual_tol
+        Relative residual at which to stop, that of the normal equations.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -76,6 +76,19 @@ def cosmos(
     References
     ----------
     .. [liu2009] Liu et al., Magn Reson Med 61:196-204 (2009). doi:10.1002/mrm.21828
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from bidsqsm.qsm.forward import field_of
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> directions = [(0.0, 0.0, 1.0), (0.6, 0.0, 0.8), (0.0, 0.8, 0.6)]
+    >>> grids = [replace(sphere.grid, b0_direction=b0) for b0 in directions]
+    >>> fields = [field_of(sphere.chi, sphere.mask, grid) for grid in grids]
+    >>> chi = cosmos(fields, [sphere.mask] * 3, sphere.grid, directions)
+    >>> 0.35 < sphere.contrast(chi) < 0.5
+    True
 
     """
     _check(fields, masks, b0_directions)
@@ -91,12 +104,14 @@ def cosmos(
     ]
     data = [window.cut(np.where(m, f, np.float32(0))) for f, m in zip(fields, masks, strict=True)]
     inside = window.cut_mask()
+    # chi lives inside, each e_i outside the mask
     places = [inside, *(~inside for _ in masks)]
     normal = NormalEquations(kernels, squares, places, (weight, weight * outside))
+    # (sum_i A_i^H W_i^2 A_i + lambda) x = sum_i A_i^H W_i^2 f_i, where A_i x = D_i (chi + e_i)
     found = conjugate_gradients(
         normal,
         normal.pull([w * f for w, f in zip(squares, data, strict=True)]),
-        tol=tol,
+        tol=residual_tol,
         max_iter=max_iter,
         precondition=normal.precondition,
         name='cosmos',

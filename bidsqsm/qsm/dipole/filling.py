@@ -90,12 +90,14 @@ class Filling:
 
     def step(self) -> float:
         """Update chi and the split once; returns the relative change of chi inside the mask."""
+        # chi: (T + rho E^H E) chi = T chi_0 + rho E^H (y - u), diagonal in k-space as T and E are
         solve_trusted(
             self.known, self.trust, self.gradient_pull, self.edges, self.rho, self.spectrum
         )
         last = self.chi
         self.chi = fft.irfftn(self.spectrum, s=self.shape, overwrite_x=True)
         change = relative_change(self.chi, last, self.inside)
+        # y = shrink(E chi + u, lambda / rho), then the multiplier u
         shrink_gradient(
             self.chi,
             self.split,

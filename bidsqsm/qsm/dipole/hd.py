@@ -57,7 +57,7 @@ def hd(
         Trust W in the field, e.g. one over its noise, zero where the field is unknown; scaled to a
         mean of one where it is not zero, so that its unit does not matter. All ones if not given.
     weight
-        Regularisation weight :math:`\lambda` of the second stage inside the mask, in ppm mm.
+        Regularisation weight :math:`\lambda`, in ppm mm, of the second stage inside the mask.
     first_weight
         Regularisation weight :math:`\lambda_1` of the first stage, in mm.
     first_iter
@@ -71,14 +71,14 @@ def hd(
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the speed
         more than the solution.
     mu
-        Penalty of the field's splitting in the second stage (dimensionless); a thousand times this,
-        in 1/ppm, in the first. Changes the speed more than the solution.
+        Penalty of the splitting of the data, dimensionless, in the second stage; a thousand times
+        this, in 1/ppm, in the first. Changes the speed more than the solution.
     tol
         Relative change of the map, inside the mask, at which to stop.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -88,6 +88,14 @@ def hd(
     References
     ----------
     .. [lambert2022] Lambert et al., Magn Reson Med 88:962-972 (2022). doi:10.1002/mrm.29218
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = hd(sphere.local_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
 
     """
     window = Window.around(mask, grid, padding)

@@ -27,7 +27,7 @@ def ilsqr(
     threshold: Annotated[float, Between(0, 2 / 3)] = 0.1,
     flat: Annotated[float, Between(0, 1)] = 0.5,
     border: Annotated[float, Between(0, 1)] = 0.7,
-    tol: Annotated[float, Between(0, 1)] = 3e-2,
+    gradient_tol: Annotated[float, Between(0, 1)] = 3e-2,
     max_iter: Annotated[int, Between(0, 10000)] = 60,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
@@ -60,20 +60,21 @@ def ilsqr(
     steps
         Steps of the least squares; more fit the noise.
     threshold
-        Magnitude :math:`\delta` of the kernel below which k-space may hold streaks.
+        Magnitude :math:`\delta` of the dipole kernel up to which k-space is ill-conditioned
+        (dimensionless): there it may hold streaks.
     flat
         Share of the voxels, those with the smallest differences in the rough map, that count fully
         as flat.
     border
         Share of the voxels, sorted likewise, from which on they count as borders; more than
         ``flat``.
-    tol
-        Share of its first size to which the gradient of the streaks' cost must fall. Small values
-        take detail for streaks.
+    gradient_tol
+        Share of its first size to which the gradient of the cost must fall, here the cost of the
+        streaks. Small values take detail for streaks.
     max_iter
-        Iterations, for the streaks, after which to stop regardless.
+        Iterations after which to stop regardless, for the streaks.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -85,6 +86,14 @@ def ilsqr(
     .. [li2015ilsqr] Li et al., NeuroImage 108:111-122 (2015).
        doi:10.1016/j.neuroimage.2014.12.043
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = ilsqr(sphere.local_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     if flat >= border:
         raise ValueError(
@@ -93,15 +102,18 @@ def ilsqr(
     window = Window.around(mask, grid, padding)
     local, dipole = window.cut(field), dipole_kernel(window.grid)
     trust = window.data_weight(weight_map)
+    # chi_0: few steps of least squares, which fill the cone of small D with streaks
     spectrum = fit(local, trust, dipole, BOUND, steps, 'ilsqr, fit')
     chi: Volume = fft.irfftn(spectrum, s=window.grid.shape, overwrite_x=True)
+    # sgn(D) f divides by nothing and so has no streaks: its borders are those of tissues (W_G)
     rough = convolve(np.where(trust > 0, local, np.float32(0)), np.sign(dipole))
+    # s: what makes flat places uneven with a spectrum in the cone |D| < delta alone
     chi -= streaks(
         chi,
         np.abs(dipole) < threshold,
         flatness(rough, window.cut_mask(), window.grid, (flat, border)),
         window.grid,
-        tol=tol,
+        tol=gradient_tol,
         max_iter=max_iter,
         name='ilsqr',
     )

@@ -38,6 +38,7 @@ class NormalEquations:
         self._weights = [np.float32(w) for w in (weights[0], *(weights[1] for _ in kernels))]
         powers = [kernel**2 for kernel in kernels]
         both = zip([sum(powers), *powers], self._weights, strict=True)
+        # diagonal in k-space: the normal equations as they were if W_i = 1 everywhere
         self._powers = [power + weight for power, weight in both]
 
     def __call__(self, stack: Volume) -> Volume:

@@ -48,24 +48,25 @@ def l1(
         Trust W in the field, e.g. one over its noise, zero where the field is unknown; scaled to a
         mean of one where it is not zero, so that its unit does not matter. All ones if not given.
     weight
-        Regularisation weight :math:`\lambda` inside the mask, in mm. That of ``tv`` is about this
+        Regularisation weight :math:`\lambda`, in mm, inside the mask. That of ``tv`` is about this
         times the misfit that is usual in a voxel.
     outside
         Regularisation weight outside the mask, as a share of that inside: chi is free there, and
         takes up what is harmonic inside the mask.
     phase_scale
-        k, in rad/ppm: 15 is the phase at 3 T after 19 ms. Whole turns of it, 0.42 ppm, do not count.
+        Phase k of the signal per field, in rad/ppm: 15 is that at 3 T after 19 ms. Whole turns of
+        it, 0.42 ppm, do not count.
     rho
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the speed
         more than the solution.
     mu
-        Penalty of the field's splitting, in 1/ppm; changes the speed more than the solution.
+        Penalty of the splitting of the data, in 1/ppm; changes the speed more than the solution.
     tol
         Relative change of the map, inside the mask, at which to stop.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -75,6 +76,14 @@ def l1(
     References
     ----------
     .. [milovic2022] Milovic et al., Magn Reson Med 87:457-473 (2022). doi:10.1002/mrm.28957
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = l1(sphere.local_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
 
     """
     window = Window.around(mask, grid, padding)

@@ -65,24 +65,26 @@ def medi(
         Regularisation weight outside the mask, as a share of that inside: small lets chi outside take
         up what the removal of the background has left.
     outlier
-        Misfit, in standard deviations of all of them, beyond which a voxel is trusted less.
+        Misfit beyond which a voxel is trusted less, in standard deviations of the misfit of all.
     smv_radius
-        Radius, in mm, of a sphere whose mean is taken from the field and from its model alike, which
-        removes what is left of the background and the data less than a radius from the rim; 0 for
-        none.
+        Radius of a sphere whose mean is taken from the field and from its model alike, in mm,
+        which removes what is left of the background and the data less than a radius from the rim;
+        0 for none.
     phase_scale
-        k, in rad/ppm: 15 is the phase at 3 T after 19 ms. Whole turns of it, 0.42 ppm, do not count.
+        Phase k of the signal per field, in rad/ppm: 15 is that at 3 T after 19 ms. Whole turns of
+        it, 0.42 ppm, do not count.
     rho
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the speed
         more than the solution.
     mu
-        Penalty of the field's splitting (dimensionless); changes the speed more than the solution.
+        Penalty of the splitting of the data, dimensionless; changes the speed more than the
+        solution.
     tol
         Relative change of the map, inside the mask, at which to stop.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -94,9 +96,20 @@ def medi(
     .. [liu2012] Liu J et al., NeuroImage 59:2560-2568 (2012). doi:10.1016/j.neuroimage.2011.08.082
     .. [liu2013] Liu T et al., Magn Reson Med 69:467-476 (2013). doi:10.1002/mrm.24272
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> magnitude = 100 - 50 * sphere.chi  # its edge is that of the sphere
+    >>> chi = medi(sphere.local_field, sphere.mask, sphere.grid, magnitude=magnitude)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     window = Window.around(mask, grid, padding + smv_radius)
+    # the model is filtered as the data are (``blur``), or the sphere's mean would count as misfit
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)
+    # M is zero at the edges of the magnitude; outliers lose their weight on the way (MERIT)
     solver = Differences(
         Reweighted(data, trust, mu, phase_scale, outlier),
         window.cut_mask(),

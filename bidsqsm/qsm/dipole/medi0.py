@@ -27,7 +27,7 @@ def medi0(
     weight: Annotated[float, Between(0, 1)] = 1e-4,
     csf_weight: Annotated[float, From(0, 1000)] = 0.1,
     max_r2star: Annotated[float, Between(0, 1000)] = 5.0,
-    radius: Annotated[float, Between(0, 200)] = 30.0,
+    search_radius: Annotated[float, Between(0, 200)] = 30.0,
     components: Annotated[int, Between(0, 1000)] = 3,
     edges: Annotated[float, From(0, 100)] = 10.0,
     outside: Annotated[float, Between(0, 100)] = 1.0,
@@ -72,32 +72,36 @@ def medi0(
         Weight :math:`\lambda_0` of the fluid's variance, as a share of that of the data.
     max_r2star
         Rate :math:`R_{max}` below which a voxel may be fluid, in 1/s.
-    radius
+    search_radius
         Distance from the centre of the mask within which to look for fluid, in mm.
     components
-        Number of connected parts of it to keep.
+        Number of connected parts of the fluid to keep.
     edges
         Percentage of the differences between neighbours in the mask that count as edges: those with
         the largest relative change of the magnitude per mm.
     outside
         Regularisation weight outside the mask, as a share of that inside.
     outlier
-        Misfit, in standard deviations of all of them, beyond which a voxel is trusted less.
+        Misfit beyond which a voxel is trusted less, in standard deviations of the misfit of all.
     smv_radius
-        Radius, in mm, of a sphere whose mean is taken from the field and from its model; 0 for none.
+        Radius of a sphere whose mean is taken from the field and from its model alike, in mm,
+        which removes what is left of the background and the data less than a radius from the rim;
+        0 for none.
     phase_scale
-        k, in rad/ppm: 15 is the phase at 3 T after 19 ms. Whole turns of it, 0.42 ppm, do not count.
+        Phase k of the signal per field, in rad/ppm: 15 is that at 3 T after 19 ms. Whole turns of
+        it, 0.42 ppm, do not count.
     rho
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the speed
         more than the solution.
     mu
-        Penalty of the field's splitting (dimensionless); changes the speed more than the solution.
+        Penalty of the splitting of the data, dimensionless; changes the speed more than the
+        solution.
     tol
         Relative change of the map, inside the mask, at which to stop.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -110,10 +114,26 @@ def medi0(
     .. [liu2012] Liu J et al., NeuroImage 59:2560-2568 (2012). doi:10.1016/j.neuroimage.2011.08.082
     .. [liu2013] Liu T et al., Magn Reson Med 69:467-476 (2013). doi:10.1002/mrm.24272
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> decay = {'magnitude': 100 - 50 * sphere.chi, 'r2star': np.where(sphere.inside, 2, 20)}
+    >>> chi = medi0(sphere.local_field, sphere.mask, sphere.grid, **decay)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
+    The fluid, here the sphere that hardly decays, is kept uniform:
+
+    >>> round(float(chi[sphere.inside].std()), 2)
+    0.01
+
     """
     window = Window.around(mask, grid, padding + smv_radius)
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)
-    fluid = fluid_of(mask, grid, r2star, max_r2star, radius, components)
+    # M_CSF: the fluid, told by its slow decay, whose variance is penalised
+    fluid = fluid_of(mask, grid, r2star, max_r2star, search_radius, components)
     solver = Differences(
         Reweighted(data, trust, mu, phase_scale, outlier),
         window.cut_mask(),

@@ -87,6 +87,7 @@ def edge_codes(magnitude: Volume | None, window: Window, share: float) -> Labels
     relative = np.log(np.maximum(cut, floor))
     slopes = [_slopes(relative, mask, a, window.grid.voxel_size) for a in range(3)]
     inner = np.concatenate([slope[slope >= 0] for slope in slopes])
+    # a share, not a limit: noise in the magnitude does not change how many edges there are
     threshold = np.percentile(inner, 100 - share) if share > 0 and inner.size else np.inf
     codes: Labels = np.zeros(mask.shape, np.uint8)
     for axis, slope in enumerate(slopes):

@@ -24,7 +24,7 @@ def ndi(
     weight_map: Volume | None = None,
     weight: Annotated[float, Between(0, 10)] = 2e-3,
     phase_scale: Annotated[float, Between(1e-3, 1000)] = 15.0,
-    tol: Annotated[float, Between(0, 1)] = 1e-2,
+    gradient_tol: Annotated[float, Between(0, 1)] = 1e-2,
     max_iter: Annotated[int, Between(1, 10000)] = 100,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
@@ -35,7 +35,7 @@ def ndi(
 
     by descent from zero [polak2020]_, along conjugate directions, which come to the same map in far
     fewer steps than those of steepest descent. Stopping early smooths as well: with
-    ``weight=0,tol=0,max_iter=20`` the number of steps is the only regularisation.
+    ``weight=0,gradient_tol=0,max_iter=20`` the number of steps is the only regularisation.
 
     Parameters
     ----------
@@ -49,16 +49,17 @@ def ndi(
         Trust W in the field, e.g. one over its noise, zero where the field is unknown; scaled to a
         mean of one where it is not zero, so that its unit does not matter. All ones if not given.
     weight
-        Regularisation weight :math:`\lambda` (dimensionless).
+        Regularisation weight :math:`\lambda`, dimensionless.
     phase_scale
-        k, in rad/ppm: 15 is the phase at 3 T after 19 ms. Whole turns of it, 0.42 ppm, do not count.
-    tol
-        Stop when the slope of the cost has fallen to this share of its size at the start; 0 makes
-        ``max_iter`` steps.
+        Phase k of the signal per field, in rad/ppm: 15 is that at 3 T after 19 ms. Whole turns of
+        it, 0.42 ppm, do not count.
+    gradient_tol
+        Share of its first size to which the gradient of the cost must fall; 0 makes ``max_iter``
+        steps.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -69,11 +70,19 @@ def ndi(
     ----------
     .. [polak2020] Polak et al., NMR Biomed 33:e4271 (2020). doi:10.1002/nbm.4271
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = ndi(sphere.local_field, sphere.mask, sphere.grid)
+    >>> round(sphere.contrast(chi), 1)
+    0.3
+
     """
     window = Window.around(mask, grid, padding)
     squared = window.data_weight(weight_map) ** 2
     descent = Descent(window.cut(field), squared, window.grid, weight, phase_scale)
-    iterate(descent.step, name='ndi', tol=tol or None, max_iter=max_iter)
+    iterate(descent.step, name='ndi', tol=gradient_tol or None, max_iter=max_iter)
     return window.restore(descent.chi)
 
 
@@ -101,6 +110,7 @@ class Descent:
         if self.size == 0:
             return 0.0
         image = convolve(self.direction, self.dipole)
+        # p^T H p where the phase is matched (sine = its argument): a step needs no line search
         curvature = dot(image, self.squared * image)
         curvature += float(self.weight) * dot(self.direction, self.direction)
         length = np.float32(dot(self.down, self.direction) / curvature)
@@ -108,6 +118,7 @@ class Descent:
         self.model += length * image
         last, self.down = self.down, self._down()
         size = dot(self.down, self.down)
+        # Polak and Ribiere's beta; below zero the directions are no longer conjugate: start anew
         turn = max((size - dot(self.down, last)) / self.size, 0.0)
         self.direction = self.down + np.float32(turn) * self.direction
         self.size = size

@@ -49,26 +49,29 @@ def nltgv(
         Trust W in the field, e.g. one over its noise, zero where the field is unknown; scaled to a
         mean of one where it is not zero, so that its unit does not matter. All ones if not given.
     weight
-        Regularisation weight :math:`\lambda` of the slopes inside the mask, in ppm mm.
+        Regularisation weight :math:`\lambda`, in ppm mm, of the slopes inside the mask.
     bend
         Length :math:`\ell`, in mm: with a large one slopes are straight or, as in total variation,
         none.
     outside
-        Both weights outside the mask, as a share of that inside: chi is free there, and
-        takes up what is harmonic inside the mask.
+        Regularisation weight outside the mask, as a share of that inside, for both terms: chi is
+        free there, and takes up what is harmonic inside the mask.
     phase_scale
-        k, in rad/ppm: 15 is the phase at 3 T after 19 ms. Whole turns of it, 0.42 ppm, do not count.
+        Phase k of the signal per field, in rad/ppm: 15 is that at 3 T after 19 ms. Whole turns of
+        it, 0.42 ppm, do not count.
     rho
-        Penalty of the slopes' splitting as a multiple of the weight, in mm/ppm; that of their
-        differences is this times the square of ``bend``. Changes the speed more than the solution.
+        Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; that of the
+        slopes' differences is this times the square of ``bend``. Changes the speed more than the
+        solution.
     mu
-        Penalty of the field's splitting (dimensionless); changes the speed more than the solution.
+        Penalty of the splitting of the data, dimensionless; changes the speed more than the
+        solution.
     tol
         Relative change of the map, inside the mask, at which to stop.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -79,6 +82,14 @@ def nltgv(
     ----------
     .. [bredies2010] Bredies et al., SIAM J Imaging Sci 3:492-526 (2010). doi:10.1137/090769521
     .. [milovic2018] Milovic et al., Magn Reson Med 80:814-821 (2018). doi:10.1002/mrm.27073
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = nltgv(sphere.local_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
 
     """
     window = Window.around(mask, grid, padding)

@@ -49,24 +49,26 @@ def nltv(
         Trust W in the field, e.g. one over its noise, zero where the field is unknown; scaled to a
         mean of one where it is not zero, so that its unit does not matter. All ones if not given.
     weight
-        Regularisation weight :math:`\lambda` inside the mask, in ppm mm.
+        Regularisation weight :math:`\lambda`, in ppm mm, inside the mask.
     outside
         Regularisation weight outside the mask, as a share of that inside: chi is free there, and
         takes up what is harmonic inside the mask. The default is for a field whose background was
         removed well; 0.1 forgives more.
     phase_scale
-        k, in rad/ppm: 15 is the phase at 3 T after 19 ms. Whole turns of it, 0.42 ppm, do not count.
+        Phase k of the signal per field, in rad/ppm: 15 is that at 3 T after 19 ms. Whole turns of
+        it, 0.42 ppm, do not count.
     rho
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the speed
         more than the solution.
     mu
-        Penalty of the field's splitting (dimensionless); changes the speed more than the solution.
+        Penalty of the splitting of the data, dimensionless; changes the speed more than the
+        solution.
     tol
         Relative change of the map, inside the mask, at which to stop.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -76,6 +78,14 @@ def nltv(
     References
     ----------
     .. [milovic2018] Milovic et al., Magn Reson Med 80:814-821 (2018). doi:10.1002/mrm.27073
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = nltv(sphere.local_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
 
     """
     window = Window.around(mask, grid, padding)

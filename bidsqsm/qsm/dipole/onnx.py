@@ -49,6 +49,28 @@ def onnx(
     ----------
     .. [jung2022] Jung et al., NMR Biomed 35:e4292 (2022). doi:10.1002/nbm.4292
 
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> from onnx import TensorProto, helper, save_model
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> node = helper.make_node('Add', ['field', 'field'], ['chi'])
+    >>> volumes = [
+    ...     helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, None, None, None])
+    ...     for name in ('field', 'chi')
+    ... ]
+    >>> graph = helper.make_graph([node], 'twice', volumes[:1], volumes[1:])
+    >>> opset = helper.make_opsetid('', 17)
+    >>> sphere = make_sphere(chi=0.5)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'twice.onnx'
+    ...     save_model(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
+    ...     _ = path.with_suffix('.json').write_text('{}')
+    ...     chi = onnx(sphere.local_field, sphere.mask, sphere.grid, model=path)
+    >>> bool(abs(chi - 2 * sphere.local_field).max() < 1e-6)
+    True
+
     """
     network = Network.read(Path(model))
     turn = upright(grid.b0_direction) if network.about.b0_along_z else np.eye(3)

@@ -45,8 +45,10 @@ class Reweighted(Phasors):
 
     def _weigh(self, model: Volume) -> None:
         off = model.ravel()[self.known] - self.field.ravel()[self.known]
+        # |e^{ikz} - e^{ikf}| / k: blind to whole turns, like the data term itself
         squared = (2 / self.scale * np.sin(self.scale / 2 * off)) ** 2
         squared *= self.given
         limit = self.outlier**2 * squared.mean(dtype=np.float64)
+        # from the weights given, not the last ones: a voxel whose misfit falls is trusted again
         excess = np.maximum(squared / np.float32(max(limit, 1e-30)), 1)
         self.weight.ravel()[self.known] = self.given / excess**2

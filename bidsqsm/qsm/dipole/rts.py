@@ -55,11 +55,12 @@ def rts(
         Trust W in the field, e.g. one over its noise, zero where the field is unknown; scaled to a
         mean of one where it is not zero, so that its unit does not matter. All ones if not given.
     threshold
-        Magnitude :math:`\delta` of the kernel above which k-space is well-conditioned.
+        Magnitude :math:`\delta` of the dipole kernel up to which k-space is ill-conditioned
+        (dimensionless): there total variation fills it.
     steps
         Steps of the least squares; more fit the noise.
     weight
-        Regularisation weight :math:`\lambda` of the second part, in ppm mm: the less, the closer
+        Regularisation weight :math:`\lambda`, in ppm mm, of the second part: the less, the closer
         the map keeps to the first part.
     rho
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the speed,
@@ -69,7 +70,7 @@ def rts(
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -81,9 +82,18 @@ def rts(
     .. [kames2018] Kames et al., NeuroImage 167:276-283 (2018).
        doi:10.1016/j.neuroimage.2017.11.018
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = rts(sphere.local_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
+
     """
     window = Window.around(mask, grid, padding)
     dipole = dipole_kernel(window.grid)
+    # chi_0(k) is believed where |D| > delta (T = 1); the total variation fills the rest (T = 0)
     filling = Filling(
         fit(
             window.cut(field), window.data_weight(weight_map), dipole, threshold, steps, 'rts, fit'

@@ -25,7 +25,7 @@ def star(
     weight_map: Volume | None = None,
     weight: Annotated[float, Between(0, 1)] = 2e-4,
     strong: Annotated[float, Between(1, 1e6)] = 10.0,
-    threshold: Annotated[float, From(0, 100)] = 0.05,
+    source_threshold: Annotated[float, From(0, 100)] = 0.05,
     rho: Annotated[float, Between(0, 1e6)] = 100.0,
     tol: Annotated[float, Between(0, 1)] = 5e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 100,
@@ -55,10 +55,10 @@ def star(
         Trust W in the field, e.g. one over its noise, zero where the field is unknown; scaled to a
         mean of one where it is not zero, so that its unit does not matter. All ones if not given.
     weight
-        Regularisation weight :math:`\lambda` of the second map, in ppm mm.
+        Regularisation weight :math:`\lambda`, in ppm mm, of the second map.
     strong
         Weight of the first map as a multiple of that of the second.
-    threshold
+    source_threshold
         Distance :math:`t` from the median at which a source counts as strong, in ppm.
     rho
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the speed,
@@ -66,9 +66,9 @@ def star(
     tol
         Relative change of the map, inside the mask, at which to stop.
     max_iter
-        Iterations, for each of the two maps, after which to stop regardless.
+        Iterations after which to stop regardless, for each of the two maps.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -78,6 +78,14 @@ def star(
     References
     ----------
     .. [wei2015] Wei et al., NMR Biomed 28:1294-1303 (2015). doi:10.1002/nbm.3383
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = star(sphere.local_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
 
     """
     window = Window.around(mask, grid, padding)
@@ -90,8 +98,11 @@ def star(
         iterate(admm.step, name=name, tol=tol, max_iter=max_iter)
         return admm.chi
 
+    # chi_1: the strong weight leaves the strong sources only, without streaks and without detail
     sources = least_variation(local, strong * weight, 'star, strong sources')
+    # chi is known up to a constant, so strong (> t) means far from the bulk of tissue
     sources -= np.median(sources[inside])
-    sources[~inside | (np.abs(sources) <= threshold)] = 0
+    sources[~inside | (np.abs(sources) <= source_threshold)] = 0
+    # f - D chi_s: what is left is of one order of size, and a weak weight keeps its detail
     local -= convolve(sources, dipole_kernel(window.grid))
     return window.restore(sources + least_variation(local, weight, 'star'))

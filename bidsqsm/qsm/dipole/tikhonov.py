@@ -42,7 +42,7 @@ def tikhonov(
     grid
         Voxel size and field direction.
     weight
-        Regularisation weight :math:`\lambda` (dimensionless).
+        Regularisation weight :math:`\lambda`, dimensionless.
     operator
         What to keep small: the map itself, its gradient or its Laplacian. The latter two leave
         slow changes, and the streaks among them, nearly free.
@@ -50,11 +50,11 @@ def tikhonov(
         Unit of length :math:`\ell` of the gradient and the Laplacian, in mm: changes that are
         slower are penalised less than with the identity, quicker ones more.
     rescale
-        Undo the loss of contrast that the penalty brings, by the value that a point of
+        Undo the loss of contrast that the regularisation brings, by the value that a point of
         susceptibility would keep [schweser2013]_. Of the gradient and the Laplacian this asks too
         much, since they dull points more than larger bodies.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -65,6 +65,20 @@ def tikhonov(
     ----------
     .. [bilgic2014] Bilgic et al., Magn Reson Med 72:1444-1459 (2014). doi:10.1002/mrm.25029
     .. [schweser2013] Schweser et al., Magn Reson Med 69:1582-1594 (2013). doi:10.1002/mrm.24405
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = tikhonov(sphere.local_field, sphere.mask, sphere.grid)
+    >>> round(sphere.contrast(chi), 2)
+    0.37
+
+    The loss of contrast can be undone:
+
+    >>> chi = tikhonov(sphere.local_field, sphere.mask, sphere.grid, rescale=True)
+    >>> round(sphere.contrast(chi), 2)
+    0.48
 
     """
 

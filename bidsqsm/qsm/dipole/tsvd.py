@@ -36,9 +36,10 @@ def tsvd(
     grid
         Voxel size and field direction.
     threshold
-        Singular value :math:`\delta` up to which to truncate (dimensionless).
+        Magnitude :math:`\delta` of the dipole kernel up to which k-space is ill-conditioned
+        (dimensionless): singular values up to it are truncated.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -48,6 +49,14 @@ def tsvd(
     References
     ----------
     .. [wharton2010] Wharton et al., Magn Reson Med 63:1292-1304 (2010). doi:10.1002/mrm.22334
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = tsvd(sphere.local_field, sphere.mask, sphere.grid)
+    >>> round(sphere.contrast(chi), 2)
+    0.4
 
     """
     return invert(

@@ -49,11 +49,13 @@ def fit_lines(
                     g0 = g1 = np.float32(0)
                     for n in range(n_echoes):
                         off = phase[n, i, j, k] - a - b * echo_times[n]
+                        # slope of |e^{i phi} - e^{i model}|^2, blind to missed wraps
                         if step > 0:
                             off = np.sin(off)
                         w = magnitude[n, i, j, k] ** 2
                         g0 += w * off
                         g1 += w * off * echo_times[n]
+                    # curvature as at no misfit: the matrix of the linear fit serves
                     if free_offset:
                         a += (s2 * g0 - s1 * g1) / det
                         b += (s0 * g1 - s1 * g0) / det

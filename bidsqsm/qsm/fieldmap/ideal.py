@@ -28,7 +28,7 @@ def ideal(
     phase_sign: int = 0,
     *,
     peaks: Annotated[str, OneOf(tuple(SPECTRA))] = 'six',
-    weight: Annotated[float, Between(0, 100)] = 0.2,
+    smoothness_weight: Annotated[float, Between(0, 100)] = 0.2,
     offset_width: Annotated[float, From(0, 100)] = 5.0,
     max_iter: Annotated[int, Between(0, 1000)] = 30,
 ) -> FieldFit:
@@ -66,13 +66,14 @@ def ideal(
         fat, which fits worse backwards (taken as +1 where there is no fat or ``peaks`` is one).
     peaks
         Spectrum of fat: ``six`` peaks, or the main one.
-    weight
+    smoothness_weight
         Weight of the smoothness of the field: what a step by the shift of fat over 2 mm costs,
         where 1 is to leave all signal of a voxel unexplained.
     offset_width
         Width in mm of the smoothing of the phase at echo time zero; 0 to fit it in each voxel.
     max_iter
-        Sweeps of the search and steps of each voxel's fit, at most.
+        Iterations after which to stop regardless: sweeps of the search, and steps of the fit in
+        each voxel.
 
     Returns
     -------
@@ -93,6 +94,18 @@ def ideal(
     .. [bydder2011] Bydder et al., Magn Reson Imaging 29:216-221 (2011).
        doi:10.1016/j.mri.2010.08.011
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> times = np.array([0.0012, 0.0028, 0.0044, 0.0060])
+    >>> mask = np.ones((8, 8, 8), bool)
+    >>> main = np.exp(-2j * np.pi * 3.4 * 127.74 * times)  # 3.4 ppm below water
+    >>> signal = (0.7 + 0.3 * main)[:, None, None, None] * mask
+    >>> phase, magnitude = np.angle(signal).astype('f4'), 100 * np.abs(signal).astype('f4')
+    >>> fit = ideal(phase, magnitude, mask, times.tolist(), 127.74, peaks='one')
+    >>> round(float(fit.fat_fraction.mean()), 2)
+    0.3
+
     """
     check_echoes(echo_times, imaging_frequency, peaks)
     grid = grid or Grid(mask.shape, CUBES)
@@ -100,7 +113,7 @@ def ideal(
         Echoes(unwrapped, magnitude, mask, echo_times, imaging_frequency, grid),
         fat_signal(echo_times, imaging_frequency, peaks),
         phase_sign or (0 if peaks == 'six' else 1),
-        weight=weight, offset_width=offset_width, max_iter=max_iter,
+        weight=smoothness_weight, offset_width=offset_width, max_iter=max_iter,
     )  # fmt: skip
     water, fat = np.maximum(found.water, 0), np.maximum(found.fat, 0)
     total = water + fat

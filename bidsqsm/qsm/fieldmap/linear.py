@@ -49,6 +49,18 @@ def linear(
     References
     ----------
     .. [robinson2017] Robinson et al., NMR Biomed 30:e3601 (2017). doi:10.1002/nbm.3601
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.unwrap.romeo import romeo
+    >>> sphere = make_sphere(chi=0.5)
+    >>> phase, magnitude, echo_times, frequency = sphere.echoes((0.004, 0.010, 0.016))
+    >>> unwrapped, _ = romeo(phase, magnitude, sphere.mask, echo_times)
+    >>> fit = linear(unwrapped, magnitude, sphere.mask, echo_times, frequency)
+    >>> bool(abs(fit.total_field - sphere.total_field).max() < 1e-3)
+    True
+
     """
     return field_from_echoes(
         unwrapped, magnitude, mask, echo_times, imaging_frequency,

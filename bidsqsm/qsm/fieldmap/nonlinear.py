@@ -45,7 +45,7 @@ def nonlinear(
         Fit the phase at echo time zero too (from three echoes on), instead of taking it as
         removed.
     max_iter
-        Gauss-Newton steps.
+        Iterations after which to stop regardless: Gauss-Newton steps, all of which are made.
 
     Returns
     -------
@@ -55,6 +55,18 @@ def nonlinear(
     References
     ----------
     .. [liu2013] Liu et al., Magn Reson Med 69:467-476 (2013). doi:10.1002/mrm.24272
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.unwrap.romeo import romeo
+    >>> sphere = make_sphere(chi=0.5)
+    >>> phase, magnitude, echo_times, frequency = sphere.echoes((0.004, 0.010, 0.016))
+    >>> unwrapped, _ = romeo(phase, magnitude, sphere.mask, echo_times)
+    >>> fit = nonlinear(unwrapped, magnitude, sphere.mask, echo_times, frequency)
+    >>> bool(abs(fit.total_field - sphere.total_field).max() < 1e-3)
+    True
+
     """
     return field_from_echoes(
         unwrapped, magnitude, mask, echo_times, imaging_frequency,

@@ -76,6 +76,7 @@ def make_search(echo_times: Sequence[float], fat: Complex, reach: float) -> Sear
     own, across = [], []
     for rate in RATES:
         decay = np.exp(-rate * times)
+        # P(R2*): projection on what water and fat can look like, whatever their amounts
         q = np.linalg.qr(np.stack([decay, fat * decay], axis=1))[0]
         projection = q @ q.conj().T
         own.append(np.diag(projection).real)
@@ -140,6 +141,7 @@ def _costs(
         for f in range(len(out)):
             profile[f] = base
         for p in range(len(product)):
+            # z^H (1 - P) z by pairs of echoes: the data are touched once, not once for every field
             x = real[r, p] * product[p, 0] - imag[r, p] * product[p, 1]
             y = real[r, p] * product[p, 1] + imag[r, p] * product[p, 0]
             for f in range(len(out)):

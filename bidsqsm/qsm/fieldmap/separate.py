@@ -63,6 +63,7 @@ def separate(
     search = make_search(times, fat, REACH * frequency)
     energy = np.sum(magnitude**2, axis=0)
     floor = np.float32(FAINT * np.percentile(energy[mask], 95))
+    # fat lies on one side of water: phase that runs backwards fits worse where there is fat
     if not sign:
         along, against = (
             _search(echoes, search, way, floor, 2 * COARSE, weight, max_iter, None)
@@ -76,9 +77,11 @@ def separate(
         fit_water_fat(phase, magnitude, mask, np.float32(sign), np.asarray(times, np.float32),
                       parts, free_offset, max_iter, maps)  # fmt: skip
 
+    # theta = (W, F, psi, R2*, phi_0) in each voxel, from the field of the search
     fit(True)
     trust = np.where(maps.spread > 0, energy, np.float32(0))
     smooth = offset_width > 0 and bool(trust.any())
+    # phi_0 comes from the coil and is smooth: held, it costs the field no precision
     if smooth:
         maps.offset[:] = smooth_phase(maps.offset, trust, grid, offset_width) * mask
         fit(False)

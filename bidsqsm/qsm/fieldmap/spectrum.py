@@ -30,9 +30,12 @@ def fat_signal(echo_times: Sequence[float], imaging_frequency: float, peaks: str
 
     The phase grows with the frequency, so that of fat falls behind that of water.
 
-    >>> turn = fat_signal([1 / (2 * 3.4 * 100)], 100.0, 'one')[0]
-    >>> round(turn.real, 6), round(fat_signal([1e-4], 100.0, 'one')[0].imag, 3)
+    Examples
+    --------
+    >>> opposed, later = fat_signal([1 / (2 * 3.4 * 100), 1e-4], 100.0, 'one').tolist()
+    >>> round(opposed.real, 6), round(later.imag, 3)
     (-1.0, -0.212)
+
     """
     shifts, shares = (np.asarray(values) for values in SPECTRA[peaks])
     turns = np.outer(np.asarray(echo_times, float), shifts * imaging_frequency)

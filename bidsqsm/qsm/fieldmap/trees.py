@@ -64,6 +64,7 @@ def smooth_labels(
 
     def step() -> float:
         before = labels.copy()
+        # there and back is one pass of TRW-S; all nodes are visited in one fixed order
         for forward in (True, False):
             _sweep(cost, ahead, behind, slopes, circular, forward, messages, labels)
         return float(np.mean(before != labels))
@@ -159,9 +160,11 @@ def _sweep(
         for l in range(n):  # noqa: E741
             best = l if known[l] < known[best] else best
         labels[s] = best
+        # gamma_st: weight of the chains through a node, which keeps the sum a bound from below
         share = np.float32(1) / max(n_on, n_back, 1)
         for axis in range(3):
             t = onward[s, axis]
+            # min_l (gamma theta(l) - m(l) + lambda |l - l'|): the message to the node ahead
             if t >= 0:
                 edge = messages[axis, min(s, t)]
                 for l in range(n):  # noqa: E741

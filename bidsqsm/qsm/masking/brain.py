@@ -47,6 +47,15 @@ def brain_mask(magnitude: Volume, voxel_size: Triple) -> Mask:
     -------
     brain : (nx, ny, nz) bool array
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.metrics import dice
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> mask = brain_mask(sphere.echoes((0.01,)).magnitude[0], sphere.grid.voxel_size)
+    >>> bool(dice(mask, sphere.mask) > 0.9)
+    True
+
     """
     factors = [max(1, round(COARSE / d)) for d in voxel_size]
     coarse = block_mean(magnitude, factors)
@@ -76,7 +85,15 @@ def block_mean(volume: Volume, factors: list[int]) -> Volume:
 
 
 def otsu(values: Volume) -> float:
-    """Threshold that splits values into the two classes of least inner variance."""
+    """Threshold that splits values into the two classes of least inner variance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> 1 < otsu(np.array([0.0, 0.5, 1.0, 9.0, 10.0])) < 9
+    True
+
+    """
     top = np.percentile(values, 99.5)
     counts, edges = np.histogram(values, bins=256, range=(0, max(float(top), 1e-12)))
     centres = (edges[1:] + edges[:-1]) / 2

@@ -73,6 +73,17 @@ def combined(
     .. [dymerska2021] Dymerska et al., Magn Reson Med 85:2294-2308 (2021). doi:10.1002/mrm.28563
     .. [bilgic2024] Bilgic et al., Magn Reson Med 91:1834-1862 (2024). doi:10.1002/mrm.30006
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> magnitude = sphere.echoes((0.01,)).magnitude
+    >>> quality, residual = 0.9 * sphere.mask, 0.01 * sphere.mask
+    >>> quality[:, :, 18:] = 0.1  # noise at the top
+    >>> masks = combined(magnitude, quality, residual, sphere.grid)
+    >>> int(masks.brain.sum()), int(masks.qsm.sum())
+    (3816, 3276)
+
     """
     whole = structural(magnitude, grid, template_mask=template_mask, tolerance=tolerance)
     brain = whole.brain

@@ -25,6 +25,14 @@ def head_mask(magnitude: Volume) -> Mask:
     -------
     mask : (nx, ny, nz) bool array
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> mask = head_mask(sphere.echoes((0.01,)).magnitude)
+    >>> bool((mask == sphere.mask).mean() > 0.95)
+    True
+
     """
     strength = np.sqrt(np.mean(magnitude**2, axis=0))
     bright = float(np.percentile(strength, 95))

@@ -31,6 +31,15 @@ def magnitude(magnitude: Volume, grid: Grid) -> Masks:
     ----------
     .. [otsu1979] Otsu, IEEE Trans Syst Man Cybern 9:62-66 (1979). doi:10.1109/TSMC.1979.4310076
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.metrics import dice
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> masks = magnitude(sphere.echoes((0.01,)).magnitude, sphere.grid)
+    >>> bool(dice(masks.brain, sphere.mask) > 0.9)
+    True
+
     """
     brain = brain_mask(np.sqrt(np.mean(magnitude**2, axis=0)), grid.voxel_size)
     return Masks(brain, brain.copy(), magnitude=brain)

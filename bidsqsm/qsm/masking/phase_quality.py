@@ -15,7 +15,7 @@ def phase_quality(
     quality_map: Volume,
     grid: Grid,
     *,
-    threshold: Annotated[float, From(0, 1)] = 0.0,
+    quality_threshold: Annotated[float, From(0, 1)] = 0.0,
     closing: Annotated[float, From(0, 100)] = 3.0,
 ) -> Masks:
     """Mask from the quality of the phase alone, whatever the object.
@@ -31,7 +31,7 @@ def phase_quality(
         Quality of the unwrapped phase, 0 to 1.
     grid
         Voxel size and field direction.
-    threshold
+    quality_threshold
         Quality above which a voxel counts; 0 takes Otsu's threshold.
     closing
         Half-width of the gaps to close, in mm.
@@ -47,8 +47,16 @@ def phase_quality(
     .. [otsu1979] Otsu, IEEE Trans Syst Man Cybern 9:62-66 (1979). doi:10.1109/TSMC.1979.4310076
     .. [stewart2022] Stewart et al., Magn Reson Med 87:1289-1300 (2022). doi:10.1002/mrm.29048
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> masks = phase_quality(0.1 + 0.8 * sphere.mask, sphere.grid)
+    >>> int(masks.qsm.sum()) == int(sphere.mask.sum())
+    True
+
     """
-    good = quality_map > (threshold or tissue_threshold(quality_map))
+    good = quality_map > (quality_threshold or tissue_threshold(quality_map))
     # lone voxels of noise would be closed into a crust around the object
     solid = largest_component(open_(good, 1.01 * min(grid.voxel_size), grid.voxel_size))
     solid |= dilate(solid, 1.01 * max(grid.voxel_size), grid.voxel_size) & good

@@ -49,6 +49,15 @@ def structural(
     .. [heckemann2006] Heckemann et al., NeuroImage 33:115-126 (2006).
        doi:10.1016/j.neuroimage.2006.05.061
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.metrics import dice
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> masks = structural(sphere.echoes((0.01,)).magnitude, sphere.grid)
+    >>> bool(dice(masks.brain, sphere.mask) > 0.9)
+    True
+
     """
     found = brain_mask(np.sqrt(np.mean(magnitude**2, axis=0)), grid.voxel_size)
     brain = found

@@ -31,6 +31,15 @@ def template(magnitude: Volume, *, template_mask: Mask | None = None) -> Masks:
     .. [heckemann2006] Heckemann et al., NeuroImage 33:115-126 (2006).
        doi:10.1016/j.neuroimage.2006.05.061
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> magnitude = sphere.echoes((0.01,)).magnitude
+    >>> masks = template(magnitude, template_mask=sphere.mask)
+    >>> int(masks.brain.sum()) == int(sphere.mask.sum())
+    True
+
     """
     if template_mask is None:
         raise ValueError(

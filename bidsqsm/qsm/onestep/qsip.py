@@ -24,8 +24,8 @@ def qsip(
     weight_map: Volume | None = None,
     magnitude: Volume | None = None,
     weight: Annotated[float, Between(0, 10)] = 0.05,
-    outside: Annotated[float, Between(0, 1e6)] = 1.0,
-    tol: Annotated[float, Between(0, 1)] = 1e-2,
+    outside_spread: Annotated[float, Between(0, 1e6)] = 1.0,
+    residual_tol: Annotated[float, Between(0, 1)] = 1e-2,
     max_iter: Annotated[int, Between(0, 10000)] = 300,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
@@ -62,15 +62,15 @@ def qsip(
     magnitude : (nx, ny, nz) float32 array, optional
         Root of the sum of squares of the echoes; without it nothing is taken for air.
     weight
-        Regularisation weight :math:`\lambda` (dimensionless).
-    outside
+        Regularisation weight :math:`\lambda`, dimensionless.
+    outside_spread
         How much more chi may differ from its prior outside the mask than inside (s, dimensionless).
-    tol
+    residual_tol
         Relative residual at which to stop.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -82,13 +82,21 @@ def qsip(
     .. [poynton2015] Poynton et al., IEEE Trans Med Imaging 34:339-353 (2015).
        doi:10.1109/TMI.2014.2358552
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = qsip(sphere.total_field, sphere.mask, sphere.grid)
+    >>> 0.2 < sphere.contrast(chi) < 0.3
+    True
+
     """
     window = Window.around(mask, grid, padding)
     trust = window.data_weight(weight_map)
     unexplained = total_field - _field_of_air(total_field, magnitude, mask, grid, padding)
     rest, known = anharmonic_field(unexplained, None, trust > 0, 0, window)
     trust = trust**2 * known
-    spread = np.where(window.cut_mask(), np.float32(1), np.float32(outside))
+    spread = np.where(window.cut_mask(), np.float32(1), np.float32(outside_spread))
     dipole = dipole_kernel(window.grid)
     right = spread * convolve(trust * rest, dipole)
 
@@ -100,7 +108,7 @@ def qsip(
         result += np.float32(weight**2) * scaled
         return result
 
-    scaled = conjugate_gradients(operator, right, tol=tol, max_iter=max_iter, name='qsip')
+    scaled = conjugate_gradients(operator, right, tol=residual_tol, max_iter=max_iter, name='qsip')
     return window.restore(scaled)
 
 

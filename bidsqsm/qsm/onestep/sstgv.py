@@ -65,13 +65,13 @@ def sstgv(
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the
         speed, not the solution.
     mu
-        Penalty of the splitting of the data (dimensionless); changes the speed, not the solution.
+        Penalty of the splitting of the data, dimensionless; changes the speed, not the solution.
     tol
         Relative change of the map, inside the mask, at which to stop.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -84,6 +84,14 @@ def sstgv(
     .. [langkammer2015] Langkammer et al., NeuroImage 111:622-630 (2015).
        doi:10.1016/j.neuroimage.2015.02.041
     .. [wu2012] Wu et al., Magn Reson Med 67:137-147 (2012). doi:10.1002/mrm.23000
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = sstgv(sphere.total_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
 
     """
     window = Window.around(mask, grid, max(padding, max_radius))

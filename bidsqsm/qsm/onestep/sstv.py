@@ -61,13 +61,13 @@ def sstv(
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the
         speed, not the solution.
     mu
-        Penalty of the splitting of the data (dimensionless); changes the speed, not the solution.
+        Penalty of the splitting of the data, dimensionless; changes the speed, not the solution.
     tol
         Relative change of the map, inside the mask, at which to stop.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -78,6 +78,14 @@ def sstv(
     ----------
     .. [chatnuntawech2017] Chatnuntawech et al., NMR Biomed 30:e3570 (2017). doi:10.1002/nbm.3570
     .. [wu2012] Wu et al., Magn Reson Med 67:137-147 (2012). doi:10.1002/mrm.23000
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = sstv(sphere.total_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
 
     """
     window = Window.around(mask, grid, max(padding, max_radius))

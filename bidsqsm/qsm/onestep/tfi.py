@@ -79,22 +79,24 @@ def tfi(
     outside
         Regularisation weight outside the mask, as a share of that inside.
     outlier
-        Misfit, in standard deviations of all of them, beyond which a voxel is trusted less.
+        Misfit beyond which a voxel is trusted less, in standard deviations of the misfit of all.
     share
         :math:`\alpha`, the share of the field of chi at the edge that is believed; 0 for LBV and MEDI.
     phase_scale
-        k, in rad/ppm: 15 is the phase at 3 T after 19 ms. Whole turns of it, 0.42 ppm, do not count.
+        Phase k of the signal per field, in rad/ppm: 15 is that at 3 T after 19 ms. Whole turns of
+        it, 0.42 ppm, do not count.
     rho
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the speed
         more than the solution.
     mu
-        Penalty of the field's splitting (dimensionless); changes the speed more than the solution.
+        Penalty of the splitting of the data, dimensionless; changes the speed more than the
+        solution.
     tol
         Relative change of the map, inside the mask, from one round to the next at which to stop.
     max_iter
-        Rounds after which to stop regardless.
+        Iterations after which to stop regardless: rounds.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -105,6 +107,15 @@ def tfi(
     ----------
     .. [liu2017] Liu Z et al., Magn Reson Med 78:303-315 (2017). doi:10.1002/mrm.26331
     .. [zhou2014] Zhou et al., NMR Biomed 27:312-319 (2014). doi:10.1002/nbm.3064
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> magnitude = 100 - 50 * sphere.chi  # its edge is that of the sphere
+    >>> chi = tfi(sphere.total_field, sphere.mask, sphere.grid, magnitude=magnitude)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
 
     """
     window = Window.around(mask, grid, padding)

@@ -66,7 +66,7 @@ def tgv(
     echoes : Echoes, optional
         Wrapped phase and magnitude of each echo.
     weight
-        Regularisation weight :math:`\lambda` inside the mask, in ppm mm.
+        Regularisation weight :math:`\lambda`, in ppm mm, inside the mask.
     second
         Price of a change of slope over that of a step, :math:`\tau`, in mm.
     outside
@@ -77,13 +77,13 @@ def tgv(
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the
         speed, not the solution.
     mu
-        Penalty of the splitting of the data (dimensionless); changes the speed, not the solution.
+        Penalty of the splitting of the data, dimensionless; changes the speed, not the solution.
     tol
         Relative change of the map, inside the mask, at which to stop.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -94,6 +94,14 @@ def tgv(
     ----------
     .. [langkammer2015] Langkammer et al., NeuroImage 111:622-630 (2015).
        doi:10.1016/j.neuroimage.2015.02.041
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> chi = tgv(sphere.total_field, sphere.mask, sphere.grid)
+    >>> 0.4 < sphere.contrast(chi) < 0.5
+    True
 
     """
     window = Window.around(mask, grid, padding)

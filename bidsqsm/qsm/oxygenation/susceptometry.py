@@ -50,7 +50,7 @@ def susceptometry(
     arterial: Annotated[float, Between(0, 1.000001)] = 0.98,
     zero: Annotated[str, OneOf(('around', 'map'))] = 'around',
     min_contrast: Annotated[float, Between(0, 1)] = 0.12,
-    max_radius: Annotated[float, Between(0, 20)] = 3.0,
+    max_vein_radius: Annotated[float, Between(0, 20)] = 3.0,
     min_length: Annotated[float, From(0, 200)] = 10.0,
     min_core: Annotated[int, Between(0, 100000)] = 5,
 ) -> Oxygenation:
@@ -90,7 +90,7 @@ def susceptometry(
         vein; ``map``, the reference region of the map.
     min_contrast
         Susceptibility above its surroundings that a vein has somewhere, in ppm.
-    max_radius
+    max_vein_radius
         Radius of the widest vein, in mm.
     min_length
         Length of the shortest vein, in mm.
@@ -111,6 +111,17 @@ def susceptometry(
     .. [spees2001] Spees et al., Magn Reson Med 45:533-542 (2001). doi:10.1002/mrm.1072
     .. [ward2017] Ward et al., Front Neurosci 11:89 (2017). doi:10.3389/fnins.2017.00089
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.grid import Grid
+    >>> x, y, _ = np.ogrid[:24, :24, :32]
+    >>> chi = 0.5 * ((x - 12) ** 2 + (y - 12) ** 2 < 9) * np.ones((24, 24, 32))
+    >>> mask, grid = np.ones(chi.shape, bool), Grid(chi.shape, (0.8, 0.8, 0.8))
+    >>> (vein,) = susceptometry(chi.astype('f4'), mask, grid).table
+    >>> round(vein.chi_core, 2), round(vein.svo2, 2)
+    (0.5, 0.63)
+
     """
     box = bounding_box(mask)
     inside = np.ascontiguousarray(mask[box])
@@ -118,7 +129,7 @@ def susceptometry(
     decay = None if r2star is None else r2star[box]
     likeness, veins = find_veins(
         inner, inside, grid.voxel_size, decay,
-        contrast=min_contrast, radius=max_radius, length=min_length,
+        contrast=min_contrast, radius=max_vein_radius, length=min_length,
     )  # fmt: skip
     core = core_of(veins)
     labels = number_segments(veins, grid.voxel_size, min_length)

@@ -35,6 +35,14 @@ def dipole_field(chi: Volume, grid: Grid) -> Volume:
     .. [marques2005] Marques and Bowtell, Concepts Magn Reson B 25:65-78 (2005).
        doi:10.1002/cmr.b.20034
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> field = dipole_field(sphere.chi, sphere.grid)
+    >>> bool(abs(field - sphere.local_field)[sphere.mask].mean() < 0.01)
+    True
+
     """
     return field_of_spectrum(fft.rfftn(chi), grid)
 

@@ -30,6 +30,13 @@ def vials(grid: Grid, axis: int, count: int = 6) -> tuple[Labels, Mask]:
     bottle : (nx, ny, nz) bool array
         Water and vials.
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.grid import Grid
+    >>> labels, bottle = vials(Grid((26, 26, 26), (2.0, 2.0, 2.0)), axis=2, count=4)
+    >>> int(labels.max()), bool(bottle[labels > 0].all())
+    (4, True)
+
     """
     places = [
         (np.arange(n) - (n - 1) / 2) * size

@@ -61,6 +61,12 @@ def signal_mask(magnitude: Volume) -> Mask:
     -------
     mask : (nx, ny, nz) bool array
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> signal_mask(np.array([1.0, 90.0, 100.0, 110.0]).reshape(4, 1, 1)).ravel().tolist()
+    [False, True, True, True]
+
     """
     sample = magnitude.ravel()[:: max(1, magnitude.size // 500_000)]
     bright = float(np.percentile(sample[sample > 0], 95)) if np.any(sample > 0) else 0.0

@@ -80,6 +80,19 @@ def prepare(
     -------
     prepared
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> phase, magnitude, echo_times, _ = sphere.echoes((0.004, 0.008, 0.012))
+    >>> prepared = prepare(phase + 0.5, magnitude, sphere.mask, echo_times, sphere.grid)
+
+    The phase at echo time zero, here 0.5 rad, is gone:
+
+    >>> bool(np.median(abs(prepared.phase - phase)[:, sphere.mask]) < 0.1)
+    True
+
     """
     _check(phase, magnitude, echo_times)
     known = np.isfinite(phase).all(axis=0) & np.isfinite(magnitude).all(axis=0)

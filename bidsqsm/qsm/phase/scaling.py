@@ -128,6 +128,14 @@ def scale_phase(
     scale
         Where headers differ between echoes, it applies to the values after the header.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> stored = np.linspace(-4096, 4094, 4096).reshape(1, 16, 16, 16).astype(np.int16)
+    >>> phase, scale = scale_phase(stored)
+    >>> round(float(phase.min()), 2), round(float(phase.max()), 2)
+    (-3.14, 3.14)
+
     """
     pairs = list(
         zip(
@@ -162,6 +170,13 @@ def polar(real: Volume, imaginary: Volume) -> tuple[Volume, Volume]:
     phase : float32 array
         In rad, in [-pi, pi].
     magnitude : float32 array
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> phase, magnitude = polar(np.float32([-3.0, 3.0]), np.float32([-4.0, 4.0]))
+    >>> round(float(phase[1]), 3), magnitude.tolist()
+    (0.927, [5.0, 5.0])
 
     """
     for name, part in (('real', real), ('imaginary', imaginary)):

@@ -63,6 +63,15 @@ def decide_sign(total_field: Volume, mask: Mask, grid: Grid, decay: Volume | Non
     decision
         Sign and evidence.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.5)
+    >>> r2star = np.where(sphere.inside, 60.0, 20.0)  # iron decays faster
+    >>> decide_sign(-sphere.local_field, sphere.mask, sphere.grid, r2star).sign
+    -1
+
     """
     factors = [max(1, round(COARSE / d)) for d in grid.voxel_size]
     weight = block_mean(mask.astype(np.float32), factors)

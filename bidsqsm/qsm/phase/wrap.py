@@ -27,6 +27,12 @@ def wrap(phase: Volume) -> Volume:
     -------
     wrapped : array of the same shape and dtype
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [round(float(x), 2) for x in wrap(np.float32([0.0, 4.0, -7.0]))]
+    [0.0, -2.28, -0.72]
+
     """
     turn = phase.dtype.type(TURN_RAD)
     # pi in single precision lies beyond pi by 9e-8 and is not to become -pi
@@ -48,6 +54,13 @@ def subtract_wrapped(phase: Volume, other: Volume) -> Volume:
     -------
     difference : array of the shape of ``phase``
         ``wrap(phase - other)``, bit for bit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one, other = np.full((1, 1, 1), 3.0, 'f4'), np.full((1, 1, 1), -3.0, 'f4')
+    >>> round(float(subtract_wrapped(one, other)[0, 0, 0]), 2)
+    -0.28
 
     """
     result = np.empty(phase.shape, np.float32)

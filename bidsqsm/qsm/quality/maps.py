@@ -117,6 +117,13 @@ def detail_noise(volume: Volume, mask: Mask) -> float:
     ----------
     .. [donoho1994] Donoho and Johnstone, Biometrika 81:425-455 (1994). doi:10.1093/biomet/81.3.425
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).normal(0, 0.02, (24, 24, 24))
+    >>> round(detail_noise(noise.astype('f4'), np.ones(noise.shape, bool)), 2)
+    0.02
+
     """
     box = bounding_box(mask)
     detail, inside = volume[box], mask[box]

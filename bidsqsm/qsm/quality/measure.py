@@ -50,6 +50,15 @@ def measure(maps: Maps) -> dict[str, float]:
     maps
         The images of the run.
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.quality.maps import Maps
+    >>> sphere = make_sphere()
+    >>> found = measure(Maps(grid=sphere.grid, echo_times=(0.01,), brain_mask=sphere.mask))
+    >>> round(found['mask_volume'], 1)  # ml
+    29.2
+
     """
     found: dict[str, float] = {}
     for needs, function in MEASURES:

@@ -32,6 +32,14 @@ def residual_wraps(unwrapped: Volume, mask: Mask) -> Mask:
     wraps : (nx, ny, nz) bool array
         Inside the mask.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> phase = np.zeros((8, 8, 8), 'f4')
+    >>> phase[4:] = 2 * np.pi  # a step of a whole turn
+    >>> int(residual_wraps(phase, np.ones((8, 8, 8), bool)).any(axis=(1, 2)).sum())
+    2
+
     """
     inside, found = np.asarray(mask, bool), np.zeros(np.shape(mask), bool)
     for axis in range(found.ndim):

@@ -20,7 +20,7 @@ def csf(
     labels: Volume | None = None,
     *,
     max_r2star: Annotated[float, Between(0, 1000)] = 5.0,
-    radius: Annotated[float, Between(0, 200)] = 30.0,
+    search_radius: Annotated[float, Between(0, 200)] = 30.0,
     components: Annotated[int, Between(0, 1000)] = 3,
 ) -> Referenced:
     r"""Reference to the mean of the ventricular cerebrospinal fluid.
@@ -43,10 +43,10 @@ def csf(
         Not zero in the fluid of the ventricles.
     max_r2star
         Rate :math:`R_{max}` below which a voxel may be fluid, in 1/s.
-    radius
-        Radius of the sphere, in mm.
+    search_radius
+        Distance from the centre of the mask within which to look for fluid, in mm.
     components
-        Number of connected parts to keep.
+        Number of connected parts of the fluid to keep.
 
     Returns
     -------
@@ -56,6 +56,16 @@ def csf(
     References
     ----------
     .. [liu2018] Liu et al., Magn Reson Med 79:2795-2803 (2018). doi:10.1002/mrm.26946
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> r2star = np.where(sphere.inside, 2.0, 20.0)  # fluid decays slowly
+    >>> chi, region, value, _ = csf(sphere.chi, sphere.mask, sphere.grid, r2star, components=1)
+    >>> int(region.sum()) == int(sphere.inside.sum()), round(value, 2)
+    (True, 0.1)
 
     """
     if labels is not None:
@@ -71,10 +81,10 @@ def csf(
             'reference to CSF needs R2* (two echoes or more) or labels, found neither: '
             'use whole-brain'
         )
-    region = slow_centre(mask, grid, r2star, max_r2star, radius, components)
+    region = slow_centre(mask, grid, r2star, max_r2star, search_radius, components)
     if not region.any():
         raise ValueError(
-            f'found no voxel with R2* below {max_r2star:g} 1/s within {radius:g} mm of the '
+            f'found no voxel with R2* below {max_r2star:g} 1/s within {search_radius:g} mm of the '
             'centre of the mask: raise max_r2star, give labels, or use whole-brain'
         )
     return relative_to(region, chi, mask)
@@ -104,6 +114,16 @@ def slow_centre(
     -------
     region : (nx, ny, nz) bool array
         Empty where there is no such voxel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> r2star = np.where(sphere.inside, 2.0, 20.0)
+    >>> fluid = slow_centre(sphere.mask, sphere.grid, r2star, 5.0, radius=30.0, components=1)
+    >>> bool((fluid == sphere.inside).all())
+    True
 
     """
     parts, _ = ndimage.label(mask & (r2star < max_r2star) & _central(mask, grid, radius))

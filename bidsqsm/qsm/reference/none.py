@@ -40,5 +40,13 @@ def none(
     .. [bilgic2024] QSM Consensus Organization Committee: Bilgic et al., Magn Reson Med
        91:1834-1862 (2024). doi:10.1002/mrm.30006
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> chi, region, value, _ = none(sphere.chi, sphere.mask, sphere.grid)
+    >>> bool((chi == sphere.chi).all()), value
+    (True, 0.0)
+
     """
     return Referenced(np.where(mask, chi, np.float32(0)), np.zeros_like(mask), 0.0, 0.0)

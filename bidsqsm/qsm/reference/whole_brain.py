@@ -38,6 +38,14 @@ def whole_brain(
     .. [bilgic2024] QSM Consensus Organization Committee: Bilgic et al., Magn Reson Med
        91:1834-1862 (2024). doi:10.1002/mrm.30006
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> chi, _, value, _ = whole_brain(sphere.chi, sphere.mask, sphere.grid)
+    >>> bool(abs(chi[sphere.mask].mean()) < 1e-6), round(value, 4)
+    (True, 0.0077)
+
     """
     if not mask.any():
         raise ValueError('the mask is empty: there is no brain to refer to')

@@ -42,6 +42,21 @@ def affine(head: Head, template: Head, *, num_threads: int = 1) -> Alignment:
     .. [yushkevich2016] Yushkevich et al., Alzheimers Dement 12:P126-P127 (2016).
        doi:10.1016/j.jalz.2016.06.205
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.registration.head import Head
+    >>> sphere = make_sphere(radius=16.0, shape=(32, 32, 32))
+    >>> image, voxels_to_world = 1 + sphere.chi, np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> moved = voxels_to_world.copy()
+    >>> moved[0, 3] = 6.0  # mm to the right
+    >>> template = Head(image, sphere.mask, voxels_to_world)
+    >>> alignment = affine(Head(image, sphere.mask, moved), template)
+    >>> x, y, z = alignment.to_head.TransformPoint((-32.0, -32.0, 32.0))  # LPS, in mm
+    >>> round(x), round(y), round(z)
+    (-38, -32, 32)
+
     """
     del num_threads
     matrix = find_affine(head, template).matrix
@@ -54,7 +69,7 @@ def greedy(
     *,
     num_threads: int = 1,
     resolution: Annotated[float, Between(0.4, 8)] = 2.0,
-    radius: Annotated[int, Between(0, 9)] = 2,
+    patch_radius: Annotated[int, Between(0, 9)] = 2,
     update_smoothing: Annotated[float, From(0, 20)] = 4.0,
     warp_smoothing: Annotated[float, From(0, 20)] = 2.0,
     contrast_weight: Annotated[float, From(0, 10)] = 0.5,
@@ -72,7 +87,7 @@ def greedy(
         Threads of the diffeomorphic part; the result does not depend on them.
     resolution
         Voxel size of the finest level, in mm.
-    radius
+    patch_radius
         Half-width of the neighbourhood of the correlation, in voxels of a level.
     update_smoothing, warp_smoothing
         Standard deviations by which each step and the whole deformation are smoothed, in mm; up to
@@ -93,6 +108,21 @@ def greedy(
     .. [yushkevich2016] Yushkevich et al., Alzheimers Dement 12:P126-P127 (2016).
        doi:10.1016/j.jalz.2016.06.205
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.registration.head import Head
+    >>> sphere = make_sphere(radius=16.0, shape=(32, 32, 32))
+    >>> image, voxels_to_world = 1 + sphere.chi, np.diag([2.0, 2.0, 2.0, 1.0])
+    >>> moved = voxels_to_world.copy()
+    >>> moved[0, 3] = 6.0  # mm to the right
+    >>> template = Head(image, sphere.mask, voxels_to_world)
+    >>> alignment = greedy(Head(image, sphere.mask, moved), template)
+    >>> x, y, z = alignment.to_head.TransformPoint((-32.0, -32.0, 32.0))  # LPS, in mm
+    >>> round(x), round(y), round(z)
+    (-38, -32, 31)
+
     """
     import SimpleITK
 
@@ -107,11 +137,11 @@ def greedy(
             fixed,
             moving,
             brain,
-            f'-it affine -m NCC {radius}x{radius}x{radius} -n 60x40x15 '
+            f'-it affine -m NCC {patch_radius}x{patch_radius}x{patch_radius} -n 60x40x15 '
             f'-s {stiffer * update_smoothing}mm {stiffer * warp_smoothing}mm '
             f'-o warp -oinv inverse -wp 0 -threads {num_threads} -seed {SEED}',
             weight=contrast_weight,
-            seen=field_of_view(moving.image.shape, radius),
+            seen=field_of_view(moving.image.shape, patch_radius),
             warp=None,
             inverse=None,
         )

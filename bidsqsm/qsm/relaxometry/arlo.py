@@ -60,6 +60,15 @@ def arlo(
     ----------
     .. [pei2015] Pei et al., Magn Reson Med 73:843-850 (2015). doi:10.1002/mrm.25137
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> echoes = sphere.echoes((0.004, 0.010, 0.016, 0.022), r2star=25.0)
+    >>> fit = arlo(echoes.magnitude, sphere.mask, echoes.echo_times)
+    >>> round(float(fit.r2star[sphere.mask].mean()), 1), round(float(fit.s0.max()))
+    (25.0, 100)
+
     """
     checked_times(magnitude, mask, echo_times)
     if not evenly_spaced(echo_times):
@@ -85,6 +94,7 @@ def _fit(
             first = signal[v, n] / share[v, n]
             middle = signal[v, n + 1] / share[v, n + 1]
             last = signal[v, n + 2] / share[v, n + 2]
+            # s_i and d_i, freed of the signal that dephasing has taken
             s, d = third * (first + 4 * middle + last), first - last
             ss += s * s
             sd += s * d

@@ -53,6 +53,15 @@ def auto(
     .. [veraart2013] Veraart et al., NeuroImage 81:335-346 (2013).
        doi:10.1016/j.neuroimage.2013.05.028
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> echoes = sphere.echoes((0.004, 0.010, 0.016, 0.022), r2star=25.0)
+    >>> fit = auto(echoes.magnitude, sphere.mask, echoes.echo_times)
+    >>> round(float(fit.r2star[sphere.mask].mean()), 1), round(float(fit.s0.max()))
+    (25.0, 100)
+
     """
     fit = nlls if len(echo_times) > 2 else loglinear
     return fit(magnitude, mask, echo_times, dephasing=dephasing, noise=noise)

@@ -59,6 +59,15 @@ def loglinear(
     .. [veraart2013] Veraart et al., NeuroImage 81:335-346 (2013).
        doi:10.1016/j.neuroimage.2013.05.028
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> echoes = sphere.echoes((0.004, 0.010, 0.016, 0.022), r2star=25.0)
+    >>> fit = loglinear(echoes.magnitude, sphere.mask, echoes.echo_times)
+    >>> round(float(fit.r2star[sphere.mask].mean()), 1), round(float(fit.s0.max()))
+    (25.0, 100)
+
     """
     decay = with_noise(Decay.of(magnitude, mask, echo_times, dephasing), noise)
     decay = decay.above(min_snr * decay.noise, least=2)

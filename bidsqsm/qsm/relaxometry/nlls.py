@@ -46,12 +46,12 @@ def nlls(
     dephasing : (n_echoes, nx, ny, nz) float32 array, optional
         Share of the signal that the gradient of the field leaves.
     noise
-        Standard deviation :math:`\sigma` of the noise in the real part, in the magnitude's unit; 0
-        to estimate it from the decay of three echoes or more.
+        Standard deviation of the noise in the real part, :math:`\sigma`, in the magnitude's unit;
+        0 to estimate it from the decay of three echoes or more.
     rician
         Whether the model has the floor; without, it decays to zero.
     max_iter
-        Steps after which to stop in each voxel.
+        Iterations after which to stop regardless: steps in each voxel.
 
     Returns
     -------
@@ -63,6 +63,15 @@ def nlls(
     .. [marquardt1963] Marquardt, J Soc Ind Appl Math 11:431-441 (1963). doi:10.1137/0111030
     .. [gudbjartsson1995] Gudbjartsson and Patz, Magn Reson Med 34:910-914 (1995).
        doi:10.1002/mrm.1910340618
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> echoes = sphere.echoes((0.004, 0.010, 0.016, 0.022), r2star=25.0)
+    >>> fit = nlls(echoes.magnitude, sphere.mask, echoes.echo_times)
+    >>> round(float(fit.r2star[sphere.mask].mean()), 1), round(float(fit.s0.max()))
+    (25.0, 100)
 
     """
     decay = with_noise(Decay.of(magnitude, mask, echo_times, dephasing), noise).above(0, least=2)
@@ -92,6 +101,7 @@ def _normal(
     for n in range(signal.size):
         decay = share[n] * np.exp(-rate * times[n])
         clean = amplitude * decay
+        # mean of a Rician magnitude: without its floor, late echoes make R2* too small
         square, slope = mean_squared(clean, floor)
         if square <= 0:
             continue
@@ -127,6 +137,7 @@ def _descend(
         best, da, dr, daa, dar, drr = _normal(seen, left, at, floor, r, a)
         damp = np.float32(1e-3)
         for _ in range(max_iter):
+            # (H + damp diag H) step = gradient: Marquardt's scaling, as S0 and R2* differ in size
             more = np.float32(1) + damp
             det = daa * drr * more * more - dar * dar
             # what rounding leaves, in voxels of noise, is no curvature

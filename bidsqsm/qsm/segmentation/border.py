@@ -28,7 +28,7 @@ def border(
     *,
     r2star: Volume | None = None,
     reach: Annotated[float, Between(0, 10)] = 3.0,
-    min_contrast: Annotated[float, From(0, 100)] = 1.0,
+    min_cnr: Annotated[float, From(0, 100)] = 1.0,
     erode: Annotated[float, From(0, 10)] = 0.0,
     exclude_veins: bool = False,
 ) -> Labels:
@@ -63,13 +63,13 @@ def border(
         Effective transverse relaxation rate, in 1/s.
     reach
         Distance from the atlas's border, in mm, within which voxels may change.
-    min_contrast
+    min_cnr
         Contrast in standard deviations of the region and its surroundings, in the better of the
         maps, below which a region stays as it is.
     erode
-        Thickness of the rim to take away at the end, in mm.
+        Thickness of the rim to take away, in mm, at the end.
     exclude_veins
-        Whether voxels of veins are taken away at the end.
+        Whether voxels of veins are taken away, at the end.
 
     Returns
     -------
@@ -83,16 +83,28 @@ def border(
        doi:10.1109/TIP.2008.2004611
     .. [li2019atlas] Li et al., Neuroimage 191:337-349 (2019). doi:10.1016/j.neuroimage.2019.02.016
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> rng = np.random.default_rng(0)
+    >>> sphere = make_sphere(chi=0.1)
+    >>> chi = sphere.chi + 0.01 * rng.standard_normal(sphere.mask.shape).astype('f4')
+    >>> atlas = np.roll(sphere.inside, 1, axis=0).astype(np.int32)  # 2 mm off
+    >>> refined = border(atlas, chi, sphere.mask, sphere.grid)
+    >>> int((atlas != sphere.inside).sum()), int((refined != sphere.inside).sum())
+    (104, 0)
+
     """
     start = np.array(labels, np.int32)
     maps = [chi] if r2star is None else [chi, r2star]
     finer = Finer.around(start, grid, reach + 2 * RING)
     if finer is None:
-        moved = _settled(start, maps, mask, grid, reach, min_contrast)
+        moved = _settled(start, maps, mask, grid, reach, min_cnr)
     else:
         fine = [finer.interpolated(values, mask) for values in maps]
         divided = finer.divided(start).astype(np.int32), finer.divided(mask).astype(bool)
-        parts = _settled(divided[0], fine, divided[1], finer.grid, reach, min_contrast)
+        parts = _settled(divided[0], fine, divided[1], finer.grid, reach, min_cnr)
         moved = finer.joined(parts, start)
     return trim(moved, chi, mask, grid, r2star=r2star, erode=erode, exclude_veins=exclude_veins)
 
@@ -103,7 +115,7 @@ def _settled(
     mask: Mask,
     grid: Grid,
     reach: float,
-    min_contrast: float,
+    min_cnr: float,
 ) -> Labels:
     regions = []
     for value, extent in values_of(start).items():
@@ -114,7 +126,7 @@ def _settled(
         if region is not None:
             regions.append(region)
     place(regions, start, reach, grid.voxel_size)
-    clear = [region for region in regions if _contrast(region) >= min_contrast]
+    clear = [region for region in regions if _contrast(region) >= min_cnr]
     return compete(start, clear, reach, grid.voxel_size)
 
 

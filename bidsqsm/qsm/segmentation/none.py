@@ -31,5 +31,13 @@ def none(
     ----------
     .. [lim2013] Lim et al., Neuroimage 82:449-469 (2013). doi:10.1016/j.neuroimage.2013.05.127
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> labels = sphere.inside.astype(int)
+    >>> bool((none(labels, sphere.chi, sphere.mask, sphere.grid) == labels).all())
+    True
+
     """
     return np.array(labels, np.int32)

@@ -56,6 +56,15 @@ def trim(
     .. [bilgic2024] QSM Consensus Organization Committee: Bilgic et al., Magn Reson Med
        91:1834-1862 (2024). doi:10.1002/mrm.30006
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> labels = sphere.inside.astype(int)
+    >>> trimmed = trim(labels, sphere.chi, sphere.mask, sphere.grid, erode=2.0)
+    >>> int(sphere.inside.sum()), int((trimmed > 0).sum())
+    (280, 88)
+
     """
     kept = np.array(labels, np.int32)
     half = float(np.cbrt(np.prod(grid.voxel_size))) / 2

@@ -62,6 +62,15 @@ def closed(
        doi:10.1016/j.neuroimage.2021.118371
     .. [dimov2022] Dimov et al., J Neuroimaging 32:852-859 (2022). doi:10.1111/jon.13014
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> r2prime = 137 * 0.3 * sphere.inside  # 0.2 ppm of iron and -0.1 ppm of myelin
+    >>> iron, myelin = closed(sphere.chi, r2prime, sphere.mask, sphere.grid, field_strength=3.0)
+    >>> round(float(iron[12, 12, 12]), 2), round(float(myelin[12, 12, 12]), 2)
+    (0.2, -0.1)
+
     """
     relaxivities = (paramagnetic, diamagnetic)
     return split(chi, rates_of(r2prime, r2star, mask, field_strength, relaxivities, ratio), mask)

@@ -72,12 +72,14 @@ class Descent:
 
     def step(self) -> float:
         """One iteration; gives the relative change of the parts."""
+        # D W^2 (D (chi+ - |chi-|) - f): the field pulls the two parts in opposite directions
         misfit = convolve(self.ahead[0] - self.ahead[1], self.dipole)
         misfit -= self.target
         misfit *= self.trust2
         pull = convolve(misfit, self.dipole)
         slope = np.stack([pull, -pull])
         add_roughness(self.ahead, self.mask, self.per_mm, self.smoothing, self.edge, slope)
+        # Nesterov's t_k, as in FISTA
         speed = (1 + math.sqrt(1 + 4 * self.speed**2)) / 2
         push = np.float32((self.speed - 1) / speed)
         rates = np.array([self.rates.paramagnetic, self.rates.diamagnetic], np.float32)
@@ -112,8 +114,10 @@ def _descend(
                 if not mask[i, j, k]:
                     continue
                 p, n = ahead[0, i, j, k], ahead[1, i, j, k]
+                # beta and alpha: both are local, so their gradients need no volume of their own
                 g = weights[1] * (p - n - chi[i, j, k])
                 h = weights[0] * (rates[0] * p + rates[1] * n - load[i, j, k])
+                # projection: neither part below zero
                 after_p = max(p - pace * (slope[0, i, j, k] + g + rates[0] * h), np.float32(0))
                 after_n = max(n - pace * (slope[1, i, j, k] - g + rates[1] * h), np.float32(0))
                 step_p = after_p - parts[0, i, j, k]

@@ -27,7 +27,7 @@ def iterative(
     paramagnetic: Annotated[float, Between(1, 2000)] = 137.0,
     diamagnetic: Annotated[float, Between(1, 2000)] = 137.0,
     ratio: Annotated[float, Between(1, 20)] = 1.91,
-    weight: Annotated[float, Between(0, 100)] = 0.03,
+    r2prime_weight: Annotated[float, Between(0, 100)] = 0.03,
     anchor: Annotated[float, Between(1e-4, 100)] = 0.2,
     smoothing: Annotated[float, From(0, 1)] = 5e-4,
     edge: Annotated[float, Between(1e-5, 10)] = 1e-2,
@@ -72,7 +72,7 @@ def iterative(
         ppm at 3 T; both grow with B0.
     ratio
         R2* over R2', used where R2' was not measured.
-    weight
+    r2prime_weight
         Weight :math:`\alpha` of R2', in ppm, against the field.
     anchor
         Weight :math:`\beta` of the susceptibility map against the field.
@@ -82,11 +82,11 @@ def iterative(
         Gradient in ppm/mm above which a change counts as an edge; below it, the variation is
         quadratic.
     tol
-        Relative change of both parts at which to stop.
+        Relative change of the map, here of both parts together, at which to stop.
     max_iter
         Iterations after which to stop regardless.
     padding
-        Zero margin against circular wrap, in mm.
+        Margin around the box of the mask, in mm: zeros against circular wrap.
 
     Returns
     -------
@@ -99,6 +99,16 @@ def iterative(
        doi:10.1016/j.neuroimage.2021.118371
     .. [dimov2022] Dimov et al., J Neuroimaging 32:852-859 (2022). doi:10.1111/jon.13014
     .. [beck2009] Beck and Teboulle, SIAM J Imaging Sci 2:183-202 (2009). doi:10.1137/080716542
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.1)
+    >>> r2prime = 137 * 0.3 * sphere.inside  # 0.2 ppm of iron and -0.1 ppm of myelin
+    >>> data = {'field_strength': 3.0, 'local_field': sphere.local_field}
+    >>> iron, myelin = iterative(sphere.chi, r2prime, sphere.mask, sphere.grid, **data)
+    >>> round(float(iron[12, 12, 12]), 2), round(float(myelin[12, 12, 12]), 2)
+    (0.2, -0.1)
 
     """
     relaxivities = (paramagnetic, diamagnetic)
@@ -113,7 +123,7 @@ def iterative(
         inner,
         window.cut_mask(),
         window.grid,
-        (weight, anchor),
+        (r2prime_weight, anchor),
         smoothing,
         edge,
         (window.cut(start.paramagnetic), -window.cut(start.diamagnetic)),

@@ -75,8 +75,8 @@ def chi_mask(
     power
         How often :math:`n` the mask is multiplied.
     echoes
-        ``t2star``: mean of the echoes, weighted for T2* contrast; ``rss``: root of the sum of their
-        squares; ``single``: the echo nearest to ``echo_time``.
+        How the echoes become one image: ``t2star`` is their mean, weighted for T2* contrast;
+        ``rss`` the root of the sum of their squares; ``single`` the echo nearest to ``echo_time``.
     echo_time
         Of the echo that ``single`` takes, in s.
     t2star
@@ -96,6 +96,19 @@ def chi_mask(
     .. [liu2014] Liu et al., J Magn Reson Imaging 40:698-708 (2014). doi:10.1002/jmri.24413
     .. [posse1999] Posse et al., Magn Reson Med 42:87-97 (1999).
        doi:10.1002/(SICI)1522-2594(199907)42:1<87::AID-MRM13>3.0.CO;2-O
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.225)
+    >>> magnitude, echo_times = sphere.echoes((0.02,))[1:3]
+    >>> scan = magnitude, sphere.chi, sphere.mask, sphere.grid, echo_times
+    >>> images = chi_mask(*scan, even=False)
+
+    Halfway between ``low`` and ``high`` a mask of one half is applied twice:
+
+    >>> round(float(images.true_swi[12, 12, 12] / images.true_swi[12, 12, 18]), 2)
+    0.25
 
     """
     if high <= low:

@@ -39,7 +39,7 @@ def clear(
     grid: Grid,
     echo_times: Sequence[float],
     *,
-    sigma: Annotated[float, Between(0.5, 50.0)] = 4.0,
+    filter_sigma: Annotated[float, Between(0.5, 50.0)] = 4.0,
     strength: Annotated[float, Between(0.1, 100.0)] = 4.0,
     even: bool = True,
     softplus: bool = True,
@@ -72,7 +72,7 @@ def clear(
         Voxel size and field direction.
     echo_times
         Echo times in s.
-    sigma
+    filter_sigma
         Width (standard deviation) of the Gaussian in mm along both axes of a slice.
     strength
         How strongly the field darkens.
@@ -95,11 +95,20 @@ def clear(
     .. [tustison2010] Tustison et al., IEEE Trans Med Imaging 29:1310-1320 (2010).
        doi:10.1109/TMI.2010.2046908
 
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.2, radius=4.0)
+    >>> phase, magnitude, echo_times, _ = sphere.echoes((0.02,))
+    >>> images = clear(magnitude, phase, sphere.mask, sphere.grid, echo_times)
+    >>> bool(images.clear_swi[12, 12, 14] < 0.9 * images.clear_swi[12, 12, 12])
+    True
+
     """
     sizes = checked(magnitude, mask, echo_times)
     times = np.asarray(echo_times, np.float32)
     weight = np.where(mask, summed(sizes, times), np.float32(0))
-    local = _high_pass(_mean_field(sizes, phase, weight), weight, grid, sigma)
+    local = _high_pass(_mean_field(sizes, phase, weight), weight, grid, filter_sigma)
     total = np.sqrt(summed(sizes, sizes))
     image = total * brightness(total, mask, grid, even=even)
     if softplus:

@@ -83,8 +83,8 @@ def phase_mask(
     power
         How often :math:`n` the mask is multiplied.
     echoes
-        ``t2star``: mean of the echoes, weighted for T2* contrast; ``rss``: root of the sum of their
-        squares; ``single``: the echo nearest to ``echo_time``.
+        How the echoes become one image: ``t2star`` is their mean, weighted for T2* contrast;
+        ``rss`` the root of the sum of their squares; ``single`` the echo nearest to ``echo_time``.
     echo_time
         Of the echo that ``single`` takes, in s.
     t2star
@@ -105,6 +105,17 @@ def phase_mask(
     .. [haacke2004] Haacke et al., Magn Reson Med 52:612-618 (2004). doi:10.1002/mrm.20198
     .. [posse1999] Posse et al., Magn Reson Med 42:87-97 (1999).
        doi:10.1002/(SICI)1522-2594(199907)42:1<87::AID-MRM13>3.0.CO;2-O
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere(chi=0.2, radius=4.0)
+    >>> phase, magnitude, echo_times, _ = sphere.echoes((0.02,))
+    >>> scan = magnitude, phase, sphere.mask, sphere.grid, echo_times
+    >>> images = phase_mask(*scan, filter_size=8)
+    >>> pole = images.swi[12, 12, 14] / images.swi[12, 12, 12]
+    >>> bool(pole < 0.9)  # the phase is high above the sphere, where the image darkens
+    True
 
     """
     sizes = checked(magnitude, mask, echo_times)

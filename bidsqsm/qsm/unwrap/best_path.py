@@ -59,6 +59,19 @@ def best_path(
     .. [abdulrahman2007] Abdul-Rahman et al., Appl Opt 46:6623-6635 (2007).
        doi:10.1364/AO.46.006623
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.units import ppm_to_rad
+    >>> sphere = make_sphere(chi=0.5)
+    >>> phase, magnitude, echo_times, frequency = sphere.echoes((0.004, 0.010, 0.016))
+    >>> unwrapped, quality = best_path(phase, magnitude, sphere.mask, echo_times)
+    >>> true = ppm_to_rad(sphere.total_field, frequency, echo_times[2])
+    >>> wrong = abs(unwrapped[2] - true) > np.pi
+    >>> int((abs(phase[2] - true) > np.pi).sum()), int(wrong[sphere.mask].sum())
+    (112, 0)
+
     """
     found = from_template(phase, magnitude, mask, echo_times, template, _judge, 'best-path')
     return Unwrapped(found.phase, phase_quality(phase, magnitude, mask, echo_times))

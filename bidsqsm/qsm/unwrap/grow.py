@@ -58,6 +58,7 @@ def _edge(
     big = max(magnitude[i, j, k], magnitude[p, q, r])
     alike = (small / big) ** 2 if big > 0 else np.float32(0)
     strong = min(np.float32(1), small / level)
+    # a product of shares, none below 0.1: one poor sign makes an edge late, not useless
     weight = low + high * (np.float32(1) - abs(step) / PI)
     weight *= low + high * max(np.float32(0), agree)
     weight *= low + high * straight
@@ -110,6 +111,7 @@ def edge_weights(
                         if not (mask[i, j, k] and mask[p, q, r]):
                             continue
                         weight = _edge(phase, phase2, ratio, magnitude, level, i, j, k, axis)
+                        # a byte is enough to sort by, which then takes one pass over 255 heaps
                         edges[axis, i, j, k] = 1 + np.uint8(np.float32(254) * weight)
                         total += weight
                         if axis == 0:
@@ -184,7 +186,9 @@ def grow(phase: Volume, edges: Labels, mask: Mask, component: Labels) -> int:
         other, there = _root(end, parent, turns)
         if one == other:
             continue
+        # whole turns that bring both ends within half a turn, besides those each has already
         gap = np.rint((phase[end] - phase[start]) / turn + np.float32(there - here))
+        # the smaller region moves: trees stay low, and a lone voxel never shifts the brain
         if parent[one] <= parent[other]:
             parent[one] += parent[other]
             parent[other] = one

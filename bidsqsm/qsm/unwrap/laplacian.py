@@ -59,6 +59,19 @@ def laplacian(
     ----------
     .. [schofield2003] Schofield and Zhu, Opt Lett 28:1194-1196 (2003). doi:10.1364/OL.28.001194
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.units import ppm_to_rad
+    >>> sphere = make_sphere(chi=0.5)
+    >>> phase, magnitude, echo_times, frequency = sphere.echoes((0.004, 0.010, 0.016))
+    >>> unwrapped, quality = laplacian(phase, magnitude, sphere.mask, echo_times)
+    >>> true = ppm_to_rad(sphere.total_field, frequency, echo_times[2])
+    >>> wrong = abs(unwrapped[2] - true) > np.pi
+    >>> int((abs(phase[2] - true) > np.pi).sum()), int(wrong[sphere.mask].sum())
+    (112, 8)
+
     """
     forward, back, squared = _transforms(transform, mask.shape)
     inverse = np.zeros_like(squared)
@@ -71,6 +84,7 @@ def laplacian(
     unwrapped = np.zeros_like(phase)
     for wrapped, result in zip(phase, unwrapped, strict=True):
         sine, cosine = np.sin(wrapped), np.cos(wrapped)
+        # Laplacian of the true phase: whole turns drop out of sine and cosine
         source = cosine * laplace(sine) - sine * laplace(cosine)
         smooth = back(forward(source) * inverse)
         # the transform leaves the mean open: take the one that the wrapped phase supports

@@ -38,6 +38,7 @@ def reliability(
     edges = np.empty((3, *mask.shape), np.uint8)
     quality = np.empty(mask.shape, np.float32)
     inside = magnitude[first][mask]
+    # bright, not brightest: a few vessels would make all tissue look weak
     level = np.float32(np.percentile(inside, 90)) if inside.size else np.float32(1)
     ratio = np.float32(echo_times[first] / echo_times[second])
     edge_weights(phase[first], phase[second], ratio, magnitude[first], level, mask, edges, quality)

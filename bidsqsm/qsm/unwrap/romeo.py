@@ -52,5 +52,18 @@ def romeo(
     ----------
     .. [dymerska2021] Dymerska et al., Magn Reson Med 85:2294-2308 (2021). doi:10.1002/mrm.28563
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.units import ppm_to_rad
+    >>> sphere = make_sphere(chi=0.5)
+    >>> phase, magnitude, echo_times, frequency = sphere.echoes((0.004, 0.010, 0.016))
+    >>> unwrapped, quality = romeo(phase, magnitude, sphere.mask, echo_times)
+    >>> true = ppm_to_rad(sphere.total_field, frequency, echo_times[2])
+    >>> wrong = abs(unwrapped[2] - true) > np.pi
+    >>> int((abs(phase[2] - true) > np.pi).sum()), int(wrong[sphere.mask].sum())
+    (112, 0)
+
     """
     return from_template(phase, magnitude, mask, echo_times, template, reliability, 'romeo')

@@ -57,6 +57,7 @@ def from_template(
     edges, quality = judge(cropped, weight, inner, echo_times, first)
     unwrapped = np.where(inner, cropped, np.float32(0))
     component: Labels = np.zeros(inner.shape, np.int32)
+    # one echo in space; the others in time, which needs no path and spreads no error
     count = grow(unwrapped[first].reshape(-1), edges.reshape(3, -1), inner, component)
     times = np.asarray(echo_times, np.float32)
     settle_components(unwrapped, weight, component, count, times, first)

@@ -64,6 +64,19 @@ def temporal(
     ----------
     .. [feng2013] Feng et al., Magn Reson Med 70:117-126 (2013). doi:10.1002/mrm.24457
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.qsm.units import ppm_to_rad
+    >>> sphere = make_sphere(chi=0.5)
+    >>> phase, magnitude, echo_times, frequency = sphere.echoes((0.004, 0.010, 0.016))
+    >>> unwrapped, quality = temporal(phase, magnitude, sphere.mask, echo_times)
+    >>> true = ppm_to_rad(sphere.total_field, frequency, echo_times[2])
+    >>> wrong = abs(unwrapped[2] - true) > np.pi
+    >>> int((abs(phase[2] - true) > np.pi).sum()), int(wrong[sphere.mask].sum())
+    (112, 4)
+
     """
     times = np.asarray(echo_times, np.float32)
     unwrapped = np.where(mask, phase, np.float32(0))
@@ -74,6 +87,7 @@ def temporal(
         turn = np.float32(TURN_RAD)
         grown = unwrapped[1] - unwrapped[0]
         grown -= turn * np.rint(grown / turn)
+        # within tau there is less than half a turn: that rate tells the turns of the first echo
         expected = grown * (times[0] / (times[1] - times[0]))
         unwrapped[0] -= turn * np.rint((unwrapped[0] - expected) / turn)
     follow_echoes(unwrapped, magnitude, mask, times, 0)

@@ -85,7 +85,7 @@ def method(request):
 def map_of(method, shape):
     """Map that a method makes of a scene's exact local field; leave it alone."""
     scene = make_scene(**SHAPES[shape])
-    return invert(DIPOLE[method], scene.local, scene.mask, scene.grid)
+    return invert(STEPS['dipole'][method], scene.local, scene.mask, scene.grid)
 
 
 @pytest.fixture(scope='module', params=SHAPES)

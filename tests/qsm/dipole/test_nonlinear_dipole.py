@@ -183,7 +183,7 @@ def test_bend_is_shrunk_in_the_mask_alone():
 
 def test_ndi_without_weight_fits_the_field_ever_better():
     """Each step comes closer to the data, and weight keeps the map small."""
-    scene, free = make_scene(shape=(36, 40, 32)), {'weight': 0, 'tol': 0}
+    scene, free = make_scene(shape=(36, 40, 32)), {'weight': 0, 'gradient_tol': 0}
     misfit = []
     for steps in (2, 8, 30):
         chi = ndi(
@@ -200,7 +200,13 @@ def test_ndi_finds_the_least_of_a_cost_that_is_nearly_linear():
     scene = make_scene(shape=(36, 40, 32))
     everywhere = np.ones_like(scene.mask)
     chi = ndi(
-        scene.local, everywhere, scene.grid, weight=0.02, tol=1e-4, phase_scale=0.1, padding=0
+        scene.local,
+        everywhere,
+        scene.grid,
+        weight=0.02,
+        gradient_tol=1e-4,
+        phase_scale=0.1,
+        padding=0,
     )
     d = dipole_kernel(scene.grid)
     expected = convolve(scene.local, d / (d**2 + np.float32(0.02)))

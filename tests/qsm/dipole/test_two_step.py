@@ -139,7 +139,9 @@ def test_star_takes_off_the_field_of_strong_sources():
     place = (-4.0, -1.0, -4.0)
     field = scene.local + field_of_sphere(scene.grid, place, 3, 3.0)
     away = scene.deep & (ball(scene.grid, place, 5) == 0)
-    one, two = (star(field, scene.mask, scene.grid, weight=1e-3, threshold=t) for t in (1e3, 0.5))
+    one, two = (
+        star(field, scene.mask, scene.grid, weight=1e-3, source_threshold=t) for t in (1e3, 0.5)
+    )
     assert error(two, scene.chi, away) < 0.9 * error(one, scene.chi, away)
 
 

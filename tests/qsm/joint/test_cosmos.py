@@ -85,7 +85,9 @@ def test_without_weights_the_closed_form_is_the_minimum():
     everywhere = np.ones_like(scene.mask)
     kernels = [dipole_kernel(replace(scene.grid, b0_direction=b)) for b in TURNS]
     fields = [convolve(scene.chi, kernel) for kernel in kernels]
-    chi = cosmos(fields, [everywhere] * 3, scene.grid, TURNS, padding=0, weight=1e-2, tol=1e-4)
+    chi = cosmos(
+        fields, [everywhere] * 3, scene.grid, TURNS, padding=0, weight=1e-2, residual_tol=1e-4
+    )
     power = sum(kernel**2 for kernel in kernels)
     np.testing.assert_allclose(chi, convolve(scene.chi, power / (power + 0.01)), atol=2e-4)
 
