@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.differences import Differences
+from bidsqsm.qsm.dipole.admm import Admm
+from bidsqsm.qsm.dipole.modelled_fields import OneField
 from bidsqsm.qsm.dipole.morphology import edge_codes, without_mean
 from bidsqsm.qsm.dipole.reweighting import Reweighted
+from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.dipole.uniform import Uniform, fluid_of
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.window import Window
 
 NU = 3e-3  # penalty of the fluid's splitting: larger ones slow down the whole map, smaller ones it
@@ -114,15 +117,17 @@ def medi0(
     window = Window.around(mask, grid, padding + smv_radius)
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)
     fluid = fluid_of(mask, grid, r2star, max_r2star, radius, components)
-    solver = Differences(
-        Reweighted(data, trust, mu, phase_scale, outlier),
-        window.cut_mask(),
+    dipole = dipole_kernel(window.grid)
+    if blur is not None:
+        dipole *= blur
+    penalty = TotalVariation(
         window.grid,
-        edge_codes(magnitude, window, edges),
+        window.cut_mask(),
         (weight, weight * outside),
         rho=rho * weight,
-        blur=blur,
+        codes=edge_codes(magnitude, window, edges),
         uniform=None if fluid is None else Uniform(window.cut(fluid) > 0, csf_weight, NU),
     )
-    iterate(solver.step, name='medi0', tol=tol, max_iter=max_iter)
-    return window.restore(solver.chi)
+    admm = Admm(OneField(dipole, Reweighted(data, trust, mu, phase_scale, outlier)), penalty)
+    iterate(admm.step, name='medi0', tol=tol, max_iter=max_iter)
+    return window.restore(admm.chi)
