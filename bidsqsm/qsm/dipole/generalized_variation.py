@@ -141,7 +141,7 @@ class GeneralizedVariation:
         # w-subproblem: (rho + nu E^H E) w = nu E^H (h - u) - rho (y - u) + rho grad chi
         for axis, step in enumerate(self._broadcast_steps()):
             self.right[axis] += self.rho * step * spectrum
-        solve_slope(self.right, self._steps_of_axes(), self.rho, self.nu)
+        solve_slope(self.right, self.steps_of_axes(), self.rho, self.nu)
         for axis in range(3):
             self.slopes[axis] = fft.irfftn(self.right[axis], s=self.grid.shape)
 
@@ -151,6 +151,11 @@ class GeneralizedVariation:
             self._update_forward(chi, relax)
         else:
             self._update_backward(chi, relax)
+
+    def steps_of_axes(self) -> tuple[Spectrum, Spectrum, Spectrum]:
+        """Spectra of the forward differences along each axis, in 1/mm."""
+        nx, ny, _ = self.grid.shape
+        return self.steps[:nx], self.steps[nx : nx + ny], self.steps[nx + ny :]
 
     def _update_forward(self, chi: Volume, relax: np.float32) -> None:
         slopes = fft.irfftn(self.slope_spectra, s=self.grid.shape, axes=AXES)
@@ -201,17 +206,13 @@ class GeneralizedVariation:
             self.right[axis] = fft.rfftn(self.slopes[axis])
         self.chi_right = fft.rfftn(minus_divergence(self.back, self.grid.voxel_size))
         solved = self.right.copy()
-        solve_slope(solved, self._steps_of_axes(), self.rho, self.nu)
+        solve_slope(solved, self.steps_of_axes(), self.rho, self.nu)
         for axis, step in enumerate(self._broadcast_steps()):
             self.chi_right += step.conj() * solved[axis]
         self.chi_right *= self.rho
 
-    def _steps_of_axes(self) -> tuple[Spectrum, Spectrum, Spectrum]:
-        nx, ny, _ = self.grid.shape
-        return self.steps[:nx], self.steps[nx : nx + ny], self.steps[nx + ny :]
-
     def _broadcast_steps(self) -> tuple[Spectrum, Spectrum, Spectrum]:
-        x, y, z = self._steps_of_axes()
+        x, y, z = self.steps_of_axes()
         return x[:, None, None], y[None, :, None], z[None, None, :]
 
 
