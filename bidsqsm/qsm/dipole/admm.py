@@ -7,27 +7,30 @@ k-space. Data terms :math:`\Phi` are in :mod:`~bidsqsm.qsm.dipole.fidelity`, the
 :class:`~bidsqsm.qsm.dipole.total_variation.TotalVariation` and
 :class:`~bidsqsm.qsm.dipole.generalized_variation.GeneralizedVariation`.
 
-==================  ==============  =====================================================  ===========
-in the papers       in the code     meaning                                                unit
-==================  ==============  =====================================================  ===========
-:math:`\chi`        chi             susceptibility                                         ppm
-f                   field           measured field                                         ppm
-D, :math:`K_r`      kernel          dipole kernel, or another that a field is modelled by  1
-W                   weight          trust in the field                                     1
-:math:`z, v`        total = z + v   split of the modelled field, and its multiplier        ppm
-:math:`\mu`         mu              penalty of z = K chi; the speed, not the solution      1 [#plain]_
-:math:`\lambda`     weights         weight of the gradient in the cost: the solution       ppm mm
-:math:`y, u`        split = y + u   split of grad chi, less w if any, and its multiplier   ppm/mm
-:math:`\rho`        rho             penalty of that split; the speed, not the solution     mm^2
-:math:`\lambda/\rho`  thresholds    what shrinkage takes from the length of y + u          ppm/mm
-w                   slopes          smooth part of the gradient (TGV)                      ppm/mm
-:math:`\ell, \tau`  length          price of a change of w over that of grad chi - w       mm
-:math:`h, u`        bend_split      split of the symmetric differences E w, as y + u       ppm/mm^2
-:math:`\nu`         nu              penalty of that split, :math:`\rho \ell^2`             mm^4
-:math:`\alpha`      relax           over-relaxation of all splits                          1
-:math:`|E|^2`       edges           squared spectra of the forward differences             1/mm^2
-e                   steps           spectra of the forward differences                     1/mm
-==================  ==============  =====================================================  ===========
+====================  =============  ================================================  ===========
+in the papers         in the code    meaning                                           unit
+====================  =============  ================================================  ===========
+:math:`\chi`          chi            susceptibility                                    ppm
+f                     field          measured field                                    ppm
+D, :math:`K_r`        kernel         dipole kernel, or another that models a field     1
+W                     weight         trust in the field                                1
+:math:`z, v`          total = z + v  split of the modelled field; its multiplier       ppm
+:math:`\mu`           mu             penalty of z = K chi; sets the speed              1 [#plain]_
+:math:`\lambda`       weights        weight of the gradient; sets the solution         ppm mm
+:math:`y, u`          split = y + u  split of grad chi, in TGV less w; its multiplier  ppm/mm
+:math:`\rho`          rho            penalty of that split; sets the speed             mm^2
+:math:`\lambda/\rho`  thresholds     what shrinkage takes from the length of y + u     ppm/mm
+w                     slopes         smooth part of the gradient (TGV)                 ppm/mm
+:math:`\ell, \tau`    length         price of a change of w over that of grad chi - w  mm
+:math:`h, u`          bend_split     split of the symmetric differences E w, as h + u  ppm/mm^2
+:math:`\nu`           nu             penalty of that split, :math:`\rho \ell^2`        mm^4
+:math:`\alpha`        relax          over-relaxation of all splits                     1
+:math:`|E|^2`         edges          squared spectra of the forward differences        1/mm^2
+e                     steps          spectra of the forward differences                1/mm
+====================  =============  ================================================  ===========
+
+Penalties weigh :math:`\tfrac{\mu}{2} |z - K \chi|^2` and the like in the augmented Lagrangian; where the
+cost is convex the solution does not depend on them.
 
 .. [#plain] 1/ppm where the misfit is plain, not squared; then lambda is in mm and rho in mm^2/ppm.
 """

@@ -1,4 +1,4 @@
-r"""Data terms of the alternating iteration: how the split of the modelled field follows the data.
+r"""Data terms of the ADMM iteration: how the split of the modelled field follows the data.
 
 Each keeps z, the split of the modelled field, and its scaled multiplier v. In every voxel it solves
 

@@ -43,27 +43,23 @@ class GeneralizedVariation:
         Penalty of the first split, in mm^2; that of the second is nu, its product with
         :math:`\ell^2`, in mm^4.
     mixed
-        Which neighbours the mixed differences of w are taken to; those of a part of w along its own
-        axis are backward, as w is a forward difference of chi.
+        Which way the mixed differences of w go, those of a part of w along another axis than its own;
+        those along its own are backward, w being a forward difference of chi.
 
         forward
-            So that all of them are of the same sites as the mixed second differences of chi. Then w
-            and chi come out of one compiled pass (``solve``), for one field.
+            The differences lie on voxels and edges, as the second differences of chi do. Then w and
+            chi come out of one compiled pass (``solve``), for one field.
         backward
-            All of :math:`\mathcal{E}` is the symmetrised backward gradient, as the one-step method
-            of the paper has it [langkammer2015]_. The quadratic for chi alone is tabulated
-            (``curvature``), for several fields, and w follows it.
-
-    References
-    ----------
-    .. [langkammer2015] Langkammer et al., NeuroImage 111:622-630 (2015).
-       doi:10.1016/j.neuroimage.2015.02.041
+            :math:`\mathcal{E}` is the backward gradient, symmetrised. The quadratic for chi alone is
+            tabulated (``curvature``), for several fields, and w follows (``follow``).
 
     """
 
-    # The two are different discretisations: |E|^2 is (|e|^2 + e e^H) / 2 with the spectra e of the
-    # forward differences in the mixed part of one and their conjugates in that of the other, which no
-    # longer lie along the gradient. Neither has the other's minimum, nor its closed form.
+    # These are two discretisations, not two programs for one: E^H E is (|e|^2 + e e^H) / 2 if mixed
+    # differences are forward, e being the spectra of the forward differences, and if they are backward
+    # it has the conjugates of e there. The gradient of chi lies along e, which is an eigenvector of the
+    # first alone. So the costs, their minima and what is solved in closed form differ, and with them
+    # the maps: nltgv is defined by the first, tgv and sstgv by the second.
 
     def __init__(
         self,

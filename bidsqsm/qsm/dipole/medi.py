@@ -100,9 +100,7 @@ def medi(
     """
     window = Window.around(mask, grid, padding + smv_radius)
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)
-    dipole = dipole_kernel(window.grid)
-    if blur is not None:
-        dipole *= blur
+    kernel = dipole_kernel(window.grid) if blur is None else blur * dipole_kernel(window.grid)
     penalty = TotalVariation(
         window.grid,
         window.cut_mask(),
@@ -110,6 +108,6 @@ def medi(
         rho=rho * weight,
         codes=edge_codes(magnitude, window, edges),
     )
-    admm = Admm(OneField(dipole, Reweighted(data, trust, mu, phase_scale, outlier)), penalty)
+    admm = Admm(OneField(kernel, Reweighted(data, trust, mu, phase_scale, outlier)), penalty)
     iterate(admm.step, name='medi', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)

@@ -117,9 +117,7 @@ def medi0(
     window = Window.around(mask, grid, padding + smv_radius)
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)
     fluid = fluid_of(mask, grid, r2star, max_r2star, radius, components)
-    dipole = dipole_kernel(window.grid)
-    if blur is not None:
-        dipole *= blur
+    kernel = dipole_kernel(window.grid) if blur is None else blur * dipole_kernel(window.grid)
     penalty = TotalVariation(
         window.grid,
         window.cut_mask(),
@@ -128,6 +126,6 @@ def medi0(
         codes=edge_codes(magnitude, window, edges),
         uniform=None if fluid is None else Uniform(window.cut(fluid) > 0, csf_weight, NU),
     )
-    admm = Admm(OneField(dipole, Reweighted(data, trust, mu, phase_scale, outlier)), penalty)
+    admm = Admm(OneField(kernel, Reweighted(data, trust, mu, phase_scale, outlier)), penalty)
     iterate(admm.step, name='medi0', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)

@@ -1,4 +1,4 @@
-"""A penalty on the variation of susceptibility within a region, in the alternating iteration."""
+"""A penalty on the variation of susceptibility within a region, in the ADMM iteration."""
 
 from __future__ import annotations
 
