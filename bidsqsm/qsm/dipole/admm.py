@@ -39,10 +39,12 @@ from __future__ import annotations
 
 from typing import Generic, Protocol, TypeVar
 
+import numba as nb
 import numpy as np
 
-from bidsqsm.qsm.dipole.splitting import Spectrum, relative_change
+from bidsqsm.qsm.dipole.splitting import Spectrum
 from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.jit import kernel
 
 
 class Penalty(Protocol):
@@ -127,3 +129,29 @@ class Admm(Generic[P]):
         # z-subproblem: min phi(z - f) + mu / 2 (z - K chi - v)^2; v = v + K chi - z
         self.data.update(self.penalty)
         return change
+
+
+def relative_change(new: Volume, old: Volume, mask: Mask) -> float:
+    """Length of new - old over that of new, inside the mask; 0 where new is zero there."""
+    sums = np.empty((2, mask.shape[0]))
+    _plane_changes(new, old, mask, sums)
+    moved, whole = sums.sum(axis=1)
+    return float(np.sqrt(moved / whole)) if whole > 0 else 0.0
+
+
+@kernel()
+def _plane_changes(new: Volume, old: Volume, mask: Mask, sums: Volume) -> None:
+    """Squared length of new - old and of new inside the mask, per plane."""
+    nx, ny, nz = mask.shape
+    for i in nb.prange(nx):
+        moved = whole = np.float64(0)
+        for j in range(ny):
+            row_moved = row_whole = np.float32(0)
+            for k in range(nz):
+                if mask[i, j, k]:
+                    row_moved += (new[i, j, k] - old[i, j, k]) ** 2
+                    row_whole += new[i, j, k] ** 2
+            moved += row_moved
+            whole += row_whole
+        sums[0, i] = moved
+        sums[1, i] = whole

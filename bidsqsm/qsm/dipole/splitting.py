@@ -161,29 +161,6 @@ def close_seams(seam: Volume, pull: Volume) -> None:
 
 
 @kernel()
-def match_data(
-    model: Volume, split: Volume, field: Volume, share: Volume, relax: np.float32, pull: Volume
-) -> None:
-    """Update the split of the modelled field, z = D chi, and return what it pulls.
-
-    With q = z + v and c = W^2 / (W^2 + mu): z = c f + (1 - c) q and v = c (q - f).
-    split <- q = relax * D chi + (1 - relax) * z + v;  pull = z - v.
-    """
-    nx, ny, nz = model.shape
-    rest = np.float32(1) - relax
-    for i in nb.prange(nx):
-        for j in range(ny):
-            for k in range(nz):
-                c = share[i, j, k]
-                f = field[i, j, k]
-                off = c * (split[i, j, k] - f)
-                q = relax * model[i, j, k] + rest * (split[i, j, k] - off) + off
-                split[i, j, k] = q
-                off = c * (q - f)
-                pull[i, j, k] = q - off - off
-
-
-@kernel()
 def solve_spectrum(
     field: Spectrum,
     gradient: Spectrum,
@@ -243,29 +220,3 @@ def solve_known(
                     scale * known[i, j, k].imag + pull * gradient[i, j, k].imag,
                 )
     out[0, 0, 0] = 0  # the mean is free
-
-
-def relative_change(new: Volume, old: Volume, mask: Mask) -> float:
-    """Length of new - old over that of new, inside the mask; 0 where new is zero there."""
-    sums = np.empty((2, mask.shape[0]))
-    _plane_changes(new, old, mask, sums)
-    moved, whole = sums.sum(axis=1)
-    return float(np.sqrt(moved / whole)) if whole > 0 else 0.0
-
-
-@kernel()
-def _plane_changes(new: Volume, old: Volume, mask: Mask, sums: Volume) -> None:
-    """Squared length of new - old and of new inside the mask, per plane."""
-    nx, ny, nz = mask.shape
-    for i in nb.prange(nx):
-        moved = whole = np.float64(0)
-        for j in range(ny):
-            row_moved = row_whole = np.float32(0)
-            for k in range(nz):
-                if mask[i, j, k]:
-                    row_moved += (new[i, j, k] - old[i, j, k]) ** 2
-                    row_whole += new[i, j, k] ** 2
-            moved += row_moved
-            whole += row_whole
-        sums[0, i] = moved
-        sums[1, i] = whole

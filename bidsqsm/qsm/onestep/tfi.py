@@ -9,11 +9,10 @@ import numpy as np
 
 from bidsqsm.qsm.background.lbv import lbv
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.admm import Admm
+from bidsqsm.qsm.dipole.admm import Admm, relative_change
 from bidsqsm.qsm.dipole.modelled_fields import OneField
 from bidsqsm.qsm.dipole.morphology import edge_codes
 from bidsqsm.qsm.dipole.reweighting import Reweighted
-from bidsqsm.qsm.dipole.splitting import relative_change
 from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
