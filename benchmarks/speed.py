@@ -22,8 +22,11 @@ from scipy import fft
 
 from bidsqsm.qsm.dipole.admm import Admm
 from bidsqsm.qsm.dipole.fidelity import LeastSquares
+from bidsqsm.qsm.dipole.modelled_fields import OneField
+from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.jit import threads
+from bidsqsm.qsm.kernels import dipole_kernel
 
 THREADS = 2
 REPEATS = 9
@@ -66,7 +69,8 @@ def tv_step(grid: Grid) -> list[str]:
     inside = np.zeros(grid.shape, bool)
     inside[20:-20, 20:-20, 20:-20] = True
     fidelity = LeastSquares(field, inside.astype(np.float32), 0.05)
-    admm = Admm(fidelity, inside, grid, (2e-4, 2e-5), rho=0.02)
+    penalty = TotalVariation(grid, inside, (2e-4, 2e-5), rho=0.02)
+    admm = Admm(OneField(dipole_kernel(grid), fidelity), penalty)
 
     def pair() -> None:
         fft.irfftn(fft.rfftn(field), s=grid.shape, overwrite_x=True)

@@ -296,15 +296,7 @@ def write_table(table: pd.DataFrame, path: Path | str) -> Path:
     ['name', 'mean', 'putamen', '0.05', 'caudate', 'n/a']
 
     """
-    lines = ['\t'.join(table.columns)]
-    lines += ['\t'.join(map(_text, row)) for row in table.itertuples(index=False, name=None)]
-    return write_text(Path(path), '\n'.join(lines) + '\n')
-
-
-def _text(value: object) -> str:
-    if isinstance(value, float):
-        return 'n/a' if math.isnan(value) else f'{value:.9g}'
-    return f'{value}' or 'n/a'
+    return write_tsv(Path(path), table.columns, table.itertuples(index=False, name=None))
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -329,7 +321,7 @@ def read_table(path: Path) -> pd.DataFrame:
     [0.1, 0.1, 0.1]
 
     """
-    table = pd.read_csv(path, sep='\t', na_values=['n/a'], keep_default_na=False)
+    table = read_frame(path)
     words = ['name', 'hemisphere', 'structure', 'chi_in_range']
     return table.astype(dict.fromkeys(words, object)).fillna(dict.fromkeys(words, ''))
 

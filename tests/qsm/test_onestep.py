@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bidsqsm.qsm.dipole.generalized_variation import GeneralizedVariation
 from bidsqsm.qsm.echoes import Echoes
 from bidsqsm.qsm.forward import field_of
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.onestep.generalized import (
-    GeneralizedVariation,
     solve_slope,
     symmetric_divergence,
     symmetric_gradient,
@@ -119,12 +119,12 @@ def test_the_spheres_do_not_see_the_background(scene):
     assert radii[0] == 8
     assert radii[-1] == pytest.approx(max(scene.grid.voxel_size))
     data = [
-        sphere_terms(window.cut(field), mask * np.float32(1), mask, window, radii)
+        sphere_terms(window.cut(field), mask * np.float32(1), mask, window, radii, mu=1.0)
         for field in (scene.background, scene.local)
     ]
-    size = [np.sqrt(sum((term.data**2).sum() for term in terms)) for terms in data]
+    size = [np.sqrt(sum((term.fidelity.field**2).sum() for term in terms)) for terms in data]
     assert size[0] < 0.1 * size[1]
-    owners = sum(term.squared_weight for term in data[0])
+    owners = sum(2 * term.fidelity.share for term in data[0])  # a weight of one, a mu of one
     assert owners.max() == 1, 'each voxel belongs to one sphere'
     assert owners.sum() > 0.7 * mask.sum()
 
@@ -134,9 +134,9 @@ def test_the_data_is_the_model_of_the_true_map(scene):
     mask, chi = window.cut_mask(), window.cut(scene.chi)
     radii = radii_of_bank(6.0, 3, scene.grid.voxel_size)
     field = convolve(chi, dipole_kernel(window.grid)) * mask + window.cut(scene.background)
-    terms = sphere_terms(field, mask * np.float32(1), mask, window, radii)
-    miss = [t.squared_weight * (convolve(chi, t.kernel) - t.data) for t in terms]
-    size = np.linalg.norm([t.data for t in terms])
+    terms = sphere_terms(field, mask * np.float32(1), mask, window, radii, mu=1.0)
+    miss = [2 * t.fidelity.share * (convolve(chi, t.kernel) - t.fidelity.field) for t in terms]
+    size = np.linalg.norm([t.fidelity.field for t in terms])
     assert np.linalg.norm(miss) < 0.15 * size
 
 
@@ -163,13 +163,19 @@ def test_the_symmetrised_gradient_and_its_divergence_are_adjoint():
     assert (counted * there * bend).sum() == pytest.approx((slope * back).sum(), rel=1e-4)
 
 
+def generalized_variation():
+    """The penalty with rho of 2 mm^2 and nu of 18 mm^4."""
+    everywhere = np.ones(ODD.shape, bool)
+    return GeneralizedVariation(ODD, everywhere, (1.0, 1.0), length=3.0, rho=2.0, mixed='backward')
+
+
 def test_the_slope_is_solved_in_closed_form():
     """What is solved in k-space, put through the operators of the image, is the right-hand side."""
     rng = np.random.default_rng(1)
     right = rng.normal(size=(3, *ODD.shape)).astype(np.float32)
-    penalty = GeneralizedVariation(ODD, np.ones(ODD.shape, bool), (1.0, 1.0), second=3.0, rho=2.0)
+    penalty = generalized_variation()
     spectrum = np.fft.rfftn(right, axes=(1, 2, 3)).astype(np.complex64)
-    solve_slope(spectrum, penalty.steps, np.float32(2), np.float32(18))
+    solve_slope(spectrum, penalty.steps_of_axes(), np.float32(2), np.float32(18))
     slope = np.fft.irfftn(spectrum, s=ODD.shape, axes=(1, 2, 3)).astype(np.float32)
     bend, back = np.empty((6, *ODD.shape), np.float32), np.empty_like(slope)
     symmetric_gradient(slope, inverse(ODD.voxel_size), bend)
@@ -180,10 +186,10 @@ def test_the_slope_is_solved_in_closed_form():
 def test_what_the_slope_leaves_of_the_gradient_is_the_curvature():
     rng = np.random.default_rng(2)
     chi = rng.normal(size=ODD.shape).astype(np.float32)
-    penalty = GeneralizedVariation(ODD, np.ones(ODD.shape, bool), (1.0, 1.0), second=3.0, rho=2.0)
+    penalty = generalized_variation()
     edges = gradient(chi, ODD.voxel_size)
     spectrum = 2 * np.fft.rfftn(edges, axes=(1, 2, 3)).astype(np.complex64)
-    solve_slope(spectrum, penalty.steps, np.float32(2), np.float32(18))
+    solve_slope(spectrum, penalty.steps_of_axes(), np.float32(2), np.float32(18))
     slope = np.fft.irfftn(spectrum, s=ODD.shape, axes=(1, 2, 3))
     expected = 2 * (edges * (edges - slope)).sum()
     assert (chi * convolve(chi, penalty.curvature())).sum() == pytest.approx(expected, rel=1e-3)

@@ -1,118 +1,157 @@
-"""The alternating iteration behind total variation, one FFT pair at a time."""
+r"""The alternating direction method of multipliers (ADMM), the engine of the regularised inversions.
+
+It minimises :math:`\sum_r \Phi_r(K_r \chi) + R(\chi)`. A split stands for every image of chi that a
+term takes, and a scaled multiplier for every split; what is left for chi is quadratic and solved in
+k-space. Data terms :math:`\Phi` are in :mod:`~bidsqsm.qsm.dipole.fidelity`, the quadratic is in
+:mod:`~bidsqsm.qsm.dipole.modelled_fields`, and penalties R are
+:class:`~bidsqsm.qsm.dipole.total_variation.TotalVariation` and
+:class:`~bidsqsm.qsm.dipole.generalized_variation.GeneralizedVariation`.
+
+====================  =============  ================================================  ===========
+in the papers         in the code    meaning                                           unit
+====================  =============  ================================================  ===========
+:math:`\chi`          chi            susceptibility                                    ppm
+f                     field          measured field                                    ppm
+D, :math:`K_r`        kernel         dipole kernel, or another that models a field     1
+W                     weight         trust in the field                                1
+:math:`z, v`          total = z + v  split of the modelled field; its multiplier       ppm
+:math:`\mu`           mu             penalty of z = K chi; sets the speed              1 [#plain]_
+:math:`\lambda`       weights        weight of the gradient; sets the solution         ppm mm
+:math:`y, u`          split = y + u  split of grad chi, in TGV less w; its multiplier  ppm/mm
+:math:`\rho`          rho            penalty of that split; sets the speed             mm^2
+:math:`\lambda/\rho`  thresholds     what shrinkage takes from the length of y + u     ppm/mm
+w                     slopes         smooth part of the gradient (TGV)                 ppm/mm
+:math:`\ell, \tau`    length         price of a change of w over that of grad chi - w  mm
+:math:`h, u`          bend_split     split of the symmetric differences E w, as h + u  ppm/mm^2
+:math:`\nu`           nu             penalty of that split, :math:`\rho \ell^2`        mm^4
+:math:`\alpha`        relax          over-relaxation of all splits                     1
+:math:`|E|^2`         edges          squared spectra of the forward differences        1/mm^2
+e                     steps          spectra of the forward differences                1/mm
+====================  =============  ================================================  ===========
+
+Penalties weigh :math:`\tfrac{\mu}{2} |z - K \chi|^2` and the like in the augmented Lagrangian; where the
+cost is convex the solution does not depend on them.
+
+.. [#plain] 1/ppm where the misfit is plain, not squared; then lambda is in mm and rho in mm^2/ppm.
+"""
 
 from __future__ import annotations
 
+from typing import Generic, Protocol, TypeVar
+
+import numba as nb
 import numpy as np
-from scipy import fft
 
-from bidsqsm.qsm.dipole.fidelity import Fidelity
-from bidsqsm.qsm.dipole.splitting import (
-    close_seams,
-    relative_change,
-    shrink_gradient,
-    solve_spectrum,
-)
-from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.kernels import dipole_kernel
-from bidsqsm.qsm.operators import edge_spectra, inverse
-
-SLABS = 16  # into which a volume is cut for the gradient: more than threads, each many planes
-# Over-relaxation of both splittings: with two updates of multipliers per step it must stay below
-# the golden ratio, else a growing oscillation sets in after some tens of steps.
-RELAX = np.float32(1.5)
+from bidsqsm.qsm.dipole.splitting import Spectrum
+from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.jit import kernel
 
 
-class Admm:
-    r"""Minimise :math:`\Phi(D\chi) + \|\lambda \nabla\chi\|_{2,1}` for a data term :math:`\Phi`.
+class Penalty(Protocol):
+    """What regularises, R: its splits, and the quadratic that they add to that of the data."""
 
-    Two splits, :math:`y = \nabla\chi` and :math:`z = D\chi`, leave a quadratic in chi that k-space
-    makes diagonal. It is solved anew before each of them is updated, so that every half of a step
-    has one inverse and one forward transform.
+    inside: Mask
+
+    def solve(
+        self, field: Spectrum, kernel: Volume, mu: np.float32, *, modelled: bool, out: Spectrum
+    ) -> None:
+        """Solve the quadratic with one field in a compiled pass.
+
+        ``field`` is the spectrum of z - v; ``out`` becomes that of chi or, if ``modelled``, K chi.
+        """
+
+    def curvature(self) -> Volume:
+        """What the splits add to the diagonal of the quadratic for chi, to be tabulated."""
+
+    def right_side(self) -> Spectrum:
+        """What the splits add to the right-hand side for chi, in a new array."""
+
+    def follow(self, spectrum: Spectrum) -> None:
+        """Solve for whatever else is unknown, given the spectrum of chi."""
+
+    def update(self, chi: Volume, relax: np.float32) -> None:
+        """Update the splits and their multipliers."""
+
+
+P = TypeVar('P', bound=Penalty)
+P_contra = TypeVar('P_contra', bound=Penalty, contravariant=True)
+
+
+class ModelledFields(Protocol[P_contra]):
+    """The data terms with their kernels: the quadratic for chi and the splits of the fields."""
+
+    relax: np.float32
+
+    def start(self, penalty: P_contra) -> None:
+        """Prepare what lasts from step to step."""
+
+    def solve(self, penalty: P_contra) -> Volume:
+        """Chi, of the quadratic that all splits leave."""
+
+    def update(self, penalty: P_contra) -> None:
+        """Update the splits of the fields and their multipliers."""
+
+
+class Admm(Generic[P]):
+    """The iteration, from chi and multipliers of zero.
 
     Parameters
     ----------
-    fidelity
-        The data term on the padded grid, with the field's split.
-    inside : (nx, ny, nz) bool array
-        Where the first weight holds.
-    grid
-        The padded grid.
-    weights
-        :math:`\lambda` inside and outside, in the unit of the data term per ppm, times mm.
-    rho
-        Penalty of the gradient's split, in the unit of the data term's ``mu`` times mm^2.
+    data
+        The data terms on the padded grid.
+    penalty
+        What regularises; its mask is where the change of chi is measured.
+
+    Attributes
+    ----------
+    chi : (nx, ny, nz) float32 array
+        In ppm, with a mean of zero over the padded grid.
 
     """
 
-    def __init__(
-        self,
-        fidelity: Fidelity,
-        inside: Mask,
-        grid: Grid,
-        weights: tuple[float, float],
-        *,
-        rho: float,
-    ) -> None:
-        shape = grid.shape
-        self.fidelity, self.inside, self.shape = fidelity, inside, shape
-        self.rho = np.float32(rho)
-        self.dipole, self.edges = dipole_kernel(grid), edge_spectra(grid)
-        self.per_mm = inverse(grid.voxel_size)
-        self.thresholds = (np.asarray(weights) / rho).astype(np.float32)
-        self.chi = np.zeros(shape, np.float32)
-        self.gradient_split = np.zeros((3, *shape), np.float32)
-        self.seam = np.empty((min(SLABS, shape[0]), *shape[1:]), np.float32)
-        self.pull = np.empty_like(self.chi)
-        # what the two splits pull, in k-space, and room for what is solved from it
-        self.field_pull = fft.rfftn(fidelity.begin())
-        self.gradient_pull = np.zeros_like(self.field_pull)
-        self.spectrum = np.empty_like(self.field_pull)
+    def __init__(self, data: ModelledFields[P], penalty: P) -> None:
+        self.penalty = penalty
+        self.chi: Volume = np.zeros(penalty.inside.shape, np.float32)
+        self.go_on(data)
 
-    def go_on(self, fidelity: Fidelity, *, rho: float) -> None:
-        """Take another data term from here on, with weights in proportion to ``rho``."""
-        self.fidelity, self.rho = fidelity, np.float32(rho)
-        self.field_pull = fft.rfftn(fidelity.begin())
+    def go_on(self, data: ModelledFields[P]) -> None:
+        """Take these data from here on."""
+        self.data = data
+        data.start(self.penalty)
 
     def step(self) -> float:
-        """Update both splits once; returns the relative change of chi inside the mask."""
-        last, self.chi = self.chi, self._solve(modelled=False)
-        change = relative_change(self.chi, last, self.inside)
-        self._update_gradient()
-        self._update_field()
+        """Update chi, then all splits; returns the relative change of chi inside the mask."""
+        # chi-subproblem: (sum mu K^2 + rho |E|^2) chi = sum mu K (z - v) + rho E^H (y - u)
+        last, self.chi = self.chi, self.data.solve(self.penalty)
+        change = relative_change(self.chi, last, self.penalty.inside)
+        # y-subproblem: shrink(grad chi + u, lambda / rho); u = u + grad chi - y
+        self.penalty.update(self.chi, self.data.relax)
+        # z-subproblem: min phi(z - f) + mu / 2 (z - K chi - v)^2; v = v + K chi - z
+        self.data.update(self.penalty)
         return change
 
-    def _solve(self, *, modelled: bool) -> Volume:
-        # for chi, the problem is diagonal in k-space
-        solve_spectrum(
-            self.field_pull,
-            self.gradient_pull,
-            self.dipole,
-            self.edges,
-            np.float32(self.fidelity.mu),
-            self.rho,
-            modelled,
-            self.spectrum,
-        )
-        result: Volume = fft.irfftn(self.spectrum, s=self.shape, overwrite_x=True)
-        return result
 
-    def _update_gradient(self) -> None:
-        # the gradient split is a soft threshold
-        shrink_gradient(
-            self.chi,
-            self.gradient_split,
-            self.per_mm,
-            self.inside,
-            self.thresholds,
-            RELAX,
-            self.pull,
-            self.seam,
-        )
-        close_seams(self.seam, self.pull)
-        self.gradient_pull = fft.rfftn(self.pull)
+def relative_change(new: Volume, old: Volume, mask: Mask) -> float:
+    """Length of new - old over that of new, inside the mask; 0 where new is zero there."""
+    sums = np.empty((2, mask.shape[0]))
+    _plane_changes(new, old, mask, sums)
+    moved, whole = sums.sum(axis=1)
+    return float(np.sqrt(moved / whole)) if whole > 0 else 0.0
 
-    def _update_field(self) -> None:
-        # the field split is solved voxel by voxel
-        model = self._solve(modelled=True)
-        self.fidelity.update(model, RELAX)
-        self.field_pull = fft.rfftn(model)
+
+@kernel()
+def _plane_changes(new: Volume, old: Volume, mask: Mask, sums: Volume) -> None:
+    """Squared length of new - old and of new inside the mask, per plane."""
+    nx, ny, nz = mask.shape
+    for i in nb.prange(nx):
+        moved = whole = np.float64(0)
+        for j in range(ny):
+            row_moved = row_whole = np.float32(0)
+            for k in range(nz):
+                if mask[i, j, k]:
+                    row_moved += (new[i, j, k] - old[i, j, k]) ** 2
+                    row_whole += new[i, j, k] ** 2
+            moved += row_moved
+            whole += row_whole
+        sums[0, i] = moved
+        sums[1, i] = whole

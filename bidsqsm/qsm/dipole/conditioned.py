@@ -5,6 +5,7 @@ from __future__ import annotations
 from scipy import fft
 
 from bidsqsm.qsm.dipole.closed import floored
+from bidsqsm.qsm.dipole.splitting import Spectrum
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.kernels import convolve
 from bidsqsm.qsm.krylov import least_squares
@@ -12,7 +13,7 @@ from bidsqsm.qsm.krylov import least_squares
 
 def fit(
     field: Volume, weight: Volume, dipole: Volume, threshold: float, steps: int, name: str
-) -> Volume:
+) -> Spectrum:
     r"""Some steps towards :math:`\min_\chi \|W (D\chi - f)\|_2^2`, from zero.
 
     With :math:`\chi = P z`, where P is 1 / D but for values of D below the threshold, which are
@@ -53,6 +54,6 @@ def fit(
         return convolve(weight * misfit, flat)
 
     z = least_squares(forward, adjoint, weight * field, tol=None, max_iter=steps, name=name)
-    spectrum: Volume = fft.rfftn(z)
+    spectrum: Spectrum = fft.rfftn(z)
     spectrum *= inverse
     return spectrum

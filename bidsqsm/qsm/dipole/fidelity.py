@@ -1,4 +1,4 @@
-r"""Data terms of the alternating iteration: how the split of the modelled field follows the data.
+r"""Data terms of the ADMM iteration: how the split of the modelled field follows the data.
 
 Each keeps z, the split of the modelled field, and its scaled multiplier v. In every voxel it solves
 
@@ -14,7 +14,6 @@ from typing import Protocol
 import numba as nb
 import numpy as np
 
-from bidsqsm.qsm.dipole.splitting import match_data
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.units import TURN_RAD
@@ -114,6 +113,29 @@ class Phasors:
             np.float32(self.scale),
             relax,
         )
+
+
+@kernel()
+def match_data(
+    model: Volume, split: Volume, field: Volume, share: Volume, relax: np.float32, pull: Volume
+) -> None:
+    """Update the split of the modelled field, z = D chi, and return what it pulls.
+
+    With q = z + v and c = W^2 / (W^2 + mu): z = c f + (1 - c) q and v = c (q - f).
+    split <- q = relax * D chi + (1 - relax) * z + v;  pull = z - v.
+    """
+    nx, ny, nz = model.shape
+    rest = np.float32(1) - relax
+    for i in nb.prange(nx):
+        for j in range(ny):
+            for k in range(nz):
+                c = share[i, j, k]
+                f = field[i, j, k]
+                off = c * (split[i, j, k] - f)
+                q = relax * model[i, j, k] + rest * (split[i, j, k] - off) + off
+                split[i, j, k] = q
+                off = c * (q - f)
+                pull[i, j, k] = q - off - off
 
 
 @kernel()

@@ -1,4 +1,4 @@
-"""The alternating iteration with a field beside that of the sources, harmonic in the mask."""
+"""A field beside that of the sources, harmonic in the mask, in the ADMM iteration."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import numba as nb
 import numpy as np
 from scipy import fft
 
-from bidsqsm.qsm.dipole.admm import RELAX, Admm
-from bidsqsm.qsm.dipole.fidelity import Fidelity
+from bidsqsm.qsm.dipole.splitting import Spectrum
+from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.jit import kernel
 
 
-class HarmonicAdmm(Admm):
-    r"""Minimise :math:`\Phi(D\chi + \phi) + \|\lambda \nabla\chi\|_{2,1} + \tfrac{\beta}{2} \|M \nabla^2 \phi\|^2`.
+class WeakHarmonic(TotalVariation):
+    r"""Total variation of chi beside :math:`\tfrac{\beta}{2} \|M \nabla^2 \phi\|^2`, for :math:`\Phi(D\chi + \phi)`.
 
-    A third split, :math:`h = \nabla^2 \phi`, is free outside the mask M. The quadratic in chi and
-    phi that the three leave is a pair of equations at each point of k-space.
+    The field phi is harmonic, more or less, in the mask M. A third split, :math:`h = \nabla^2 \phi`,
+    is free outside of it. The quadratic in chi and phi that the three splits leave is a pair of
+    equations at each point of k-space; it is for one field.
 
     Parameters
     ----------
-    fidelity, inside, grid, weights, rho
-        As for :class:`Admm`; ``inside`` is M.
+    grid, inside, weights, rho
+        As for :class:`~bidsqsm.qsm.dipole.total_variation.TotalVariation`; ``inside`` is M.
     harmonic_weight
         :math:`\beta`, in mm^4.
     mu_harmonic
@@ -31,44 +32,46 @@ class HarmonicAdmm(Admm):
 
     def __init__(
         self,
-        fidelity: Fidelity,
-        inside: Mask,
         grid: Grid,
+        inside: Mask,
         weights: tuple[float, float],
         *,
         rho: float,
         harmonic_weight: float,
         mu_harmonic: float,
     ) -> None:
-        super().__init__(fidelity, inside, grid, weights, rho=rho)
+        super().__init__(grid, inside, weights, rho=rho)
         self.mu_harmonic = np.float32(mu_harmonic)
         self.share = np.float32(harmonic_weight / (harmonic_weight + mu_harmonic))
         self.bend_split = np.zeros(grid.shape, np.float32)  # h and its multiplier, summed
-        self.bend_pull = np.zeros_like(self.field_pull)
-        self.bend_spectrum = np.empty_like(self.field_pull)
+        self.bend_pull = np.zeros_like(self.pull)
+        self.bend_spectrum = np.empty_like(self.pull)
 
-    def _solve(self, *, modelled: bool) -> Volume:
-        # with the model of the field left to itself, the Laplacian of phi comes along
+    def solve(
+        self, field: Spectrum, kernel: Volume, mu: np.float32, *, modelled: bool, out: Spectrum
+    ) -> None:
+        """See :class:`~bidsqsm.qsm.dipole.admm.Penalty`."""
+        # chi- and phi-subproblem; but for the modelled field, the Laplacian of phi comes along
         solve_pair(
-            self.field_pull,
-            self.gradient_pull,
+            field,
+            self.pull,
             self.bend_pull,
-            self.dipole,
+            kernel,
             self.edges,
-            np.float32(self.fidelity.mu),
+            mu,
             self.rho,
             self.mu_harmonic,
             modelled,
-            self.spectrum,
+            out,
             self.bend_spectrum,
         )
-        result: Volume = fft.irfftn(self.spectrum, s=self.shape, overwrite_x=True)
-        return result
 
-    def _update_gradient(self) -> None:
-        super()._update_gradient()
-        bend = fft.irfftn(self.bend_spectrum, s=self.shape, overwrite_x=True)
-        shrink_bend(bend, self.bend_split, self.inside, self.share, RELAX)
+    def update(self, chi: Volume, relax: np.float32) -> None:
+        """See :class:`~bidsqsm.qsm.dipole.admm.Penalty`."""
+        super().update(chi, relax)
+        # h-subproblem: drawn to zero in the mask, L phi itself outside; bend becomes h - u
+        bend = fft.irfftn(self.bend_spectrum, s=self.inside.shape, overwrite_x=True)
+        shrink_bend(bend, self.bend_split, self.inside, self.share, relax)
         self.bend_pull = fft.rfftn(bend)
 
 
@@ -93,17 +96,17 @@ def shrink_bend(
 
 @kernel()
 def solve_pair(
-    field: Volume,
-    gradient: Volume,
-    bend: Volume,
+    field: Spectrum,
+    gradient: Spectrum,
+    bend: Spectrum,
     dipole: Volume,
     edges: Volume,
     mu: np.float32,
     rho: np.float32,
     nu: np.float32,
     modelled: bool,
-    out: Volume,
-    out_bend: Volume,
+    out: Spectrum,
+    out_bend: Spectrum,
 ) -> None:
     """Solve for chi and phi in k-space what the three splits leave.
 

@@ -9,9 +9,11 @@ import numpy as np
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.dipole.admm import Admm
 from bidsqsm.qsm.dipole.fidelity import LeastSquares, Phasors
+from bidsqsm.qsm.dipole.modelled_fields import OneField
+from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
-from bidsqsm.qsm.kernels import convolve
+from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.units import MAD_TO_SD
 from bidsqsm.qsm.window import Window
 
@@ -100,17 +102,20 @@ def hd(
     """
     window = Window.around(mask, grid, padding)
     inner, trust = window.cut(field), window.data_weight(weight_map)
-    admm = Admm(
-        Phasors(inner, trust, 1000 * mu, 0, plain=True),
-        window.cut_mask(),
+    dipole = dipole_kernel(window.grid)
+    penalty = TotalVariation(
         window.grid,
+        window.cut_mask(),
         (first_weight, first_weight * outside),
         rho=rho * first_weight,
     )
+    plain = Phasors(inner, trust, 1000 * mu, 0, plain=True)
+    admm = Admm(OneField(dipole, plain), penalty)
     iterate(admm.step, name='hd, first stage', tol=None, max_iter=first_iter)
-    model = convolve(admm.chi, admm.dipole)
+    model = convolve(admm.chi, dipole)
     trust = believed(trust, model - inner, cutoff)
-    admm.go_on(LeastSquares(inner, trust, mu, start=model), rho=rho * weight)
+    penalty.rescale(rho * weight)
+    admm.go_on(OneField(dipole, LeastSquares(inner, trust, mu, start=model)))
     iterate(admm.step, name='hd', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)
 

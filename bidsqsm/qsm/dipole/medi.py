@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.differences import Differences
+from bidsqsm.qsm.dipole.admm import Admm
+from bidsqsm.qsm.dipole.modelled_fields import OneField
 from bidsqsm.qsm.dipole.morphology import edge_codes, without_mean
 from bidsqsm.qsm.dipole.reweighting import Reweighted
+from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.window import Window
 
 
@@ -110,14 +113,14 @@ def medi(
     # the model is filtered as the data are (``blur``), or the sphere's mean would count as misfit
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)
     # M is zero at the edges of the magnitude; outliers lose their weight on the way (MERIT)
-    solver = Differences(
-        Reweighted(data, trust, mu, phase_scale, outlier),
-        window.cut_mask(),
+    kernel = dipole_kernel(window.grid) if blur is None else blur * dipole_kernel(window.grid)
+    penalty = TotalVariation(
         window.grid,
-        edge_codes(magnitude, window, edges),
+        window.cut_mask(),
         (weight, weight * outside),
         rho=rho * weight,
-        blur=blur,
+        codes=edge_codes(magnitude, window, edges),
     )
-    iterate(solver.step, name='medi', tol=tol, max_iter=max_iter)
-    return window.restore(solver.chi)
+    admm = Admm(OneField(kernel, Reweighted(data, trust, mu, phase_scale, outlier)), penalty)
+    iterate(admm.step, name='medi', tol=tol, max_iter=max_iter)
+    return window.restore(admm.chi)

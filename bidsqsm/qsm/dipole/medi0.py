@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
+import numpy as np
+
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.differences import Differences
+from bidsqsm.qsm.dipole.admm import Admm
+from bidsqsm.qsm.dipole.modelled_fields import OneField
 from bidsqsm.qsm.dipole.morphology import edge_codes, without_mean
 from bidsqsm.qsm.dipole.reweighting import Reweighted
-from bidsqsm.qsm.dipole.uniform import Uniform, fluid_of
+from bidsqsm.qsm.dipole.total_variation import TotalVariation
+from bidsqsm.qsm.dipole.uniform import Uniform
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.kernels import dipole_kernel
+from bidsqsm.qsm.reference.csf import slow_centre
 from bidsqsm.qsm.window import Window
 
+LOGGER = logging.getLogger(__name__)
 NU = 3e-3  # penalty of the fluid's splitting: larger ones slow down the whole map, smaller ones it
 
 
@@ -134,15 +142,39 @@ def medi0(
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)
     # M_CSF: the fluid, told by its slow decay, whose variance is penalised
     fluid = fluid_of(mask, grid, r2star, max_r2star, search_radius, components)
-    solver = Differences(
-        Reweighted(data, trust, mu, phase_scale, outlier),
-        window.cut_mask(),
+    kernel = dipole_kernel(window.grid) if blur is None else blur * dipole_kernel(window.grid)
+    penalty = TotalVariation(
         window.grid,
-        edge_codes(magnitude, window, edges),
+        window.cut_mask(),
         (weight, weight * outside),
         rho=rho * weight,
-        blur=blur,
+        codes=edge_codes(magnitude, window, edges),
         uniform=None if fluid is None else Uniform(window.cut(fluid) > 0, csf_weight, NU),
     )
-    iterate(solver.step, name='medi0', tol=tol, max_iter=max_iter)
-    return window.restore(solver.chi)
+    admm = Admm(OneField(kernel, Reweighted(data, trust, mu, phase_scale, outlier)), penalty)
+    iterate(admm.step, name='medi0', tol=tol, max_iter=max_iter)
+    return window.restore(admm.chi)
+
+
+def fluid_of(
+    mask: Mask,
+    grid: Grid,
+    r2star: Volume | None,
+    max_r2star: float,
+    radius: float,
+    components: int,
+) -> Volume | None:
+    """Ones in the ventricles, or None with a warning where they cannot be found."""
+    if r2star is None:
+        LOGGER.warning('medi0 was given no R2* to find fluid with: it works as medi does')
+        return None
+    region = slow_centre(mask, grid, r2star, max_r2star, radius, components)
+    if not region.any():
+        LOGGER.warning(
+            'medi0 found no voxel with R2* below %g 1/s within %g mm of the centre of the mask: '
+            'it works as medi does',
+            max_r2star,
+            radius,
+        )
+        return None
+    return region.astype(np.float32)

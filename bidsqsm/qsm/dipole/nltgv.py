@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from bidsqsm.qsm.bounds import Between, From
+from bidsqsm.qsm.dipole.admm import Admm
 from bidsqsm.qsm.dipole.fidelity import Phasors
-from bidsqsm.qsm.dipole.tgv_admm import TgvAdmm
+from bidsqsm.qsm.dipole.generalized_variation import GeneralizedVariation
+from bidsqsm.qsm.dipole.modelled_fields import OneField
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.window import Window
 
 
@@ -93,14 +96,15 @@ def nltgv(
 
     """
     window = Window.around(mask, grid, padding)
-    admm = TgvAdmm(
-        Phasors(window.cut(field), window.data_weight(weight_map), mu, phase_scale),
-        window.cut_mask(),
+    data = Phasors(window.cut(field), window.data_weight(weight_map), mu, phase_scale)
+    penalty = GeneralizedVariation(
         window.grid,
+        window.cut_mask(),
         (weight, weight * outside),
-        (weight * bend, weight * bend * outside),
+        length=bend,
         rho=rho * weight,
-        nu=rho * weight * bend**2,
+        mixed='forward',
     )
+    admm = Admm(OneField(dipole_kernel(window.grid), data), penalty)
     iterate(admm.step, name='nltgv', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)

@@ -7,8 +7,11 @@ from typing import Annotated
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.dipole.admm import Admm
 from bidsqsm.qsm.dipole.fidelity import Phasors
+from bidsqsm.qsm.dipole.modelled_fields import OneField
+from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.window import Window
 
 
@@ -90,12 +93,10 @@ def nltv(
     """
     window = Window.around(mask, grid, padding)
     trust = window.data_weight(weight_map)
-    admm = Admm(
-        Phasors(window.cut(field), trust, mu, phase_scale),
-        window.cut_mask(),
-        window.grid,
-        (weight, weight * outside),
-        rho=rho * weight,
+    data = Phasors(window.cut(field), trust, mu, phase_scale)
+    penalty = TotalVariation(
+        window.grid, window.cut_mask(), (weight, weight * outside), rho=rho * weight
     )
+    admm = Admm(OneField(dipole_kernel(window.grid), data), penalty)
     iterate(admm.step, name='nltv', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)

@@ -7,8 +7,10 @@ from typing import Annotated
 import numpy as np
 
 from bidsqsm.qsm.bounds import Between, From
+from bidsqsm.qsm.dipole.admm import Admm
 from bidsqsm.qsm.dipole.conditioned import fit
-from bidsqsm.qsm.dipole.filling import Filling
+from bidsqsm.qsm.dipole.modelled_fields import KnownSpectrum
+from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import dipole_kernel
@@ -94,15 +96,11 @@ def rts(
     window = Window.around(mask, grid, padding)
     dipole = dipole_kernel(window.grid)
     # chi_0(k) is believed where |D| > delta (T = 1); the total variation fills the rest (T = 0)
-    filling = Filling(
-        fit(
-            window.cut(field), window.data_weight(weight_map), dipole, threshold, steps, 'rts, fit'
-        ),
-        (np.abs(dipole) > threshold).astype(np.float32),
-        window.cut_mask(),
-        window.grid,
-        weight,
-        rho=rho * weight,
+    spectrum = fit(
+        window.cut(field), window.data_weight(weight_map), dipole, threshold, steps, 'rts, fit'
     )
-    iterate(filling.step, name='rts', tol=tol, max_iter=max_iter)
-    return window.restore(filling.chi)
+    trust = (np.abs(dipole) > threshold).astype(np.float32)
+    penalty = TotalVariation(window.grid, window.cut_mask(), (weight, weight), rho=rho * weight)
+    admm = Admm(KnownSpectrum(spectrum, trust), penalty)
+    iterate(admm.step, name='rts', tol=tol, max_iter=max_iter)
+    return window.restore(admm.chi)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import numba as nb
 import numpy as np
+import numpy.typing as npt
 
-from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.grid import Labels, Mask, Volume
 from bidsqsm.qsm.jit import kernel
+
+Spectrum = npt.NDArray[np.complex64]
 
 
 @kernel()
@@ -84,6 +87,69 @@ def shrink_gradient(
 
 
 @kernel()
+def shrink_differences(
+    chi: Volume,
+    split: Volume,
+    per_mm: Volume,
+    codes: Labels,
+    thresholds: Volume,
+    relax: np.float32,
+    pull: Volume,
+    seam: Volume,
+) -> None:
+    """Update the split of the gradient and return what it pulls on chi, in one pass.
+
+    As :func:`shrink_gradient`, but each difference is shrunk by itself:
+    not at all across an edge, by the first threshold in the mask and the second outside of it. With
+    w = y + u, the multiplier u is w cut off at the threshold.
+    """
+    nx, ny, nz = chi.shape
+    zero = np.float32(0)
+    slabs = seam.shape[0]
+    for slab in nb.prange(slabs):
+        behind = seam[slab]  # y - u along x, one plane back
+        behind[:, :] = zero
+        row = np.zeros((3, nz), np.float32)  # y - u of this row; along y, of the row before
+        before = np.zeros(nz, np.float32)
+        for i in range(slab * nx // slabs, (slab + 1) * nx // slabs):
+            after_i = i + 1 if i + 1 < nx else 0
+            before[:] = zero
+            for j in range(ny):
+                after_j = j + 1 if j + 1 < ny else 0
+                for k in range(nz):
+                    code, here = codes[i, j, k], chi[i, j, k]
+                    for axis in range(3):
+                        if axis == 0:
+                            there = chi[after_i, j, k]
+                        elif axis == 1:
+                            there = chi[i, after_j, k]
+                        else:
+                            there = chi[i, j, k + 1 if k + 1 < nz else 0]
+                        t = thresholds[(code >> (3 + axis)) & 1]
+                        t = zero if (code >> axis) & 1 else t
+                        w = split[axis, i, j, k]
+                        u = min(max(w, -t), t)
+                        w += relax * (per_mm[axis] * (there - here) - (w - u))
+                        split[axis, i, j, k] = w
+                        u = min(max(w, -t), t)
+                        row[axis, k] = per_mm[axis] * (w - u - u)
+                for k in range(nz):
+                    before_k = k - 1 if k > 0 else nz - 1
+                    pull[i, j, k] = (
+                        behind[j, k]
+                        - row[0, k]
+                        + before[k]
+                        - row[1, k]
+                        + row[2, before_k]
+                        - row[2, k]
+                    )
+                    behind[j, k] = row[0, k]
+                    before[k] = row[1, k]
+            for k in range(nz):
+                pull[i, 0, k] += before[k]
+
+
+@kernel()
 def close_seams(seam: Volume, pull: Volume) -> None:
     """Add to the first plane of each slab what the slab before it pulls."""
     slabs = seam.shape[0]
@@ -95,38 +161,15 @@ def close_seams(seam: Volume, pull: Volume) -> None:
 
 
 @kernel()
-def match_data(
-    model: Volume, split: Volume, field: Volume, share: Volume, relax: np.float32, pull: Volume
-) -> None:
-    """Update the split of the modelled field, z = D chi, and return what it pulls.
-
-    With q = z + v and c = W^2 / (W^2 + mu): z = c f + (1 - c) q and v = c (q - f).
-    split <- q = relax * D chi + (1 - relax) * z + v;  pull = z - v.
-    """
-    nx, ny, nz = model.shape
-    rest = np.float32(1) - relax
-    for i in nb.prange(nx):
-        for j in range(ny):
-            for k in range(nz):
-                c = share[i, j, k]
-                f = field[i, j, k]
-                off = c * (split[i, j, k] - f)
-                q = relax * model[i, j, k] + rest * (split[i, j, k] - off) + off
-                split[i, j, k] = q
-                off = c * (q - f)
-                pull[i, j, k] = q - off - off
-
-
-@kernel()
 def solve_spectrum(
-    field: Volume,
-    gradient: Volume,
+    field: Spectrum,
+    gradient: Spectrum,
     dipole: Volume,
     edges: Volume,
     mu: np.float32,
     rho: np.float32,
     modelled: bool,
-    out: Volume,
+    out: Spectrum,
 ) -> None:
     """Solve the quadratic for chi in k-space: (mu D^2 + rho |E|^2) chi = mu D field + rho gradient.
 
@@ -150,27 +193,30 @@ def solve_spectrum(
     out[0, 0, 0] = 0  # the mean is free
 
 
-def relative_change(new: Volume, old: Volume, mask: Mask) -> float:
-    """Length of new - old over that of new, inside the mask; 0 where new is zero there."""
-    sums = np.empty((2, mask.shape[0]))
-    _plane_changes(new, old, mask, sums)
-    moved, whole = sums.sum(axis=1)
-    return float(np.sqrt(moved / whole)) if whole > 0 else 0.0
-
-
 @kernel()
-def _plane_changes(new: Volume, old: Volume, mask: Mask, sums: Volume) -> None:
-    """Squared length of new - old and of new inside the mask, per plane."""
-    nx, ny, nz = mask.shape
+def solve_known(
+    known: Spectrum,
+    trust: Volume,
+    gradient: Spectrum,
+    edges: Volume,
+    rho: np.float32,
+    out: Spectrum,
+) -> None:
+    """Solve (trust + rho |E|^2) chi = known + rho gradient in k-space.
+
+    ``known`` is the given spectrum times its trust, ``gradient`` the spectrum of what the split
+    pulls; ``edges`` holds |E|^2 of the three axes, one after another, in 1/mm^2.
+    """
+    nx, ny, nz = trust.shape
+    tiny = np.float32(1e-20)  # at k = 0
     for i in nb.prange(nx):
-        moved = whole = np.float64(0)
         for j in range(ny):
-            row_moved = row_whole = np.float32(0)
+            flat = edges[i] + edges[nx + j]
             for k in range(nz):
-                if mask[i, j, k]:
-                    row_moved += (new[i, j, k] - old[i, j, k]) ** 2
-                    row_whole += new[i, j, k] ** 2
-            moved += row_moved
-            whole += row_whole
-        sums[0, i] = moved
-        sums[1, i] = whole
+                scale = np.float32(1) / (trust[i, j, k] + rho * (flat + edges[nx + ny + k]) + tiny)
+                pull = scale * rho
+                out[i, j, k] = complex(
+                    scale * known[i, j, k].real + pull * gradient[i, j, k].real,
+                    scale * known[i, j, k].imag + pull * gradient[i, j, k].imag,
+                )
+    out[0, 0, 0] = 0  # the mean is free

@@ -9,6 +9,8 @@ import numpy as np
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.dipole.admm import Admm
 from bidsqsm.qsm.dipole.fidelity import LeastSquares
+from bidsqsm.qsm.dipole.modelled_fields import OneField
+from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
@@ -92,9 +94,11 @@ def star(
     local, inside = window.cut(field), window.cut_mask()
     trust = window.data_weight(weight_map)
 
+    dipole = dipole_kernel(window.grid)
+
     def least_variation(data: Volume, weight: float, name: str) -> Volume:
-        fidelity = LeastSquares(data, trust, MU)
-        admm = Admm(fidelity, inside, window.grid, (weight, weight), rho=rho * weight)
+        penalty = TotalVariation(window.grid, inside, (weight, weight), rho=rho * weight)
+        admm = Admm(OneField(dipole, LeastSquares(data, trust, MU)), penalty)
         iterate(admm.step, name=name, tol=tol, max_iter=max_iter)
         return admm.chi
 
@@ -104,5 +108,5 @@ def star(
     sources -= np.median(sources[inside])
     sources[~inside | (np.abs(sources) <= source_threshold)] = 0
     # f - D chi_s: what is left is of one order of size, and a weak weight keeps its detail
-    local -= convolve(sources, dipole_kernel(window.grid))
+    local -= convolve(sources, dipole)
     return window.restore(sources + least_variation(local, weight, 'star'))

@@ -1,4 +1,4 @@
-"""Compiled steps of the iteration for second-order total generalised variation.
+"""Compiled steps for total generalised variation whose mixed differences are forward.
 
 The slopes w lie half a voxel on, as forward differences do. Their own differences are backward along
 their axis and forward along the others, so that the six second differences lie on voxels and edges.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from bidsqsm.qsm.dipole.splitting import Spectrum
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import kernel
 
@@ -142,17 +143,17 @@ def pull_bends(split: Volume, share: Volume, per_mm: Volume, out: Volume) -> Non
 
 @kernel()
 def solve_slopes(
-    field: Volume,
-    gradient: Volume,
-    bends: Volume,
+    field: Spectrum,
+    gradient: Spectrum,
+    bends: Spectrum,
     dipole: Volume,
-    steps: Volume,
+    steps: Spectrum,
     mu: np.float32,
     rho: np.float32,
     nu: np.float32,
     modelled: bool,
-    out: Volume,
-    slopes: Volume,
+    out: Spectrum,
+    slopes: Spectrum,
 ) -> None:
     """Solve for chi and w in k-space what the three splits leave.
 

@@ -1,15 +1,10 @@
-"""A penalty on the variation of susceptibility within a region, in the alternating iteration."""
+"""A penalty on the variation of susceptibility within a region, in the ADMM iteration."""
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 
-from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.reference.csf import slow_centre
-
-LOGGER = logging.getLogger(__name__)
+from bidsqsm.qsm.grid import Mask, Volume
 
 
 class Uniform:
@@ -44,27 +39,3 @@ class Uniform:
         whole[self.places] += np.float32(scale) * (
             split - self.multiplier - chi.ravel()[self.places]
         )
-
-
-def fluid_of(
-    mask: Mask,
-    grid: Grid,
-    r2star: Volume | None,
-    max_r2star: float,
-    radius: float,
-    components: int,
-) -> Volume | None:
-    """Ones in the ventricles, or None with a warning where they cannot be found."""
-    if r2star is None:
-        LOGGER.warning('medi0 was given no R2* to find fluid with: it works as medi does')
-        return None
-    region = slow_centre(mask, grid, r2star, max_r2star, radius, components)
-    if not region.any():
-        LOGGER.warning(
-            'medi0 found no voxel with R2* below %g 1/s within %g mm of the centre of the mask: '
-            'it works as medi does',
-            max_r2star,
-            radius,
-        )
-        return None
-    return region.astype(np.float32)

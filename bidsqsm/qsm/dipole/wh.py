@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from bidsqsm.qsm.bounds import Between, From
+from bidsqsm.qsm.dipole.admm import Admm
 from bidsqsm.qsm.dipole.fidelity import Phasors
-from bidsqsm.qsm.dipole.harmonic import HarmonicAdmm
+from bidsqsm.qsm.dipole.harmonic import WeakHarmonic
+from bidsqsm.qsm.dipole.modelled_fields import OneField
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.window import Window
 
 
@@ -95,14 +98,15 @@ def wh(
     """
     window = Window.around(mask, grid, padding)
     trust = window.data_weight(weight_map)
-    admm = HarmonicAdmm(
-        Phasors(window.cut(field), trust, mu, phase_scale),
-        window.cut_mask(),
+    data = Phasors(window.cut(field), trust, mu, phase_scale)
+    penalty = WeakHarmonic(
         window.grid,
+        window.cut_mask(),
         (weight, weight * outside),
         rho=rho * weight,
         harmonic_weight=harmonic_weight,
         mu_harmonic=mu_harmonic,
     )
+    admm = Admm(OneField(dipole_kernel(window.grid), data), penalty)
     iterate(admm.step, name='wh', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)

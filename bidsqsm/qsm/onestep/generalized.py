@@ -1,16 +1,17 @@
-"""Total generalised variation as a penalty of the iteration in :mod:`bidsqsm.qsm.onestep.admm`."""
+"""Compiled steps for total generalised variation whose mixed differences are backward.
+
+The slopes w lie half a voxel on, as forward differences do; all of their own differences are backward
+and symmetrised.
+"""
 
 from __future__ import annotations
 
 import numba as nb
 import numpy as np
-from scipy import fft
 
-from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.dipole.splitting import Spectrum
+from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import kernel
-from bidsqsm.qsm.onestep.admm import RELAX, Spectrum
-from bidsqsm.qsm.onestep.variation import squared_gradient
-from bidsqsm.qsm.operators import inverse, minus_divergence
 
 
 @kernel()
@@ -162,104 +163,3 @@ def solve_slope(
                 right[0, i, j, k] = (right[0, i, j, k] - x.conjugate() * along) / alpha
                 right[1, i, j, k] = (right[1, i, j, k] - y.conjugate() * along) / alpha
                 right[2, i, j, k] = (right[2, i, j, k] - z.conjugate() * along) / alpha
-
-
-class GeneralizedVariation:
-    r""":math:`\min_w \|\lambda(\nabla\chi - w)\|_{2,1} + \|\lambda\tau\,\mathcal{E}w\|_{2,1}`.
-
-    Splits :math:`y = \nabla\chi - w` and :math:`z = \mathcal{E}w`; the slope w is solved for
-    together with chi.
-
-    Parameters
-    ----------
-    grid
-        The padded grid.
-    inside : (nx, ny, nz) bool array
-        Where the first weight holds.
-    weights
-        :math:`\lambda` inside and outside, in ppm mm.
-    second
-        :math:`\tau`, in mm.
-    rho
-        Penalty of the first split, in mm^2; that of the second is its product with
-        :math:`\tau^2`.
-
-    """
-
-    def __init__(
-        self,
-        grid: Grid,
-        inside: Mask,
-        weights: tuple[float, float],
-        *,
-        second: float,
-        rho: float,
-    ) -> None:
-        shape = grid.shape
-        self.grid, self.inside = grid, inside
-        self.rho = np.float32(rho), np.float32(rho * second**2)
-        self.thresholds = (np.asarray(weights) / rho).astype(np.float32)
-        self.second_thresholds = (self.thresholds / np.float32(second)).astype(np.float32)
-        self.per_mm = inverse(grid.voxel_size)
-        self.first_split, self.slope = (np.zeros((3, *shape), np.float32) for _ in range(2))
-        self.second_split, self.bend = (np.zeros((6, *shape), np.float32) for _ in range(2))
-        self.first_both, self.second_both = (np.full(shape, -1, np.float32) for _ in range(2))
-        angles = [2 * np.pi * k.ravel().astype(float) for k in grid.frequencies()]
-        self.steps = tuple(
-            ((np.exp(1j * a * d) - 1) / d).astype(np.complex64)
-            for a, d in zip(angles, grid.voxel_size, strict=True)
-        )
-        self.right = np.zeros((3, *shape[:2], shape[2] // 2 + 1), np.complex64)
-        self.spectrum = np.zeros(self.right.shape[1:], np.complex64)
-
-    def curvature(self) -> Volume:
-        """What is left of rho times the squared gradient once the slope has taken its part."""
-        first, second = self.rho
-        square = squared_gradient(self.grid)
-        x, y, z = self.steps
-        mixed = abs(x[:, None, None] ** 2 + y[None, :, None] ** 2 + z[None, None, :] ** 2) ** 2
-        alpha = first + second / 2 * square
-        taken = (square - second / 2 * mixed / (alpha + second / 2 * square)) / alpha
-        return np.asarray(first * np.maximum(square - first * taken, 0), np.float32)
-
-    def pull(self) -> Spectrum:
-        """What the splits add to the right-hand side for chi, in k-space."""
-        return self.spectrum
-
-    def update(self, chi: Volume, spectrum: Spectrum) -> None:
-        """Solve for the slope, then shrink what is left of the gradient and the slope's gradient."""
-        self._solve_for_slope(spectrum)
-        first, second = self.rho
-        pull = np.empty_like(self.slope)
-        shrink_first(
-            chi, self.slope, self.first_split, self.first_both, self.per_mm, self.inside,
-            self.thresholds, RELAX, pull,
-        )  # fmt: skip
-        symmetric_gradient(self.slope, self.per_mm, self.bend)
-        shrink_second(
-            self.bend, self.second_split, self.second_both, self.inside,
-            self.second_thresholds, RELAX,
-        )  # fmt: skip
-        symmetric_divergence(self.bend, self.per_mm, self.slope)
-        self.slope *= second
-        self.slope -= first * pull
-        for axis in range(3):
-            self.right[axis] = fft.rfftn(self.slope[axis])
-        self.spectrum = fft.rfftn(minus_divergence(pull, self.grid.voxel_size))
-        solved = self.right.copy()
-        solve_slope(solved, self.steps, first, second)
-        for axis, step in enumerate(self._broadcast_steps()):
-            self.spectrum += step.conj() * solved[axis]
-        self.spectrum *= first
-
-    def _solve_for_slope(self, spectrum: Spectrum) -> None:
-        first, second = self.rho
-        for axis, step in enumerate(self._broadcast_steps()):
-            self.right[axis] += first * step * spectrum
-        solve_slope(self.right, self.steps, first, second)
-        for axis in range(3):
-            self.slope[axis] = fft.irfftn(self.right[axis], s=self.grid.shape)
-
-    def _broadcast_steps(self) -> tuple[Spectrum, Spectrum, Spectrum]:
-        x, y, z = self.steps
-        return x[:, None, None], y[None, :, None], z[None, None, :]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
+from bidsqsm.qsm.dipole.fidelity import LeastSquares
+from bidsqsm.qsm.dipole.modelled_fields import DataTerm
 from bidsqsm.qsm.grid import Mask, Triple, Volume
 from bidsqsm.qsm.kernels import dipole_kernel, sphere_kernel
-from bidsqsm.qsm.onestep.admm import DataTerm
 from bidsqsm.qsm.window import Window
 
 FULL = np.float32(1 - 1e-4)  # share of a sphere in the mask that counts as all of it
@@ -22,7 +23,7 @@ def radii_of_bank(max_radius: float, count: int, voxel_size: Triple) -> list[flo
 
 
 def sphere_terms(
-    field: Volume, trust: Volume, mask: Mask, window: Window, radii: list[float]
+    field: Volume, trust: Volume, mask: Mask, window: Window, radii: list[float], *, mu: float
 ) -> list[DataTerm]:
     r"""One term for each radius: :math:`(\delta - s_r) * D\chi` is that of the field, at its voxels.
 
@@ -37,6 +38,8 @@ def sphere_terms(
         Grid of the padded window.
     radii
         In mm, descending.
+    mu
+        Penalty of the splits of the data (dimensionless).
 
     Returns
     -------
@@ -54,8 +57,8 @@ def sphere_terms(
         if fits.any():
             free &= ~fits
             mean = fft.irfftn(sphere * spectrum, s=grid.shape, overwrite_x=True)
-            data, weight = (np.where(fits, a, np.float32(0)) for a in (field - mean, trust**2))
-            terms.append(DataTerm((1 - sphere) * dipole, data, weight))
+            data, weight = (np.where(fits, a, np.float32(0)) for a in (field - mean, trust))
+            terms.append(DataTerm((1 - sphere) * dipole, LeastSquares(data, weight, mu)))
     if not terms:
         raise ValueError(
             f'no sphere of {radii[-1]:g} mm fits in the mask: give a larger mask or smaller voxels'

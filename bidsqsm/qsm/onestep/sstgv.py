@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from bidsqsm.qsm.bounds import Between, From
+from bidsqsm.qsm.dipole.admm import Admm
+from bidsqsm.qsm.dipole.generalized_variation import GeneralizedVariation
+from bidsqsm.qsm.dipole.modelled_fields import SeveralFields
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
-from bidsqsm.qsm.onestep.admm import SplitData
-from bidsqsm.qsm.onestep.generalized import GeneralizedVariation
 from bidsqsm.qsm.onestep.spheres import radii_of_bank, sphere_terms
 from bidsqsm.qsm.window import Window
 
@@ -98,10 +99,10 @@ def sstgv(
     inside, trust = window.cut_mask(), window.data_weight(weight_map)
     radii = radii_of_bank(max_radius, n_radii, grid.voxel_size)
     # a sphere takes no field from where it is not known
-    terms = sphere_terms(window.cut(total_field), trust, trust > 0, window, radii)
+    terms = sphere_terms(window.cut(total_field), trust, trust > 0, window, radii, mu=mu)
     penalty = GeneralizedVariation(
-        window.grid, inside, (weight, weight), second=second, rho=rho * weight
+        window.grid, inside, (weight, weight), length=second, rho=rho * weight, mixed='backward'
     )
-    solver = SplitData(terms, penalty, inside, mu=mu)
-    iterate(solver.step, name='sstgv', tol=tol, max_iter=max_iter, least=5)
-    return window.restore(solver.chi)
+    admm = Admm(SeveralFields(terms), penalty)
+    iterate(admm.step, name='sstgv', tol=tol, max_iter=max_iter, least=5)
+    return window.restore(admm.chi)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from bidsqsm.qsm.bounds import Between, From
+from bidsqsm.qsm.dipole.admm import Admm
+from bidsqsm.qsm.dipole.modelled_fields import SeveralFields
+from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
-from bidsqsm.qsm.onestep.admm import SplitData
 from bidsqsm.qsm.onestep.spheres import radii_of_bank, sphere_terms
-from bidsqsm.qsm.onestep.variation import TotalVariation
 from bidsqsm.qsm.window import Window
 
 
@@ -92,8 +93,8 @@ def sstv(
     inside, trust = window.cut_mask(), window.data_weight(weight_map)
     radii = radii_of_bank(max_radius, n_radii, grid.voxel_size)
     # a sphere takes no field from where it is not known
-    terms = sphere_terms(window.cut(total_field), trust, trust > 0, window, radii)
+    terms = sphere_terms(window.cut(total_field), trust, trust > 0, window, radii, mu=mu)
     penalty = TotalVariation(window.grid, inside, (weight, weight), rho=rho * weight)
-    solver = SplitData(terms, penalty, inside, mu=mu)
-    iterate(solver.step, name='sstv', tol=tol, max_iter=max_iter, least=5)
-    return window.restore(solver.chi)
+    admm = Admm(SeveralFields(terms), penalty)
+    iterate(admm.step, name='sstv', tol=tol, max_iter=max_iter, least=5)
+    return window.restore(admm.chi)

@@ -9,13 +9,14 @@ import numpy as np
 
 from bidsqsm.qsm.background.lbv import lbv
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.differences import Differences
+from bidsqsm.qsm.dipole.admm import Admm, relative_change
+from bidsqsm.qsm.dipole.modelled_fields import OneField
 from bidsqsm.qsm.dipole.morphology import edge_codes
 from bidsqsm.qsm.dipole.reweighting import Reweighted
-from bidsqsm.qsm.dipole.splitting import relative_change
+from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
-from bidsqsm.qsm.kernels import convolve
+from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.onestep.harmonic import harmonic_part
 from bidsqsm.qsm.window import Window
 
@@ -123,33 +124,39 @@ def tfi(
     local_field, left = lbv(total_field, mask & (given > 0), grid)
     trust = window.data_weight(given * left)
     data = Reweighted(window.cut(local_field), trust, mu, phase_scale, outlier)
-    solver = Differences(
-        data,
-        window.cut_mask(),
+    dipole = dipole_kernel(window.grid)
+    penalty = TotalVariation(
         window.grid,
-        edge_codes(magnitude, window, edges),
+        window.cut_mask(),
         (weight, weight * outside),
         rho=rho * weight,
+        codes=edge_codes(magnitude, window, edges),
     )
-    one_round = _rounds(solver, data, window, left, share)
+    admm = Admm(OneField(dipole, data), penalty)
+    one_round = _rounds(admm, dipole, data, window, left, share)
     iterate(one_round, name='tfi', tol=tol, max_iter=max_iter, least=2)
-    return window.restore(solver.chi)
+    return window.restore(admm.chi)
 
 
 def _rounds(
-    solver: Differences, data: Reweighted, window: Window, left: Mask, share: float
+    admm: Admm[TotalVariation],
+    dipole: Volume,
+    data: Reweighted,
+    window: Window,
+    left: Mask,
+    share: float,
 ) -> Callable[[], float]:
     # a round: move chi on, then give back what was harmonic of its field; returns how far chi went
     returned = np.zeros(window.grid.shape, np.float32)
 
     def one_round() -> float:
-        last, first = solver.chi, not solver.chi.any()
+        last, first = admm.chi, not admm.chi.any()
         for _ in range(FIRST if first else LATER):
-            solver.step()
-        believed = convolve(solver.chi, solver.dipole)
+            admm.step()
+        believed = convolve(admm.chi, dipole)
         believed *= np.float32(share)
         data.field += harmonic_part(believed - returned, left, window)
         returned[...] = believed
-        return relative_change(solver.chi, last, solver.inside)
+        return relative_change(admm.chi, last, admm.penalty.inside)
 
     return one_round

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from bidsqsm.qsm.bounds import Between, From
+from bidsqsm.qsm.dipole.admm import Admm
+from bidsqsm.qsm.dipole.fidelity import LeastSquares
+from bidsqsm.qsm.dipole.generalized_variation import GeneralizedVariation
+from bidsqsm.qsm.dipole.modelled_fields import DataTerm, SeveralFields
 from bidsqsm.qsm.echoes import Echoes
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import dipole_kernel
-from bidsqsm.qsm.onestep.admm import DataTerm, SplitData
-from bidsqsm.qsm.onestep.generalized import GeneralizedVariation
 from bidsqsm.qsm.onestep.harmonic import anharmonic_field
 from bidsqsm.qsm.window import Window
 
@@ -109,10 +111,15 @@ def tgv(
     field, known = anharmonic_field(total_field, echoes, trust > 0, erosion, window)
     trust *= known
     inside = window.cut_mask()
-    term = DataTerm(dipole_kernel(window.grid), field, trust**2)
+    term = DataTerm(dipole_kernel(window.grid), LeastSquares(field, trust, mu))
     penalty = GeneralizedVariation(
-        window.grid, inside, (weight, weight * outside), second=second, rho=rho * weight
+        window.grid,
+        inside,
+        (weight, weight * outside),
+        length=second,
+        rho=rho * weight,
+        mixed='backward',
     )
-    solver = SplitData([term], penalty, inside, mu=mu)
-    iterate(solver.step, name='tgv', tol=tol, max_iter=max_iter, least=5)
-    return window.restore(solver.chi)
+    admm = Admm(SeveralFields([term]), penalty)
+    iterate(admm.step, name='tgv', tol=tol, max_iter=max_iter, least=5)
+    return window.restore(admm.chi)

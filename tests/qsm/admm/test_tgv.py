@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import fft
 
+from bidsqsm.qsm.dipole.generalized_variation import GeneralizedVariation, step_spectra
 from bidsqsm.qsm.dipole.nltgv import nltgv
 from bidsqsm.qsm.dipole.nltv import nltv
-from bidsqsm.qsm.dipole.tgv_admm import step_spectra
 from bidsqsm.qsm.dipole.tgv_steps import pull_bends, shrink_bends, shrink_slopes, solve_slopes
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
@@ -97,6 +97,20 @@ def test_k_space_solves_the_equations_of_the_operators():
     model = np.empty_like(out)
     solve_slopes(*spectra, d, step_spectra(GRID), mu, rho, nu, True, model, slopes)
     np.testing.assert_allclose(model, d * out, atol=1e-4)
+
+
+@pytest.mark.parametrize('mixed', ['forward', 'backward'])
+def test_each_discretisation_has_one_way_to_be_solved(mixed):
+    """The other would take kernels that do not belong to its differences, and is refused."""
+    penalty = GeneralizedVariation(GRID, EVERYWHERE, (1.0, 1.0), length=2.0, rho=1.0, mixed=mixed)
+    if mixed == 'forward':
+        with pytest.raises(ValueError, match="mixed='backward' alone"):
+            penalty.curvature()
+    else:
+        d = dipole_kernel(GRID)
+        out = np.empty(d.shape, np.complex64)
+        with pytest.raises(ValueError, match="mixed='forward' alone"):
+            penalty.solve(out, d, ONE, modelled=False, out=out)
 
 
 def axes_of(steps):

@@ -10,8 +10,10 @@ import pytest
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.qsm.dipole.admm import Admm
-from bidsqsm.qsm.dipole.fidelity import LeastSquares
-from bidsqsm.qsm.dipole.splitting import close_seams, match_data, shrink_gradient
+from bidsqsm.qsm.dipole.fidelity import LeastSquares, match_data
+from bidsqsm.qsm.dipole.modelled_fields import OneField
+from bidsqsm.qsm.dipole.splitting import close_seams, shrink_gradient
+from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.dipole.tv import tv
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
@@ -169,7 +171,8 @@ def test_tv_finds_a_minimum_of_its_cost():
         grid.shape, dtype=np.float32
     )
     data = LeastSquares(field, np.sqrt(squared), 0.3)
-    admm = Admm(data, np.ones(grid.shape, bool), grid, (2e-3, 2e-3), rho=0.1)
+    penalty = TotalVariation(grid, np.ones(grid.shape, bool), (2e-3, 2e-3), rho=0.1)
+    admm = Admm(OneField(dipole_kernel(grid), data), penalty)
     for _ in range(400):
         admm.step()
     best = tv_cost(admm.chi, field, squared, grid, 2e-3)
@@ -233,7 +236,8 @@ def test_tv_settles_and_stays():
     scene = make_scene(shape=(28, 30, 26))
     window = Window.around(scene.mask, scene.grid, 8)
     data = LeastSquares(window.cut(scene.local), window.data_weight(None), 0.05)
-    admm = Admm(data, window.cut_mask(), window.grid, (2e-4, 2e-5), rho=0.02)
+    penalty = TotalVariation(window.grid, window.cut_mask(), (2e-4, 2e-5), rho=0.02)
+    admm = Admm(OneField(dipole_kernel(window.grid), data), penalty)
     changes = [admm.step() for _ in range(200)]
     assert changes[40] < 1e-2
     assert max(changes[150:]) < 5e-4

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.qsm.dipole.differences import Differences, shrink_differences
+from bidsqsm.qsm.dipole.admm import Admm
 from bidsqsm.qsm.dipole.fidelity import LeastSquares
 from bidsqsm.qsm.dipole.medi import medi
 from bidsqsm.qsm.dipole.medi0 import medi0
+from bidsqsm.qsm.dipole.modelled_fields import OneField
 from bidsqsm.qsm.dipole.morphology import edge_codes, without_mean
 from bidsqsm.qsm.dipole.reweighting import Reweighted
-from bidsqsm.qsm.dipole.splitting import close_seams
+from bidsqsm.qsm.dipole.splitting import close_seams, shrink_differences
+from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.dipole.uniform import Uniform
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
@@ -171,7 +173,8 @@ def test_the_solver_finds_a_minimum_of_its_cost():
     ]
     data = LeastSquares(field, np.ones_like(field), 0.3)
     everywhere = np.ones(grid.shape, bool)
-    solver = Differences(data, everywhere, grid, codes, (2e-3, 5e-4), rho=0.1)
+    penalty = TotalVariation(grid, everywhere, (2e-3, 5e-4), rho=0.1, codes=codes)
+    solver = Admm(OneField(dipole_kernel(grid), data), penalty)
     for _ in range(500):
         solver.step()
     best = weighted_cost(solver.chi, field, grid, weights)

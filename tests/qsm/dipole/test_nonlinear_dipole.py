@@ -11,8 +11,10 @@ from bidsqsm.qsm.dipole.fidelity import Phasors
 from bidsqsm.qsm.dipole.harmonic import shrink_bend, solve_pair
 from bidsqsm.qsm.dipole.hd import believed, hd
 from bidsqsm.qsm.dipole.l1 import l1
+from bidsqsm.qsm.dipole.modelled_fields import OneField
 from bidsqsm.qsm.dipole.ndi import ndi
 from bidsqsm.qsm.dipole.nltv import nltv
+from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.dipole.tv import tv
 from bidsqsm.qsm.dipole.wh import wh
 from bidsqsm.qsm.grid import Grid
@@ -94,7 +96,8 @@ def test_nltv_finds_a_minimum_of_its_cost_however_large_the_phases():
 
     everywhere = np.ones(grid.shape, bool)
     data = Phasors(field, trust, 0.3, 15)
-    admm = Admm(data, everywhere, grid, (weight, weight), rho=50 * weight)
+    penalty = TotalVariation(grid, everywhere, (weight, weight), rho=50 * weight)
+    admm = Admm(OneField(d, data), penalty)
     for _ in range(400):
         admm.step()
     best = cost(admm.chi)

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from scipy import fft
 
+from bidsqsm.qsm.dipole.admm import Admm
 from bidsqsm.qsm.dipole.conditioned import fit
-from bidsqsm.qsm.dipole.filling import Filling, solve_trusted
+from bidsqsm.qsm.dipole.modelled_fields import KnownSpectrum
 from bidsqsm.qsm.dipole.rts import rts
+from bidsqsm.qsm.dipole.splitting import solve_known
 from bidsqsm.qsm.dipole.star import star
+from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.operators import edge_spectra, gradient
@@ -65,18 +68,24 @@ def test_fused_solution_equals_the_plain_one():
     edges = edge_spectra(grid)
     whole = edges[:6, None, None] + edges[6:14, None] + edges[14:]
     out = np.empty_like(known)
-    solve_trusted(known, trust, pull, edges, np.float32(0.3), out)
+    solve_known(known, trust, pull, edges, np.float32(0.3), out)
     whole[0, 0, 0] = 1
     plain = (known + 0.3 * pull) / (trust + 0.3 * whole)
     plain[0, 0, 0] = 0
     np.testing.assert_allclose(out, plain, rtol=1e-4, atol=1e-5)
 
 
+def filling_of(given, trust, weight, *, rho):
+    """The iteration that fills the gaps of a spectrum with the least total variation."""
+    penalty = TotalVariation(GRID, np.ones(GRID.shape, bool), (weight, weight), rho=rho)
+    return Admm(KnownSpectrum(given, trust), penalty)
+
+
 def test_filling_finds_a_minimum_of_its_cost(box):
     trust = (np.abs(dipole_kernel(GRID)) > 0.15).astype(np.float32)
     random = np.random.default_rng(2)
     given = fft.rfftn(box + random.normal(0, 0.01, GRID.shape).astype(np.float32))
-    filling = Filling(given, trust, np.ones(GRID.shape, bool), GRID, 5e-3, rho=0.3)
+    filling = filling_of(given, trust, 5e-3, rho=0.3)
     for _ in range(400):
         filling.step()
 
@@ -100,7 +109,7 @@ def test_the_cone_is_filled_from_the_rest(box):
     """A box is found although a fifth of its spectrum was taken out."""
     trust = (np.abs(dipole_kernel(GRID)) > 0.12).astype(np.float32)
     given = fft.rfftn(box) * trust
-    filling = Filling(given, trust, np.ones(GRID.shape, bool), GRID, 1e-5, rho=1e-3)
+    filling = filling_of(given, trust, 1e-5, rho=1e-3)
     for _ in range(200):
         filling.step()
     everywhere = np.ones(GRID.shape, bool)
