@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bidsqsm.io.tsv_files import read_columns
+from bidsqsm.io.tsv_files import read_columns, read_frame, write_tsv
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Triple, Volume
 from bidsqsm.qsm.structures import Label
 from bidsqsm.rois.literature import published_range, verdict
