@@ -37,9 +37,9 @@ from scipy import ndimage
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.interfaces.weights import inverse_noise
-from bidsqsm.methods import Choice
+from bidsqsm.method import Choice
 from bidsqsm.qsm import metrics
-from bidsqsm.qsm.echoes import Echoes
+from bidsqsm.qsm.echo_signal import Echoes
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.phantom.labels import LABELS, LESIONS, NUCLEUS_VALUES

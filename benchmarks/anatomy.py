@@ -44,17 +44,17 @@ from cohort_heads import HEADS, Case, Room
 from label_heads import DATA as SHARED
 from nipype.interfaces.base import isdefined
 
+from bidsqsm.atlases.atlas import Atlas
+from bidsqsm.atlases.structures import MERGED
 from bidsqsm.catalog import STEPS
 from bidsqsm.facts import RegistrationFacts
-from bidsqsm.interfaces.carrying import CarryLabels, chained, lost
-from bidsqsm.interfaces.contrasts import RegisterContrasts
-from bidsqsm.interfaces.refinement import RefineRois
-from bidsqsm.interfaces.registration import MakeContrast, RegisterT1w, RegisterTemplate
-from bidsqsm.io.atlases import Atlas
+from bidsqsm.interfaces.anatomy.multicontrast_registration import RegisterContrasts
+from bidsqsm.interfaces.anatomy.refinement import RefineRois
+from bidsqsm.interfaces.anatomy.registration import MakeContrast, RegisterT1w, RegisterTemplate
+from bidsqsm.interfaces.anatomy.resampling import CarryLabels, chained, lost
 from bidsqsm.qsm.grid import Labels
 from bidsqsm.qsm.registration.itk import points_through
-from bidsqsm.qsm.structures import MERGED
-from bidsqsm.workflows.alignment import preliminary
+from bidsqsm.workflows.anatomy.multicontrast_registration import preliminary
 
 DOCS = Path(__file__).resolve().parents[1] / 'docs' / 'data'
 THREADS = 2

@@ -13,8 +13,9 @@ import numpy as np
 from label_heads import TRUTH, label_head
 from refinement import TILT, reconstruct
 
-from bidsqsm.io.atlases import Atlas, resolve_atlases
-from bidsqsm.io.demo import (
+from bidsqsm.atlases.atlas import Atlas, resolve_atlases
+from bidsqsm.demo.demo_atlas import write_atlas
+from bidsqsm.demo.simulate import (
     SimulatedScan,
     default_shape,
     head_pose,
@@ -22,14 +23,13 @@ from bidsqsm.io.demo import (
     subject_anatomy,
     template_resolution,
 )
-from bidsqsm.io.demo_atlas import write_atlas
-from bidsqsm.io.nifti import save_volume
+from bidsqsm.files.nifti import save_volume
 from bidsqsm.qsm.grid import Volume
-from bidsqsm.qsm.phantom.anatomy import Subject
 from bidsqsm.qsm.phantom.head import make_head, make_t1w
+from bidsqsm.qsm.phantom.head_anatomy import Subject
 from bidsqsm.qsm.phantom.labels import NUCLEUS_VALUES
-from bidsqsm.qsm.phantom.signal import Sequence as Echoes
-from bidsqsm.qsm.phantom.signal import acquire
+from bidsqsm.qsm.phantom.signal_simulation import Sequence as Echoes
+from bidsqsm.qsm.phantom.signal_simulation import acquire
 from bidsqsm.qsm.phantom.tissue import NUCLEI
 from bidsqsm.qsm.registration.itk import affine_transform
 from bidsqsm.qsm.resampling import carry_mask

@@ -28,7 +28,7 @@ import pandas as pd
 from PIL import Image
 
 from bidsqsm.qsm.quality.metric import Metric
-from bidsqsm.qsm.quality.table import METRICS
+from bidsqsm.qsm.quality.metric_table import METRICS
 
 STRUCTURES = (
     *('caudate', 'putamen', 'pallidum', 'thalamus', 'substantia_nigra', 'red_nucleus'),

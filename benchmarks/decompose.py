@@ -19,16 +19,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bidsqsm.io.demo import head_pose, simulate, subject_anatomy
+from bidsqsm.demo.simulate import head_pose, simulate, subject_anatomy
 from bidsqsm.qsm import metrics
+from bidsqsm.qsm.decompose.own_phase import own_phase
 from bidsqsm.qsm.decompose.pools import rate_per_ppm
-from bidsqsm.qsm.decompose.signal import own_phase
 from bidsqsm.qsm.decompose.three_pool import Pools, three_pool
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads
-from bidsqsm.qsm.phantom.anatomy import Subject
+from bidsqsm.qsm.phantom.head_anatomy import Subject
 from bidsqsm.qsm.phantom.labels import LESIONS
-from bidsqsm.qsm.phantom.sources import sources_of
+from bidsqsm.qsm.phantom.source_split import sources_of
 from bidsqsm.qsm.units import imaging_frequency_of
 
 MHZ = imaging_frequency_of(3.0)

@@ -24,7 +24,7 @@ from scipy import ndimage
 from bidsqsm.catalog import STEPS
 from bidsqsm.interfaces.weights import inverse_noise
 from bidsqsm.qsm import metrics
-from bidsqsm.qsm.background.rounds import remove_beside
+from bidsqsm.qsm.background.known_local_field import remove_beside
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.phantom.labels import NUCLEUS_VALUES

@@ -19,7 +19,7 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from bidsqsm.io.demo import default_shape
+from bidsqsm.demo.simulate import default_shape
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
 from bidsqsm.qsm.masking.morphology import close
 from bidsqsm.qsm.phantom.head import gre_signal

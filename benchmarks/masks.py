@@ -16,19 +16,19 @@ import numpy as np
 from scipy import ndimage
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.demo.simulate import SimulatedScan, simulate
 from bidsqsm.interfaces.weights import inverse_noise
-from bidsqsm.io.demo import SimulatedScan, simulate
 from bidsqsm.qsm import metrics
-from bidsqsm.qsm.fieldmap.result import FieldFit
+from bidsqsm.qsm.fieldmap.field_result import FieldFit
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.masking.combined import combined
-from bidsqsm.qsm.masking.head import head_mask
-from bidsqsm.qsm.passes import combine, holed_mask
+from bidsqsm.qsm.masking.head_mask import head_mask
 from bidsqsm.qsm.phantom import vessels
-from bidsqsm.qsm.phantom.anatomy import Anatomy, Subject
+from bidsqsm.qsm.phantom.head_anatomy import Anatomy, Subject
 from bidsqsm.qsm.phantom.labels import LESIONS, NUCLEUS_VALUES
 from bidsqsm.qsm.phantom.painting import LABEL_VEIN
-from bidsqsm.qsm.phantom.signal import Sequence
+from bidsqsm.qsm.phantom.signal_simulation import Sequence
+from bidsqsm.qsm.two_pass import combine, holed_mask
 
 SIZE = (2.0, 2.0, 2.0)
 TILTED = (('x', 20.0), ('y', 15.0))

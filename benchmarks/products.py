@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 from chain import call
 
-from bidsqsm.io.groups import DEFAULT_GROUPS, GROUPS
+from bidsqsm.derivatives.product_groups import DEFAULT_GROUPS, GROUPS
 
 THREADS = 2
 APART = 'decompose'

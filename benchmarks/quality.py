@@ -27,25 +27,25 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from bidsqsm.atlases.structures import make_label
 from bidsqsm.catalog import STEPS
+from bidsqsm.demo.simulate import SimulatedScan, simulate
 from bidsqsm.interfaces.weights import inverse_noise
-from bidsqsm.io.demo import SimulatedScan, simulate
 from bidsqsm.qsm.fieldmap.nonlinear import nonlinear
 from bidsqsm.qsm.forward import field_of
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.combined import combined
-from bidsqsm.qsm.masking.head import head_mask
+from bidsqsm.qsm.masking.head_mask import head_mask
 from bidsqsm.qsm.masking.morphology import dilate, erode
-from bidsqsm.qsm.phantom.anatomy import Subject
+from bidsqsm.qsm.phantom.head_anatomy import Subject
 from bidsqsm.qsm.phantom.labels import LABELS, NUCLEUS_VALUES
 from bidsqsm.qsm.phase.prepare import prepare
 from bidsqsm.qsm.quality.maps import Maps
 from bidsqsm.qsm.quality.measure import in_order, measure
-from bidsqsm.qsm.structures import make_label
 from bidsqsm.qsm.units import imaging_frequency_of
 from bidsqsm.rois.quality import iron_rich_labels, region_metrics
-from bidsqsm.rois.table import roi_table
+from bidsqsm.rois.region_table import roi_table
 
 SIZE = (2.0, 2.0, 2.0)
 SEEDS = (301, 302, 303, 304)

@@ -20,11 +20,11 @@ import pandas as pd
 from scipy import ndimage
 
 from bidsqsm.catalog import STEPS
-from bidsqsm.io.demo import SimulatedScan, simulate
+from bidsqsm.demo.simulate import SimulatedScan, simulate
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.onestep.sstv import sstv
-from bidsqsm.qsm.phantom.anatomy import Subject
+from bidsqsm.qsm.phantom.head_anatomy import Subject
 from bidsqsm.qsm.phantom.labels import NUCLEUS_VALUES
 from bidsqsm.qsm.phantom.tissue import NUCLEI
 from bidsqsm.qsm.relaxometry.auto import auto

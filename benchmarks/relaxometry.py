@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 
 from bidsqsm.catalog import STEPS
-from bidsqsm.io.demo import simulate
+from bidsqsm.demo.simulate import simulate
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.masking.brain import brain_mask
-from bidsqsm.qsm.masking.head import head_mask
+from bidsqsm.qsm.masking.head_mask import head_mask
 from bidsqsm.qsm.units import GAMMA_BAR_MHZ_PER_T
 
 RATES = (5, 10, 20, 30, 50, 75, 100, 150, 200)

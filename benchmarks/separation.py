@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from bidsqsm.catalog import STEPS
-from bidsqsm.io.demo import SimulatedScan, head_pose, simulate, subject_anatomy
+from bidsqsm.demo.simulate import SimulatedScan, head_pose, simulate, subject_anatomy
 from bidsqsm.qsm import metrics
 from bidsqsm.qsm.background.vsharp import vsharp
 from bidsqsm.qsm.dipole.wh import wh
@@ -32,9 +32,9 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.morphology import erode
 from bidsqsm.qsm.onestep.sstv import sstv
-from bidsqsm.qsm.phantom.anatomy import Subject
+from bidsqsm.qsm.phantom.head_anatomy import Subject
 from bidsqsm.qsm.phantom.labels import LESIONS
-from bidsqsm.qsm.phantom.sources import Sources, sources_of
+from bidsqsm.qsm.phantom.source_split import Sources, sources_of
 from bidsqsm.qsm.relaxometry.auto import auto
 from bidsqsm.qsm.units import imaging_frequency_of
 

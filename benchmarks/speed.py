@@ -20,10 +20,10 @@ import pandas as pd
 from chain import call
 from scipy import fft
 
-from bidsqsm.qsm.dipole.admm import Admm
-from bidsqsm.qsm.dipole.fidelity import LeastSquares
-from bidsqsm.qsm.dipole.modelled_fields import OneField
-from bidsqsm.qsm.dipole.total_variation import TotalVariation
+from bidsqsm.qsm.admm.data_terms import LeastSquares
+from bidsqsm.qsm.admm.modelled_fields import OneField
+from bidsqsm.qsm.admm.solver import Admm
+from bidsqsm.qsm.admm.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.kernels import dipole_kernel

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from bidsqsm.catalog import STEPS
-from bidsqsm.qsm.concentration.vials import Line, core_of, line_through
+from bidsqsm.qsm.concentration.vial_line import Line, core_of, line_through
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
-from bidsqsm.qsm.phantom.vials import vials
+from bidsqsm.qsm.phantom.vial_phantom import vials
 from bidsqsm.qsm.relaxometry.loglinear import loglinear
 
 OUT = Path(__file__).parent.parent / 'docs' / 'data' / 'vials.tsv'

@@ -9,7 +9,7 @@ from importlib import import_module
 #: Sub-commands and the modules whose ``main`` takes their arguments.
 COMMANDS = {
     'demo': 'bidsqsm.cli.demo',
-    'fetch-templates': 'bidsqsm.cli.fetch',
+    'fetch-templates': 'bidsqsm.cli.fetch_templates',
     'phantom': 'bidsqsm.cli.phantom',
     'roi': 'bidsqsm.cli.roi',
 }

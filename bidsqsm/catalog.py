@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bidsqsm.methods import Choice, Method, Step
+from bidsqsm.method import Choice, Method, Step
 from bidsqsm.qsm.background.harperella import harperella
 from bidsqsm.qsm.background.homodyne import homodyne
 from bidsqsm.qsm.background.ismv import ismv
@@ -27,9 +27,8 @@ from bidsqsm.qsm.coil.virtual_coil import virtual_coil
 from bidsqsm.qsm.concentration.gadolinium import gadolinium
 from bidsqsm.qsm.concentration.iron import iron
 from bidsqsm.qsm.decompose.three_pool import three_pool
-from bidsqsm.qsm.dephasing.none import none as no_correction
+from bidsqsm.qsm.dephasing.no_correction import none as no_correction
 from bidsqsm.qsm.dephasing.sinc import sinc
-from bidsqsm.qsm.dipole.cosmos import cosmos
 from bidsqsm.qsm.dipole.hd import hd
 from bidsqsm.qsm.dipole.ilsqr import ilsqr
 from bidsqsm.qsm.dipole.l1 import l1
@@ -49,6 +48,7 @@ from bidsqsm.qsm.dipole.wh import wh
 from bidsqsm.qsm.fieldmap.ideal import ideal
 from bidsqsm.qsm.fieldmap.linear import linear
 from bidsqsm.qsm.fieldmap.nonlinear import nonlinear
+from bidsqsm.qsm.joint.cosmos import cosmos
 from bidsqsm.qsm.masking.combined import combined
 from bidsqsm.qsm.masking.magnitude import magnitude
 from bidsqsm.qsm.masking.phase_quality import phase_quality
@@ -61,7 +61,7 @@ from bidsqsm.qsm.onestep.tfi import tfi
 from bidsqsm.qsm.onestep.tgv import tgv
 from bidsqsm.qsm.oxygenation.susceptometry import susceptometry
 from bidsqsm.qsm.reference.csf import csf
-from bidsqsm.qsm.reference.none import none
+from bidsqsm.qsm.reference.no_reference import none
 from bidsqsm.qsm.reference.whole_brain import whole_brain
 from bidsqsm.qsm.registration.greedy import affine, greedy
 from bidsqsm.qsm.relaxometry.arlo import arlo
@@ -69,7 +69,7 @@ from bidsqsm.qsm.relaxometry.auto import auto
 from bidsqsm.qsm.relaxometry.loglinear import loglinear
 from bidsqsm.qsm.relaxometry.nlls import nlls
 from bidsqsm.qsm.segmentation.border import border
-from bidsqsm.qsm.segmentation.none import none as labels_as_they_are
+from bidsqsm.qsm.segmentation.no_refinement import none as labels_as_they_are
 from bidsqsm.qsm.segmentation.trim import trim
 from bidsqsm.qsm.separation.closed import closed
 from bidsqsm.qsm.separation.iterative import iterative

@@ -26,7 +26,7 @@ from typing import Any
 
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
-from bidsqsm.io.errors import DatasetError
+from bidsqsm.errors import DatasetError
 
 LOGGER = logging.getLogger(__name__)
 

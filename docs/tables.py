@@ -15,24 +15,24 @@ from typing import Any
 from architecture import architecture
 
 from bidsqsm.catalog import STEPS
-from bidsqsm.cli import fetch
+from bidsqsm.cli import fetch_templates
 from bidsqsm.cli.demo import add_arguments
 from bidsqsm.cli.parser import build_parser
 from bidsqsm.cli.phantom import add_arguments as add_phantom_arguments
 from bidsqsm.cli.roi import add_arguments as add_roi_arguments
-from bidsqsm.interfaces.carrying import IN_MASKS, IN_SPACES
-from bidsqsm.io.bibliography import works
-from bidsqsm.io.extras import Extra
-from bidsqsm.io.groups import DEFAULT_GROUPS, GROUPS
-from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS, image_path
-from bidsqsm.methods import Method, Parameter, Step, as_text
+from bidsqsm.derivatives.bibliography import works
+from bidsqsm.derivatives.extra_files import Extra
+from bidsqsm.derivatives.product_groups import DEFAULT_GROUPS, GROUPS
+from bidsqsm.derivatives.products import JOINT_PRODUCTS, PRODUCTS, image_path
+from bidsqsm.interfaces.anatomy.resampling import IN_MASKS, IN_SPACES
+from bidsqsm.method import Method, Parameter, Step, as_text
 from bidsqsm.qsm.bounds import From, OneOf, Readable
 from bidsqsm.qsm.quality.metric import STAGES, Metric
-from bidsqsm.qsm.quality.table import METRICS
+from bidsqsm.qsm.quality.metric_table import METRICS
 from bidsqsm.reports.cohort.tables import OUTLIERS, RUNS
 from bidsqsm.reports.panels import KINDS
 from bidsqsm.rois.literature import RANGES, published_range
-from bidsqsm.rois.table import columns
+from bidsqsm.rois.region_table import columns
 from bidsqsm.steps import RUN_STEPS
 
 _MARKER = re.compile(r'^<!-- generated: ([\w-]+) -->$', re.MULTILINE)
@@ -289,7 +289,7 @@ def cohort_benchmark() -> str:
 def fetch_command_line() -> str:
     """Every option of the command that fetches templates."""
     parser = argparse.ArgumentParser(prog='bidsqsm fetch-templates')
-    fetch.add_arguments(parser)
+    fetch_templates.add_arguments(parser)
     return _options(parser)
 
 

@@ -12,7 +12,7 @@ import pytest
 from bidsqsm.catalog import STEPS
 from bidsqsm.cli.parser import parse_arguments
 from bidsqsm.config import Config, default_work_dir, settled_methods
-from bidsqsm.io.groups import GROUPS
+from bidsqsm.derivatives.product_groups import GROUPS
 
 ARGS = ['in', 'out', 'participant']
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from bidsqsm.catalog import STEPS
-from bidsqsm.cli import fetch
+from bidsqsm.cli import fetch_templates
 from bidsqsm.cli.demo import add_arguments, options_from
 from bidsqsm.cli.parser import build_parser, parse_arguments
 from bidsqsm.cli.phantom import add_arguments as add_phantom_arguments
 from bidsqsm.cli.phantom import check_arguments as check_phantom_arguments
 from bidsqsm.cli.roi import add_arguments as add_roi_arguments
 from bidsqsm.cli.roi import check_arguments
-from bidsqsm.io.bibliography import works
-from bidsqsm.io.products import PRODUCTS
-from bidsqsm.rois.table import columns
+from bidsqsm.derivatives.bibliography import works
+from bidsqsm.derivatives.products import PRODUCTS
+from bidsqsm.rois.region_table import columns
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / 'docs'
@@ -79,7 +79,12 @@ def test_every_option_is_documented(tables):
     text = tables.command_line() + tables.demo_command_line() + tables.roi_command_line()
     text += tables.fetch_command_line() + tables.phantom_command_line()
     parsers = [build_parser(), *(argparse.ArgumentParser() for _ in range(4))]
-    commands = (add_arguments, add_roi_arguments, fetch.add_arguments, add_phantom_arguments)
+    commands = (
+        add_arguments,
+        add_roi_arguments,
+        fetch_templates.add_arguments,
+        add_phantom_arguments,
+    )
     for add, parser in zip(commands, parsers[1:], strict=True):
         add(parser)
     options = [s for p in parsers for a in p._actions for s in a.option_strings]  # noqa: SLF001
@@ -160,8 +165,8 @@ def test_printed_commands_parse(page, elsewhere):
             check_phantom_arguments(parser.parse_args(words[1:]))
         elif words[0] == 'fetch-templates':
             parser = argparse.ArgumentParser()
-            fetch.add_arguments(parser)
-            fetch.wanted_from(parser.parse_args(words[1:]))
+            fetch_templates.add_arguments(parser)
+            fetch_templates.wanted_from(parser.parse_args(words[1:]))
         else:
             settings = parse_arguments(words)
             assert settings.bids_dir != settings.output_dir

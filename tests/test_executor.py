@@ -15,9 +15,9 @@ import pytest
 from nipype.interfaces.base import traits
 from nipype.pipeline import engine as pe
 
+from bidsqsm.errors import DatasetError
 from bidsqsm.executor import Failure, ProcessPerNodePlugin, describe
-from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec
-from bidsqsm.io.errors import DatasetError
+from bidsqsm.interfaces.step_interface import StepInputSpec, StepInterface, StepOutputSpec
 
 LOGGER = logging.getLogger('bidsqsm.test')
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from bidsqsm.derivatives.methods_text import describe_decisions
+from bidsqsm.derivatives.provenance import read_provenance
 from bidsqsm.facts import (
     TYPES,
     ContrastFacts,
@@ -25,13 +27,11 @@ from bidsqsm.facts import (
     StepFacts,
     SwiFacts,
 )
-from bidsqsm.interfaces.base import StepInterface
-from bidsqsm.interfaces.carrying import lost
-from bidsqsm.interfaces.judging import failed, judged
+from bidsqsm.files.json_files import as_json
+from bidsqsm.interfaces.anatomy.registration_checks import failed, judged
+from bidsqsm.interfaces.anatomy.resampling import lost
 from bidsqsm.interfaces.outputs import FACTS
-from bidsqsm.io.boilerplate import describe_decisions
-from bidsqsm.io.json_files import as_json
-from bidsqsm.io.provenances import read_provenance
+from bidsqsm.interfaces.step_interface import StepInterface
 from helpers import example_run
 
 #: As it stands on disk: steps, keys and their order are those of sidecars that are out there.

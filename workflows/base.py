@@ -7,13 +7,13 @@ from pathlib import Path
 
 from nipype.pipeline import engine as pe
 
+from bidsqsm.atlases.selection import NONE, Anatomy
 from bidsqsm.config import Config
-from bidsqsm.io.inputs import GreRun
-from bidsqsm.io.orientations import OrientationSet
-from bidsqsm.io.participants import ages_of
-from bidsqsm.io.regions import NONE, Anatomy
+from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.orientation_set import OrientationSet
+from bidsqsm.inputs.participants import ages_of
 from bidsqsm.workflows.connections import steps_in
-from bidsqsm.workflows.orientations import R2STAR, TAKEN, init_orientations_wf
+from bidsqsm.workflows.multi_orientation import R2STAR, TAKEN, init_orientations_wf
 from bidsqsm.workflows.run import as_node_name, init_run_wf, workflow_name
 
 NAME = 'bidsqsm_wf'

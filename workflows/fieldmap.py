@@ -7,7 +7,7 @@ from nipype.pipeline import engine as pe
 
 from bidsqsm.interfaces.fieldmap import FitField
 from bidsqsm.interfaces.unwrap import UnwrapPhase
-from bidsqsm.methods import Choice
+from bidsqsm.method import Choice
 
 
 def init_fieldmap_wf(

@@ -8,8 +8,8 @@ from typing import Any
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.io.inputs import GreRun
-from bidsqsm.methods import Choice
+from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.method import Choice
 from bidsqsm.workflows.background import init_background_wf
 from bidsqsm.workflows.connections import between
 from bidsqsm.workflows.dipole import init_dipole_wf

@@ -8,7 +8,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from bidsqsm.interfaces.onestep import InvertTotalField
-from bidsqsm.methods import Choice
+from bidsqsm.method import Choice
 
 
 def init_onestep_wf(

@@ -9,10 +9,10 @@ from pathlib import Path
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
+from bidsqsm.derivatives.products import PRODUCTS, Product
+from bidsqsm.inputs.discovery import GreRun
 from bidsqsm.interfaces.outputs import WriteDerivatives, facts_field
-from bidsqsm.io.inputs import GreRun
-from bidsqsm.io.products import PRODUCTS, Product
-from bidsqsm.methods import Choice
+from bidsqsm.method import Choice
 from bidsqsm.steps import RUN_STEPS
 from bidsqsm.workflows.connections import Link, Makers, makers, outputs_of
 
@@ -42,7 +42,7 @@ def init_outputs_wf(
     choices
         The methods that the run goes through, with their parameters.
     products
-        Keys of :data:`bidsqsm.io.products.PRODUCTS`; each is a field of the input node.
+        Keys of :data:`bidsqsm.derivatives.products.PRODUCTS`; each is a field of the input node.
     steps
         Steps that have facts; ``facts_<step>`` is a field of the input node.
     links

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
+from bidsqsm.inputs.run import PARTS, GreRun
 from bidsqsm.interfaces.phase import PreparePhase, ReadMagnitude
 from bidsqsm.interfaces.sign import DecideSign
-from bidsqsm.io.run import PARTS, GreRun
-from bidsqsm.methods import Choice
+from bidsqsm.method import Choice
 
 
 def init_phase_wf(

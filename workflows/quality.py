@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
+from bidsqsm.derivatives.metrics_files import about_run
+from bidsqsm.inputs.discovery import GreRun
 from bidsqsm.interfaces.quality import FILES, MeasureQuality
-from bidsqsm.io.inputs import GreRun
-from bidsqsm.io.metrics import about_run
 from bidsqsm.workflows.connections import Link
 
 

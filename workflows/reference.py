@@ -9,7 +9,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from bidsqsm.interfaces.reference import ReferenceChi
-from bidsqsm.methods import Choice
+from bidsqsm.method import Choice
 
 
 def init_reference_wf(

@@ -6,7 +6,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from bidsqsm.interfaces.relaxometry import FitRelaxation
-from bidsqsm.methods import Choice
+from bidsqsm.method import Choice
 
 
 def init_relaxometry_wf(

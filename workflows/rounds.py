@@ -8,8 +8,8 @@ from itertools import pairwise
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.io.inputs import GreRun
-from bidsqsm.methods import Choice
+from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.method import Choice
 from bidsqsm.workflows.connections import between, outputs_of
 from bidsqsm.workflows.inversion import INPUTS, init_inversion_wf
 

@@ -8,26 +8,26 @@ from typing import Any
 
 from nipype.pipeline import engine as pe
 
+from bidsqsm.atlases.selection import NONE, Anatomy
+from bidsqsm.derivatives.product_groups import DEFAULT_GROUPS
+from bidsqsm.inputs.discovery import GreRun
 from bidsqsm.interfaces.sign import expected_sign
-from bidsqsm.io.groups import DEFAULT_GROUPS
-from bidsqsm.io.inputs import GreRun
-from bidsqsm.io.regions import NONE, Anatomy
-from bidsqsm.methods import Choice
+from bidsqsm.method import Choice
 from bidsqsm.steps import boxes_of
-from bidsqsm.workflows.choices import settled_choices, used_choices
+from bidsqsm.workflows.anatomy.anatomy_steps import region_links, region_steps
 from bidsqsm.workflows.connections import between, keep_makers, steps_in
+from bidsqsm.workflows.contrasts.contrast_steps import left_out, other_steps, unwanted
 from bidsqsm.workflows.fieldmap import init_fieldmap_wf
 from bidsqsm.workflows.inversion import init_inversion_wf
 from bidsqsm.workflows.masking import init_masking_wf
 from bidsqsm.workflows.memory import memory_gb
-from bidsqsm.workflows.others import left_out, other_steps, unwanted
+from bidsqsm.workflows.method_selection import settled_choices, used_choices
 from bidsqsm.workflows.outputs import init_outputs_wf, saved_outputs
-from bidsqsm.workflows.passes import init_two_pass_wf
 from bidsqsm.workflows.phase import init_magnitude_wf, init_phase_wf, init_sign_wf
 from bidsqsm.workflows.quality import init_quality_wf, quality_links
 from bidsqsm.workflows.reference import init_reference_wf
-from bidsqsm.workflows.regions import region_links, region_steps
 from bidsqsm.workflows.rounds import init_rounds_wf
+from bidsqsm.workflows.two_pass import init_two_pass_wf
 
 
 def init_run_wf(
@@ -58,7 +58,7 @@ def init_run_wf(
     choices
         Method of every step that the run is to go through, with its parameters.
     wanted
-        Groups of products to make; see :data:`bidsqsm.io.groups.GROUPS`.
+        Groups of products to make; see :data:`bidsqsm.derivatives.product_groups.GROUPS`.
     phase_sign
         ``auto`` (from the data), ``+1`` or ``-1``.
     rounds

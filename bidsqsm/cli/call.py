@@ -8,29 +8,29 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bidsqsm.atlases.selection import NONE, Anatomy
 from bidsqsm.catalog import STEPS
 from bidsqsm.cli.execute import clean, count_nodes, execute
 from bidsqsm.cli.ledger import Ledger, RunState
 from bidsqsm.cli.logs import new_identity
 from bidsqsm.cli.outcome import FAILED, OK, SKIPPED, Status
 from bidsqsm.cli.progress import Progress
-from bidsqsm.cli.reports import write_reports
+from bidsqsm.cli.write_reports import write_reports
 from bidsqsm.config import Config
+from bidsqsm.derivatives.methods_text import as_markdown, methods_text, write_citation
+from bidsqsm.derivatives.sidecars import provenance
 from bidsqsm.facts import RunFacts
-from bidsqsm.io.atomic import write_text
-from bidsqsm.io.boilerplate import as_markdown, methods_text, write_citation
-from bidsqsm.io.inputs import GreRun, Skipped
-from bidsqsm.io.json_files import load_json, write_json
-from bidsqsm.io.orientations import OrientationSet
-from bidsqsm.io.regions import NONE, Anatomy
-from bidsqsm.io.sidecars import provenance
-from bidsqsm.io.tsv_files import write_tsv
-from bidsqsm.methods import Choice
-from bidsqsm.reports.resources import StepUse, with_earlier
-from bidsqsm.reports.subject import RunRecord
+from bidsqsm.files.atomic import write_text
+from bidsqsm.files.json_files import load_json, write_json
+from bidsqsm.files.tsv_files import write_tsv
+from bidsqsm.inputs.discovery import GreRun, Skipped
+from bidsqsm.inputs.orientation_set import OrientationSet
+from bidsqsm.method import Choice
+from bidsqsm.reports.subject.resource_use import StepUse, with_earlier
+from bidsqsm.reports.subject.subject_page import RunRecord
 from bidsqsm.steps import boxes_of
 from bidsqsm.workflows.base import init_bidsqsm_wf, init_configured_run_wf, workflows_of_run
-from bidsqsm.workflows.choices import used_choices
+from bidsqsm.workflows.method_selection import used_choices
 
 LOGGER = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bidsqsm.cli.resources import available_cpus
-from bidsqsm.io.demo_dataset import DemoOptions, write_demo
-from bidsqsm.io.vendors import CONVENTIONS
+from bidsqsm.demo.demo_dataset import DemoOptions, write_demo
+from bidsqsm.demo.scanner_conventions import CONVENTIONS
 from bidsqsm.qsm.jit import threads
-from bidsqsm.qsm.phantom.signal import Sequence
+from bidsqsm.qsm.phantom.signal_simulation import Sequence
 
 _DEFAULT = Sequence()
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from bidsqsm import __version__
+from bidsqsm.cli.arguments import existing
 from bidsqsm.cli.logs import new_identity, start_logging
 from bidsqsm.cli.outcome import cohort_outcome
 from bidsqsm.cli.paths import check_places, make_writable
-from bidsqsm.cli.values import existing
-from bidsqsm.io.errors import DatasetError
+from bidsqsm.errors import DatasetError
 
 LOGGER = logging.getLogger(__name__)
 
@@ -84,9 +84,9 @@ def group(settings: GroupSettings, command: str) -> tuple[str, int]:
             'run that first'
         )
     # pandas and all that follows take longer to load than a wrong command line to be told
-    from bidsqsm.io.cohort import gather
-    from bidsqsm.io.dataset import dataset_name, write_bidsignore
-    from bidsqsm.reports.cohort.judging import judge
+    from bidsqsm.cohort.flags import judge
+    from bidsqsm.cohort.gather import gather
+    from bidsqsm.derivatives.dataset_files import dataset_name, write_bidsignore
     from bidsqsm.reports.cohort.write import write_cohort
 
     cohort = gather(

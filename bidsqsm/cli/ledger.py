@@ -15,10 +15,10 @@ from bidsqsm.cli.outcome import FAILED, SKIPPED, Status
 from bidsqsm.cli.progress import Progress
 from bidsqsm.executor import Failure, Usage
 from bidsqsm.facts import RunFacts, StepFacts
-from bidsqsm.io.atomic import write_text
-from bidsqsm.io.inputs import GreRun
-from bidsqsm.io.json_files import as_json
-from bidsqsm.reports.resources import StepUse
+from bidsqsm.files.atomic import write_text
+from bidsqsm.files.json_files import as_json
+from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.reports.subject.resource_use import StepUse
 from bidsqsm.steps import step_of_workflows, words_of_node
 from bidsqsm.workflows.base import run_workflow
 from bidsqsm.workflows.outputs import made_by_nodes

@@ -11,8 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bidsqsm import __version__
-from bidsqsm.io.json_files import write_json
-from bidsqsm.io.run_files import FAILED, OK, SKIPPED, STATUS
+from bidsqsm.cohort.run_files import FAILED, OK, SKIPPED, STATUS
+from bidsqsm.files.json_files import write_json
 
 _LIBRARIES = ('nipype', 'numpy', 'scipy', 'numba', 'nibabel', 'pybids', 'matplotlib')
 

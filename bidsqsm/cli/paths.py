@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from bidsqsm.config import Config
-from bidsqsm.io.errors import DatasetError
+from bidsqsm.errors import DatasetError
 
 #: Variables that point to caches; all of them go into the work folder.
 _CACHES = {

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from bidsqsm import __version__
-from bidsqsm.io.atomic import write_bytes
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.json_files import write_json
-from bidsqsm.qsm.concentration.vials import Line
-from bidsqsm.reports.calibration import draw_calibration
-from bidsqsm.rois.table import MAPS, write_table
+from bidsqsm.errors import DatasetError
+from bidsqsm.files.atomic import write_bytes
+from bidsqsm.files.json_files import write_json
+from bidsqsm.qsm.concentration.vial_line import Line
+from bidsqsm.reports.drawing.calibration import draw_calibration
+from bidsqsm.rois.region_table import MAPS, write_table
 from bidsqsm.rois.vials import Calibration, VialFiles, calibrate
 
 _FILES = ('chi', 'labels', 'vials', 'r2star', 'mask')

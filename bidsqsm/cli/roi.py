@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bidsqsm.io.dataset import write_dataset_files
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.participants import ages_of
+from bidsqsm.derivatives.dataset_files import write_dataset_files
+from bidsqsm.errors import DatasetError
+from bidsqsm.inputs.participants import ages_of
 from bidsqsm.qsm.jit import threads
-from bidsqsm.rois.derivatives import Found, find_measurable
-from bidsqsm.rois.given import Files, measure, write_measurement
-from bidsqsm.rois.table import FURTHER, MAPS
+from bidsqsm.rois.measurable_maps import Found, find_measurable
+from bidsqsm.rois.region_measurement import Files, measure, write_measurement
+from bidsqsm.rois.region_table import FURTHER, MAPS
 
 _SINGLE = (
     *('chi', 'labels', 'mask', 'r2star', 't2star', 'local_field', 'noise', 'units'),

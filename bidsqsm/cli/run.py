@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bidsqsm import __version__
+from bidsqsm.atlases.atlas import resolve_atlases, resolve_template
+from bidsqsm.atlases.selection import NONE, Anatomy
+from bidsqsm.atlases.templateflow import MissingTemplate
 from bidsqsm.cli.group import GroupSettings, group
 from bidsqsm.cli.logs import quiet_nipype, start_logging
 from bidsqsm.cli.outcome import Status, outcome
@@ -23,16 +26,13 @@ from bidsqsm.cli.paths import check_paths, contain_caches, make_writable
 from bidsqsm.cli.resources import available_cpus, available_memory
 from bidsqsm.cli.validation import find_validator, refuse, validation_errors
 from bidsqsm.config import Config
-from bidsqsm.io.atlases import resolve_atlases, resolve_template
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.json_files import load_json
-from bidsqsm.io.regions import NONE, Anatomy
-from bidsqsm.io.template_files import MissingTemplate
+from bidsqsm.errors import DatasetError
+from bidsqsm.files.json_files import load_json
 
 if TYPE_CHECKING:
     from bidsqsm.cli.call import Call
-    from bidsqsm.io.inputs import GreRun, Skipped
-    from bidsqsm.io.orientations import OrientationSet
+    from bidsqsm.inputs.discovery import GreRun, Skipped
+    from bidsqsm.inputs.orientation_set import OrientationSet
 
 LOGGER = logging.getLogger(__name__)
 MOST_THREADS = 8  # of one step; beyond, the gain is small
@@ -93,7 +93,7 @@ def participant(config: Config, command: str) -> tuple[str, int]:
     check_paths(config)
     found, sets = _find(config)
     if config.dry_run:
-        from bidsqsm.io.inputs import run_table
+        from bidsqsm.inputs.discovery import run_table
 
         print(run_table([*found, *sets]))
         return '', 0
@@ -131,7 +131,7 @@ def _statuses(call: Call) -> list[Status]:
 
 def settle(config: Config, found: Sequence[GreRun | Skipped]) -> Config:
     """Fill in processors, memory and threads; threads go to steps only where runs are few."""
-    from bidsqsm.io.inputs import GreRun
+    from bidsqsm.inputs.discovery import GreRun
 
     nprocs = config.nprocs or available_cpus()
     runs = max(1, sum(isinstance(run, GreRun) for run in found))
@@ -144,9 +144,9 @@ def settle(config: Config, found: Sequence[GreRun | Skipped]) -> Config:
 
 def _find(config: Config) -> tuple[list[GreRun | Skipped], list[OrientationSet | Skipped]]:
     """Find the runs, and bring together those that are orientations of a head."""
-    from bidsqsm.io.groups import skip_without_products
-    from bidsqsm.io.inputs import find_runs
-    from bidsqsm.io.orientations import orientation_sets, read_orientations
+    from bidsqsm.derivatives.product_groups import skip_without_products
+    from bidsqsm.inputs.discovery import find_runs
+    from bidsqsm.inputs.orientation_set import orientation_sets, read_orientations
 
     found = find_runs(
         config.bids_dir,

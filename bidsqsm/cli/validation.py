@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bidsqsm.io.errors import DatasetError
+from bidsqsm.errors import DatasetError
 
 PROGRAM = 'bids-validator-deno'
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.facts import BackgroundFacts
-from bidsqsm.interfaces.base import (
+from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
@@ -16,7 +16,7 @@ from bidsqsm.interfaces.base import (
     volume,
 )
 from bidsqsm.interfaces.weights import weights_for
-from bidsqsm.qsm.background.rounds import remove_beside
+from bidsqsm.qsm.background.known_local_field import remove_beside
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.facts import FieldFacts
-from bidsqsm.interfaces.base import (
+from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
@@ -16,7 +16,7 @@ from bidsqsm.interfaces.base import (
 )
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
-from bidsqsm.qsm.masking.head import head_mask
+from bidsqsm.qsm.masking.head_mask import head_mask
 
 
 class _FitFieldInputSpec(StepInputSpec):

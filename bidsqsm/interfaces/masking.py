@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.errors import DatasetError
 from bidsqsm.facts import MaskFacts
-from bidsqsm.interfaces.base import (
+from bidsqsm.inputs.precomputed import load_mask
+from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
@@ -15,11 +17,9 @@ from bidsqsm.interfaces.base import (
     mask_of,
     volume,
 )
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.given import load_mask
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.jit import threads
-from bidsqsm.qsm.masking.result import Masks
+from bidsqsm.qsm.masking.mask_result import Masks
 from bidsqsm.qsm.metrics import dice
 
 BRAIN = (400.0, 2300.0)  # mL: from a newborn's to more than the largest adult's

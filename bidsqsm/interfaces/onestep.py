@@ -5,7 +5,7 @@ from __future__ import annotations
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.facts import OneStepFacts
-from bidsqsm.interfaces.base import (
+from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
@@ -17,7 +17,7 @@ from bidsqsm.interfaces.base import (
     volume,
 )
 from bidsqsm.interfaces.weights import weights_for
-from bidsqsm.qsm.echoes import Echoes
+from bidsqsm.qsm.echo_signal import Echoes
 from bidsqsm.qsm.forward import field_of
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads

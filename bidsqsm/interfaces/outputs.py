@@ -8,12 +8,12 @@ from typing import Any
 from nipype.interfaces.base import File, InputMultiObject, traits
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.derivatives.extra_files import Extra
+from bidsqsm.derivatives.products import PRODUCTS
+from bidsqsm.derivatives.writer import write_run
 from bidsqsm.facts import RunFacts, StepFacts
-from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec
-from bidsqsm.io.extras import Extra
-from bidsqsm.io.orientations import run_from_json
-from bidsqsm.io.outputs import write_run
-from bidsqsm.io.products import PRODUCTS
+from bidsqsm.inputs.orientation_set import run_from_json
+from bidsqsm.interfaces.step_interface import StepInputSpec, StepInterface, StepOutputSpec
 from bidsqsm.steps import RUN_STEPS
 
 #: Steps whose facts can be connected, as ``facts_<step>``, in the order in which they run.
@@ -34,7 +34,8 @@ class _WriteDerivativesInputSpec(StepInputSpec):
     links = traits.Dict(traits.Str, traits.Str, desc='name and folder of the datasets drawn on')
     left_out = traits.List(traits.Str, desc='sentences on products that the run cannot have')
     extras = InputMultiObject(
-        traits.Dict, desc='files that are none of the products, see bidsqsm.io.extras.Extra'
+        traits.Dict,
+        desc='files that are none of the products, see bidsqsm.derivatives.extra_files.Extra',
     )
 
 

@@ -8,8 +8,14 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import File, traits
 
+from bidsqsm.atlases.label_image import load_labels
+from bidsqsm.derivatives import metrics_files
+from bidsqsm.derivatives.extra_files import Extra
 from bidsqsm.facts import StepFacts
-from bidsqsm.interfaces.base import (
+from bidsqsm.files.atomic import write_text
+from bidsqsm.files.json_files import write_json
+from bidsqsm.inputs.names import parse
+from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
@@ -18,16 +24,10 @@ from bidsqsm.interfaces.base import (
     mask_of,
     volume,
 )
-from bidsqsm.io import metrics
-from bidsqsm.io.atomic import write_text
-from bidsqsm.io.extras import Extra
-from bidsqsm.io.json_files import write_json
-from bidsqsm.io.names import parse
-from bidsqsm.io.segmentation import load_labels
 from bidsqsm.qsm.quality.maps import IMAGES, Maps
 from bidsqsm.qsm.quality.measure import alarms, in_order, measure
 from bidsqsm.rois.quality import iron_rich_labels, region_metrics
-from bidsqsm.rois.table import read_table
+from bidsqsm.rois.region_table import read_table
 
 #: Images that are read from files of their own; the nuclei come from labels and table.
 FILES = tuple(name for name in IMAGES if name != 'nuclei')
@@ -61,14 +61,16 @@ class MeasureQuality(StepInterface):
         values = measure(self._maps(table))
         if table is not None:
             values = in_order(values | region_metrics(table))
-        content = metrics.content(self.inputs.about, values)
+        content = metrics_files.content(self.inputs.about, values)
         path, listed = Path(runtime.cwd, 'metrics.json'), Path(runtime.cwd, 'metrics.tsv')
         write_json(path, content)
-        write_text(listed, metrics.as_tsv(values))
+        write_text(listed, metrics_files.as_tsv(values))
         # the name of a set of runs has an entity of its own
-        named = parse(Path(f'{content["Run"]}_{metrics.SUFFIX}.tsv'))
+        named = parse(Path(f'{content["Run"]}_{metrics_files.SUFFIX}.tsv'))
         entities = named.entities if named else {}
-        extra = Extra(listed, entities, metrics.SUFFIX, '.tsv', {**metrics.columns(), **content})
+        extra = Extra(
+            listed, entities, metrics_files.SUFFIX, '.tsv', {**metrics_files.columns(), **content}
+        )
         self._results['metrics'] = str(path)
         self._results['extras'] = [extra.as_dict()]
         self._results['facts'] = StepFacts(warnings=tuple(alarms(values)))

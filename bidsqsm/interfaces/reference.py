@@ -6,7 +6,7 @@ import numpy as np
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.facts import ReferenceFacts
-from bidsqsm.interfaces.base import (
+from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,

@@ -6,7 +6,7 @@ from nipype.interfaces.base import File, traits
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.facts import RelaxometryFacts
-from bidsqsm.interfaces.base import (
+from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,

@@ -8,7 +8,7 @@ from typing import Any
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.facts import SignFacts
-from bidsqsm.interfaces.base import (
+from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,

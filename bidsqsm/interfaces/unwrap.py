@@ -5,9 +5,9 @@ from __future__ import annotations
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.facts import UnwrapFacts
-from bidsqsm.interfaces.base import StepInputSpec, StepInterface, StepOutputSpec, echoes
+from bidsqsm.interfaces.step_interface import StepInputSpec, StepInterface, StepOutputSpec, echoes
 from bidsqsm.qsm.jit import threads
-from bidsqsm.qsm.masking.head import head_mask
+from bidsqsm.qsm.masking.head_mask import head_mask
 
 
 class _UnwrapPhaseInputSpec(StepInputSpec):

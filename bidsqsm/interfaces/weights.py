@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bidsqsm.interfaces.base import volume
-from bidsqsm.methods import Choice
+from bidsqsm.interfaces.step_interface import volume
+from bidsqsm.method import Choice
 from bidsqsm.qsm.grid import Mask, Volume
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bidsqsm.io.bibliography import works
-from bidsqsm.qsm.iron import GROWING, chi_of_iron
+from bidsqsm.derivatives.bibliography import works
+from bidsqsm.qsm.concentration.brain_iron import GROWING, chi_of_iron
 from bidsqsm.rois.regions import BOTH
 
 YOUNGEST, OLDEST = 20.0, 90.0  # years that the published values span
@@ -129,7 +129,7 @@ def check(table: pd.DataFrame, age: float | None = None) -> list[str]:
     Parameters
     ----------
     table
-        From :func:`bidsqsm.rois.table.roi_table`.
+        From :func:`bidsqsm.rois.region_table.roi_table`.
     age
         In years, where it is known; without it the range is that of any adult.
 
@@ -143,8 +143,8 @@ def check(table: pd.DataFrame, age: float | None = None) -> list[str]:
     --------
     >>> import numpy as np
     >>> from bidsqsm.qsm.phantom.sphere import make_sphere
-    >>> from bidsqsm.qsm.structures import make_label
-    >>> from bidsqsm.rois.table import roi_table
+    >>> from bidsqsm.atlases.structures import make_label
+    >>> from bidsqsm.rois.region_table import roi_table
     >>> sphere = make_sphere(chi=0.5)
     >>> left = np.arange(24)[:, None, None] < 12
     >>> labels = np.where(left, 5, 6) * sphere.inside

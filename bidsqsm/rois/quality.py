@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bidsqsm.qsm.structures import whole_of
+from bidsqsm.atlases.structures import whole_of
 from bidsqsm.rois.literature import RANGES
 
 #: Structures whose iron shortens T2* of every adult.
@@ -36,7 +36,7 @@ def region_metrics(table: pd.DataFrame) -> dict[str, float]:
     Parameters
     ----------
     table
-        As :func:`bidsqsm.rois.table.roi_table` writes it; susceptibility in ppm.
+        As :func:`bidsqsm.rois.region_table.roi_table` writes it; susceptibility in ppm.
 
     Returns
     -------
@@ -47,8 +47,8 @@ def region_metrics(table: pd.DataFrame) -> dict[str, float]:
     --------
     >>> import numpy as np
     >>> from bidsqsm.qsm.phantom.sphere import make_sphere
-    >>> from bidsqsm.qsm.structures import make_label
-    >>> from bidsqsm.rois.table import roi_table
+    >>> from bidsqsm.atlases.structures import make_label
+    >>> from bidsqsm.rois.region_table import roi_table
     >>> sphere = make_sphere(chi=0.1)
     >>> left = np.arange(24)[:, None, None] < 12
     >>> labels = np.where(left, 5, 6) * sphere.inside

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bidsqsm.atlases.structures import MERGED, STRUCTURES, Label
 from bidsqsm.qsm.grid import Labels
-from bidsqsm.qsm.structures import MERGED, STRUCTURES, Label
 
 BOTH = 'B'
 _SIDES = (BOTH, 'L', 'R')
@@ -58,7 +58,7 @@ def regions_of(names: Sequence[Label]) -> list[Region]:
 
     Examples
     --------
-    >>> from bidsqsm.qsm.structures import make_label
+    >>> from bidsqsm.atlases.structures import make_label
     >>> rows = regions_of([make_label(5, 'putamen', 'L'), make_label(6, 'putamen', 'R')])
     >>> [(row.name, row.hemisphere, row.members) for row in rows]
     [('putamen', 'L', (5,)), ('putamen', 'R', (6,)), ('putamen', 'B', (5, 6))]
@@ -133,7 +133,7 @@ def with_unnamed(labels: Labels, names: Sequence[Label]) -> tuple[tuple[Label, .
     Examples
     --------
     >>> import numpy as np
-    >>> from bidsqsm.qsm.structures import make_label
+    >>> from bidsqsm.atlases.structures import make_label
     >>> names, said = with_unnamed(np.array([0, 5, 9]), [make_label(5, 'putamen')])
     >>> [label.name for label in names], said
     (['putamen', 'label-9'], ['1 labels of the image have no name: 9.'])
@@ -162,7 +162,7 @@ def without_combined(names: Sequence[Label], labels: Labels) -> tuple[Label, ...
     Examples
     --------
     >>> import numpy as np
-    >>> from bidsqsm.qsm.structures import make_label
+    >>> from bidsqsm.atlases.structures import make_label
     >>> names = [make_label(5, 'left putamen'), make_label(1010, 'putamen')]
     >>> [label.index for label in without_combined(names, np.array([0, 5]))]
     [5]

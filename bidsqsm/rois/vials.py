@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.label_table import read_index, rows_with
-from bidsqsm.io.nifti import load_volume
-from bidsqsm.io.segmentation import load_labels
-from bidsqsm.qsm.concentration.vials import FEWEST, Line, core_of, line_through
+from bidsqsm.atlases.label_image import load_labels
+from bidsqsm.atlases.label_table import read_index, rows_with
+from bidsqsm.errors import DatasetError
+from bidsqsm.files.nifti import load_volume
+from bidsqsm.qsm.concentration.vial_line import FEWEST, Line, core_of, line_through
 from bidsqsm.qsm.grid import Labels, Mask, Triple, Volume
-from bidsqsm.rois.files import one_grid
+from bidsqsm.rois.map_files import one_grid
+from bidsqsm.rois.map_units import load_maps
+from bidsqsm.rois.region_table import MAPS
 from bidsqsm.rois.statistics import summary
-from bidsqsm.rois.table import MAPS
-from bidsqsm.rois.units import load_maps
 
 #: Maps that are held against concentrations
 AGAINST = ('chi', 'r2star')
@@ -43,7 +43,7 @@ class VialFiles:
     Parameters
     ----------
     chi, r2star
-        Maps; see :mod:`bidsqsm.rois.units` for their units.
+        Maps; see :mod:`bidsqsm.rois.map_units` for their units.
     labels
         Label image.
     vials
@@ -149,9 +149,9 @@ def calibrate(files: VialFiles, *, rim: float = 0.0) -> Calibration:
     >>> import tempfile
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from bidsqsm.io.nifti import save_volume
+    >>> from bidsqsm.files.nifti import save_volume
     >>> from bidsqsm.qsm.grid import Grid
-    >>> from bidsqsm.qsm.phantom.vials import vials
+    >>> from bidsqsm.qsm.phantom.vial_phantom import vials
     >>> from bidsqsm.rois.vials import VialFiles
     >>> labels, _ = vials(Grid((26, 26, 26), (2.0, 2.0, 2.0)), axis=2, count=3)
     >>> affine = np.diag([2.0, 2.0, 2.0, 1.0])

@@ -11,16 +11,16 @@ import nibabel as nb
 import numpy as np
 import pytest
 
-from bidsqsm.cli.run import main
-from bidsqsm.io.atlases import (
+from bidsqsm.atlases.atlas import (
     MissingTemplate,
     read_dseg,
     read_labels,
     resolve_atlases,
     resolve_template,
 )
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.nifti import save_volume
+from bidsqsm.cli.run import main
+from bidsqsm.errors import DatasetError
+from bidsqsm.files.nifti import save_volume
 from helpers.template_atlases import AFFINE, MASSP20, brain, labels, make_atlas, make_templateflow
 
 CIT168 = Path(__file__).parents[3] / 'shared' / 'data' / 'cit168'

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bidsqsm.atlases.structures import MERGED, STRUCTURES, Label, make_label
 from bidsqsm.qsm.phantom.labels import LABELS
 from bidsqsm.qsm.phantom.tissue import NUCLEI
-from bidsqsm.qsm.structures import MERGED, STRUCTURES, Label, make_label
 
 NAMES = """
 left-caudate                          L caudate

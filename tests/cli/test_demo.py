@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from bidsqsm.cli.demo import main
-from bidsqsm.io.demo import scan_affine
-from bidsqsm.io.demo_dataset import DemoOptions, write_demo
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.qsm.phantom.signal import Sequence
+from bidsqsm.demo.demo_dataset import DemoOptions, write_demo
+from bidsqsm.demo.simulate import scan_affine
+from bidsqsm.errors import DatasetError
+from bidsqsm.qsm.phantom.signal_simulation import Sequence
 
 TINY = DemoOptions(
     voxel_size=(7.0, 6.0, 8.0),

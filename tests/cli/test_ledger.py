@@ -11,8 +11,8 @@ from bidsqsm.cli.progress import Progress
 from bidsqsm.config import Config
 from bidsqsm.executor import Failure, Usage
 from bidsqsm.facts import ReferenceFacts
-from bidsqsm.io.inputs import find_runs
-from bidsqsm.reports.resources import StepUse
+from bidsqsm.inputs.discovery import find_runs
+from bidsqsm.reports.subject.resource_use import StepUse
 from bidsqsm.workflows.base import init_bidsqsm_wf
 from helpers.bids_skeleton import Skeleton
 

@@ -8,7 +8,7 @@ import pytest
 
 from bidsqsm.cli.parser import parse_arguments
 from bidsqsm.cli.paths import check_paths, make_writable
-from bidsqsm.io.errors import DatasetError
+from bidsqsm.errors import DatasetError
 from helpers.bids_skeleton import Skeleton
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from bidsqsm.__main__ import main
+from bidsqsm.atlases.structures import make_label
 from bidsqsm.cli.roi import add_arguments, check_arguments
-from bidsqsm.interfaces.rois import MeasureRois
-from bidsqsm.io.participants import ages_of
-from bidsqsm.qsm.structures import make_label
-from bidsqsm.rois.table import roi_table, write_table
+from bidsqsm.inputs.participants import ages_of
+from bidsqsm.interfaces.anatomy.rois import MeasureRois
+from bidsqsm.rois.region_table import roi_table, write_table
 
 AFFINE = np.array([[0, 0, 1.5, 0], [1.2, 0, 0, 3], [0, 1.1, 0, 0], [0, 0, 0, 1]])
 SHAPE = (12, 20, 24)

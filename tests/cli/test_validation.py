@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bidsqsm.cli.validation import Issue, find_validator, refuse, validation_errors
-from bidsqsm.io.errors import DatasetError
+from bidsqsm.errors import DatasetError
 from helpers.bids_skeleton import Skeleton
 
 

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from bidsqsm.io.run_files import FAILED, CohortRun
-from bidsqsm.qsm.quality.table import METRICS, metric_of
-from bidsqsm.reports.cohort.columns import columns_of
-from bidsqsm.reports.cohort.judging import judge, shown
+from bidsqsm.cohort.columns import columns_of
+from bidsqsm.cohort.flags import judge, shown
+from bidsqsm.cohort.run_files import FAILED, CohortRun
+from bidsqsm.qsm.quality.metric_table import METRICS, metric_of
 from helpers.participant_outputs import INGENIA, PRISMA
 
 NUCLEI = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bidsqsm.io.cohort import gather
-from bidsqsm.io.errors import DatasetError
+from bidsqsm.cohort.gather import gather
+from bidsqsm.errors import DatasetError
 from helpers.participant_outputs import INGENIA, PRISMA, Made
 
 

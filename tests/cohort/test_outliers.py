@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bidsqsm.stats.outliers import Alike, Measure, compare
-from bidsqsm.stats.protocols import Protocol, protocol_of
-from bidsqsm.stats.robust import LIMIT, limit, spread
+from bidsqsm.cohort.outliers import Alike, Measure, compare
+from bidsqsm.cohort.protocols import Protocol, protocol_of
+from bidsqsm.cohort.robust import LIMIT, limit, spread
 
 ONE = Protocol('MEGRE', 3.0, (1.0, 1.0, 1.0), 5, 20, 'A')
 TWO = replace(ONE, scanner='B')

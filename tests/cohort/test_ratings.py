@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.ratings import Rating, read_rating_file, read_ratings, settle
+from bidsqsm.cohort.ratings import Rating, read_rating_file, read_ratings, settle
+from bidsqsm.errors import DatasetError
 
 HEAD = 'run\trating\tcomment\trater\tdate\n'
 

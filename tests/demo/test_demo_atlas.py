@@ -5,8 +5,8 @@ from __future__ import annotations
 import nibabel as nb
 import numpy as np
 
-from bidsqsm.io.atlases import read_dseg, resolve_atlases
-from bidsqsm.io.demo_atlas import average_head
+from bidsqsm.atlases.atlas import read_dseg, resolve_atlases
+from bidsqsm.demo.demo_atlas import average_head
 from bidsqsm.qsm.phantom.labels import NUCLEUS_VALUES
 from bidsqsm.qsm.phantom.shapes import NUCLEI_SHAPES
 from bidsqsm.qsm.phantom.tissue import NUCLEI

@@ -14,9 +14,9 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from bidsqsm.cli.validation import find_validator
-from bidsqsm.io.demo import default_shape
-from bidsqsm.io.demo_dataset import DemoOptions, subjects, write_demo
-from bidsqsm.qsm.phantom.signal import Sequence
+from bidsqsm.demo.demo_dataset import DemoOptions, subjects, write_demo
+from bidsqsm.demo.simulate import default_shape
+from bidsqsm.qsm.phantom.signal_simulation import Sequence
 
 TINY = DemoOptions(
     voxel_size=(7.0, 6.0, 8.0),

@@ -6,8 +6,8 @@ import nibabel as nb
 import numpy as np
 import pytest
 
-from bidsqsm.io.demo_dataset import write_stored
-from bidsqsm.io.vendors import CONVENTIONS, convention
+from bidsqsm.demo.demo_dataset import write_stored
+from bidsqsm.demo.scanner_conventions import CONVENTIONS, convention
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import pytest
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.config import settled_methods
+from bidsqsm.derivatives.bibliography import bibtex, works
+from bidsqsm.derivatives.methods_text import methods_text
+from bidsqsm.derivatives.sidecars import provenance
 from bidsqsm.facts import PhaseFacts, ReferenceFacts, RunFacts
-from bidsqsm.io.bibliography import bibtex, works
-from bidsqsm.io.boilerplate import methods_text
-from bidsqsm.io.sidecars import provenance
 from bidsqsm.qsm.phase.terms import ReceivePhase
 from helpers import example_run
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bidsqsm.cli.parser import parse_arguments
-from bidsqsm.io.groups import DEFAULT_GROUPS, GROUPS, idle_steps
+from bidsqsm.derivatives.product_groups import DEFAULT_GROUPS, GROUPS, idle_steps
 from bidsqsm.steps import RUN_STEPS, boxes_of
-from bidsqsm.workflows.others import OTHERS, unwanted
+from bidsqsm.workflows.contrasts.contrast_steps import OTHERS, unwanted
 
 ARGS = ['in', 'out', 'participant']
 

@@ -14,18 +14,18 @@ import pytest
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.config import settled_methods
+from bidsqsm.derivatives.bibliography import cited, works
+from bidsqsm.derivatives.dataset_files import write_dataset_files
+from bidsqsm.derivatives.methods_text import methods_text, write_citation
+from bidsqsm.derivatives.products import JOINT_PRODUCTS, PRODUCTS, file_name
+from bidsqsm.derivatives.sidecars import bids_uri, provenance
+from bidsqsm.derivatives.writer import write_run
 from bidsqsm.facts import (
     DipoleFacts,
     RunFacts,
     SolverFacts,
 )
 from bidsqsm.interfaces.outputs import WriteDerivatives
-from bidsqsm.io.bibliography import cited, works
-from bidsqsm.io.boilerplate import methods_text, write_citation
-from bidsqsm.io.dataset import write_dataset_files
-from bidsqsm.io.outputs import write_run
-from bidsqsm.io.products import JOINT_PRODUCTS, PRODUCTS, file_name
-from bidsqsm.io.sidecars import bids_uri, provenance
 from helpers import example_run
 
 VALIDATOR = shutil.which('bids-validator-deno') or shutil.which(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bidsqsm.io.demo_dataset import DemoOptions, write_demo
+from bidsqsm.demo.demo_dataset import DemoOptions, write_demo
 
 HERE = Path(__file__).parent
 

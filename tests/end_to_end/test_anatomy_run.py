@@ -14,8 +14,8 @@ from nibabel.processing import resample_from_to
 
 from bidsqsm.__main__ import main
 from bidsqsm.cli.validation import find_validator
-from bidsqsm.io.demo_dataset import DemoOptions, write_demo
-from bidsqsm.io.nifti import save_volume
+from bidsqsm.demo.demo_dataset import DemoOptions, write_demo
+from bidsqsm.files.nifti import save_volume
 from helpers.app import App
 
 #: Voxels of 4 mm bear no finer deformation

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
+from bidsqsm.cohort.ratings import read_rating_file
 from bidsqsm.config import settled_methods
-from bidsqsm.io.ratings import read_rating_file
-from bidsqsm.io.run import Skipped
-from bidsqsm.io.sidecars import provenance
-from bidsqsm.reports.subject import RunRecord, write_subject_report
+from bidsqsm.derivatives.sidecars import provenance
+from bidsqsm.inputs.run import Skipped
+from bidsqsm.reports.subject.subject_page import RunRecord, write_subject_report
 from helpers import chromium, example_run
 from helpers.chromium import DESK, PHONE, needs_axe
 

@@ -12,7 +12,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.common.keys import Keys
 
-from bidsqsm.reports.viewer import write_viewer
+from bidsqsm.reports.viewer.viewer_page import write_viewer
 from helpers import chromium, example_run
 from helpers.chromium import DESK, PHONE, needs_axe
 

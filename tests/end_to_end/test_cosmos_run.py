@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bidsqsm.io.demo_dataset import DemoOptions, write_demo
-from bidsqsm.io.metrics import read_metrics
-from bidsqsm.qsm.phantom.signal import Sequence
+from bidsqsm.demo.demo_dataset import DemoOptions, write_demo
+from bidsqsm.derivatives.metrics_files import read_metrics
+from bidsqsm.qsm.phantom.signal_simulation import Sequence
 from helpers.app import App
 
 NAMES = ['acq-1', 'acq-2', 'acq-3']

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bidsqsm.io import atomic
+from bidsqsm.files import atomic
 
 
 def test_text_is_written_whole_and_readable_by_others(tmp_path):
@@ -18,7 +18,7 @@ def test_a_full_disk_is_told_with_its_file(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr('bidsqsm.io.atomic.os.fdopen', full)
+    monkeypatch.setattr('bidsqsm.files.atomic.os.fdopen', full)
     with pytest.raises(OSError, match=r'No space left on device: .*page.html'):
         atomic.write_text(tmp_path / 'page.html', 'text')
     assert not [*tmp_path.iterdir()]

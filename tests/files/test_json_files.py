@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.json_files import as_json, load_json, read_json, write_json
+from bidsqsm.errors import DatasetError
+from bidsqsm.files.json_files import as_json, load_json, read_json, write_json
 
 
 def test_what_is_written_is_read_back(tmp_path):

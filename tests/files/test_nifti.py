@@ -10,8 +10,8 @@ import nibabel as nb
 import numpy as np
 import pytest
 
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.nifti import (
+from bidsqsm.errors import DatasetError
+from bidsqsm.files.nifti import (
     channel_loader,
     load_stored,
     load_volume,

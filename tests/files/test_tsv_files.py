@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from bidsqsm.io.tsv_files import (
+from bidsqsm.files.tsv_files import (
     as_tsv,
     read_cells,
     read_columns,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.volumes import check_volumes
+from bidsqsm.errors import DatasetError
+from bidsqsm.files.voxel_checks import check_volumes
 
 SHAPE = (2, 16, 16, 16)
 CENTRE = (1, 8, 8, 8)

@@ -9,7 +9,7 @@ import nibabel as nb
 import numpy as np
 
 from bidsqsm.facts import PhaseFacts, ReferenceFacts, RunFacts, SignFacts
-from bidsqsm.io.run import GreRun
+from bidsqsm.inputs.run import GreRun
 
 ECHO_TIMES = (0.004, 0.012, 0.020)
 SHAPE = (40, 48, 36)

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from bidsqsm.methods import Method
+from bidsqsm.method import Method
 
 
 def save(path: Path, nodes, weights=(), *, inputs=('field',), size=None, **described) -> Path:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 from bidsqsm.config import settled_methods
-from bidsqsm.io.sidecars import provenance
-from bidsqsm.reports.subject import RunRecord
+from bidsqsm.derivatives.sidecars import provenance
+from bidsqsm.reports.subject.subject_page import RunRecord
 
 HOSTILE = '<script>alert("x")</script> & "quotes"'
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bidsqsm.io.nifti import save_volume
-from bidsqsm.io.template_files import atlas_files, files_of, template_files
+from bidsqsm.atlases.templateflow import atlas_files, files_of, template_files
+from bidsqsm.files.nifti import save_volume
 
 #: Affine of 4 mm voxels, about the origin, and shape of the template's grid
 AFFINE = np.array([[4, 0, 0, -60], [0, 4, 0, -72], [0, 0, 4, -56], [0, 0, 0, 1]], dtype=float)

@@ -10,9 +10,9 @@ import nibabel as nb
 import numpy as np
 import pytest
 
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.inputs import GreRun, Skipped, find_runs
-from bidsqsm.io.nifti import load_volume, save_volume
+from bidsqsm.errors import DatasetError
+from bidsqsm.files.nifti import load_volume, save_volume
+from bidsqsm.inputs.discovery import GreRun, Skipped, find_runs
 from helpers.bids_skeleton import ECHO_TIMES, SCANNER, SHAPE, Skeleton
 
 PHASE2 = 'sub-01_echo-2_part-phase_MEGRE.nii.gz'

@@ -10,10 +10,10 @@ import shutil
 import numpy as np
 import pytest
 
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.inputs import GreRun, Skipped, find_runs, run_table
-from bidsqsm.io.nifti import load_volumes
-from bidsqsm.io.select import load_filters
+from bidsqsm.errors import DatasetError
+from bidsqsm.files.nifti import load_volumes
+from bidsqsm.inputs.discovery import GreRun, Skipped, find_runs, run_table
+from bidsqsm.inputs.filters import load_filters
 from helpers.bids_skeleton import ECHO_TIMES, SCANNER, SHAPE, Skeleton
 
 

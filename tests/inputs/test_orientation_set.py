@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from bidsqsm.cli.parser import parse_arguments
-from bidsqsm.io.inputs import find_runs, run_table
-from bidsqsm.io.orientations import (
+from bidsqsm.derivatives.products import image_path
+from bidsqsm.inputs.discovery import find_runs, run_table
+from bidsqsm.inputs.orientation_set import (
     OrientationSet,
     orientation_sets,
     read_orientations,
     run_from_json,
 )
-from bidsqsm.io.products import image_path
-from bidsqsm.io.run import Skipped
+from bidsqsm.inputs.run import Skipped
 
 CALL = ['in', 'out', 'participant']
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.given import load_mask
-from bidsqsm.io.inputs import GreRun, Skipped, find_runs
+from bidsqsm.errors import DatasetError
+from bidsqsm.inputs.discovery import GreRun, Skipped, find_runs
+from bidsqsm.inputs.precomputed import load_mask
 from helpers.bids_skeleton import SHAPE, Skeleton
 
 ONES = np.ones(SHAPE, np.uint8)

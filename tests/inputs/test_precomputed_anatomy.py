@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.freesurfer import KNOWN, MEASURED
-from bidsqsm.io.given import load_mask
-from bidsqsm.io.inputs import GreRun, Skipped, find_runs, run_table
-from bidsqsm.io.orientations import orientation_sets, run_from_json
-from bidsqsm.io.segmentation import load_labels
-from bidsqsm.io.sidecars import sources
-from bidsqsm.io.transforms import check_transform
+from bidsqsm.atlases.label_image import load_labels
+from bidsqsm.derivatives.sidecars import sources
+from bidsqsm.errors import DatasetError
+from bidsqsm.inputs.discovery import GreRun, Skipped, find_runs, run_table
+from bidsqsm.inputs.freesurfer import KNOWN, MEASURED
+from bidsqsm.inputs.orientation_set import orientation_sets, run_from_json
+from bidsqsm.inputs.precomputed import load_mask
+from bidsqsm.inputs.transforms import check_transform
 from helpers.bids_skeleton import SHAPE, TILTED, Skeleton
 
 T1W_SHAPE = (12, 14, 20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.io.inputs import GreRun, find_runs
+from bidsqsm.inputs.discovery import GreRun, find_runs
 from helpers.bids_skeleton import SHAPE, Skeleton
 
 TIMES = (0.010, 0.020, 0.030)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from bidsqsm.config import settled_methods
-from bidsqsm.io.groups import skip_without_products
-from bidsqsm.io.inputs import GreRun, Skipped, find_runs, run_table
-from bidsqsm.io.spinecho import SpinEcho
+from bidsqsm.derivatives.product_groups import skip_without_products
+from bidsqsm.inputs.discovery import GreRun, Skipped, find_runs, run_table
+from bidsqsm.inputs.run import SpinEcho
 from helpers.bids_skeleton import ECHO_TIMES, SCANNER, SHAPE
 
 

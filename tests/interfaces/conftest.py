@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.io.nifti import save_volume
+from bidsqsm.files.nifti import save_volume
 
 
 @pytest.fixture

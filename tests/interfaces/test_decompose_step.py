@@ -7,11 +7,11 @@ import pytest
 from nipype.interfaces.base import isdefined
 
 from bidsqsm.config import settled_methods
-from bidsqsm.interfaces.decompose import Decompose
-from bidsqsm.io.inputs import find_runs
-from bidsqsm.io.nifti import load_volume, save_volume
+from bidsqsm.files.nifti import load_volume, save_volume
+from bidsqsm.inputs.discovery import find_runs
+from bidsqsm.interfaces.contrasts.decompose import Decompose
 from bidsqsm.qsm.units import imaging_frequency_of
-from bidsqsm.workflows.others import left_out
+from bidsqsm.workflows.contrasts.contrast_steps import left_out
 from helpers.bids_skeleton import Skeleton
 
 TIMES = [0.006, 0.014, 0.022, 0.030]

@@ -8,13 +8,13 @@ import pytest
 from scipy import ndimage
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.files.nifti import save_volume
 from bidsqsm.interfaces.background import RemoveBackground
 from bidsqsm.interfaces.dipole import InvertDipole
 from bidsqsm.interfaces.onestep import InvertTotalField
-from bidsqsm.interfaces.passes import CombinePasses, CutHoles
 from bidsqsm.interfaces.reference import ReferenceChi, implausible, reach_of
+from bidsqsm.interfaces.two_pass import CombinePasses, CutHoles
 from bidsqsm.interfaces.weights import inverse_noise, weights_for
-from bidsqsm.io.nifti import save_volume
 from helpers.analytic_fields import make_scene
 
 STEP = 3.0  # mm

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from bidsqsm.atlases.structures import make_label
 from bidsqsm.facts import RefinementFacts
-from bidsqsm.interfaces.carrying import CarryHeads, CarryLabels, CarryMask
-from bidsqsm.interfaces.collecting import CollectTransforms
-from bidsqsm.interfaces.refinement import RefineRois
-from bidsqsm.interfaces.registration import RegisterT1w, RegisterTemplate, TakeTransform
-from bidsqsm.interfaces.rois import MeasureRois
-from bidsqsm.io.nifti import load_volume, save_volume
+from bidsqsm.files.nifti import load_volume, save_volume
+from bidsqsm.interfaces.anatomy.derivative_lists import CollectTransforms
+from bidsqsm.interfaces.anatomy.refinement import RefineRois
+from bidsqsm.interfaces.anatomy.registration import RegisterT1w, RegisterTemplate, TakeTransform
+from bidsqsm.interfaces.anatomy.resampling import CarryHeads, CarryLabels, CarryMask
+from bidsqsm.interfaces.anatomy.rois import MeasureRois
 from bidsqsm.qsm.registration.itk import affine_transform, points_through
-from bidsqsm.qsm.structures import make_label
 from helpers.template_atlases import AFFINE, MASSP20, SHAPE, brain, labels
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from nipype.interfaces.base import isdefined
 
+from bidsqsm.errors import DatasetError
+from bidsqsm.files.nifti import save_volume
 from bidsqsm.interfaces.masking import MakeMask, check, refuse_noise, volumes
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.nifti import save_volume
 from bidsqsm.qsm.grid import Grid
-from bidsqsm.qsm.masking.result import Masks
+from bidsqsm.qsm.masking.mask_result import Masks
 from bidsqsm.qsm.metrics import dice
 
 

@@ -9,14 +9,14 @@ import pytest
 import SimpleITK
 from scipy import ndimage
 
+from bidsqsm.atlases.structures import make_label
 from bidsqsm.facts import RegistrationFacts
-from bidsqsm.interfaces.contrasts import RegisterContrasts
-from bidsqsm.interfaces.judging import failed
-from bidsqsm.io.nifti import save_volume
+from bidsqsm.files.nifti import save_volume
+from bidsqsm.interfaces.anatomy.multicontrast_registration import RegisterContrasts
+from bidsqsm.interfaces.anatomy.registration_checks import failed
 from bidsqsm.qsm.registration.itk import affine_transform
-from bidsqsm.qsm.structures import make_label
-from bidsqsm.rois.drawn import drawn_chi, typical_chi
 from bidsqsm.rois.literature import RANGES
+from bidsqsm.rois.typical_chi import drawn_chi, typical_chi
 from helpers.template_atlases import AFFINE, MASSP20, SHAPE, ball, brain, labels
 
 QUICK = 'greedy:resolution=6'

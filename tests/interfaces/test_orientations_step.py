@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.interfaces.orientations import overlap, turned
-from bidsqsm.io.demo import head_pose
+from bidsqsm.demo.simulate import head_pose
+from bidsqsm.interfaces.multi_orientation import overlap, turned
 
 NAMES = ['acq-1', 'acq-2', 'acq-3']
 

@@ -11,13 +11,13 @@ from nipype.interfaces.base import isdefined
 from scipy import ndimage
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.errors import DatasetError
+from bidsqsm.files.nifti import save_volume
+from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.metadata import readout_of
 from bidsqsm.interfaces.fieldmap import FitField
-from bidsqsm.interfaces.preparation import prepare_run
+from bidsqsm.interfaces.phase_preparation import prepare_run
 from bidsqsm.interfaces.sign import expected_sign, settle
-from bidsqsm.io.errors import DatasetError
-from bidsqsm.io.inputs import GreRun
-from bidsqsm.io.metadata import readout_of
-from bidsqsm.io.nifti import save_volume
 from bidsqsm.qsm.phase.sign import SignDecision
 
 SIZE, STEP = (40, 44, 36), 3.0

@@ -10,13 +10,13 @@ from nipype.interfaces.base import isdefined
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.config import settled_methods
+from bidsqsm.derivatives.product_groups import GROUPS
+from bidsqsm.files.nifti import load_volume, save_volume
+from bidsqsm.inputs.run import SpinEcho
+from bidsqsm.interfaces.contrasts.r2prime import CarryR2, FitSpinEcho, SubtractR2, rates
 from bidsqsm.interfaces.relaxometry import FitRelaxation
-from bidsqsm.interfaces.transverse import CarryR2, FitSpinEcho, SubtractR2, rates
-from bidsqsm.io.groups import GROUPS
-from bidsqsm.io.nifti import load_volume, save_volume
-from bidsqsm.io.spinecho import SpinEcho
 from bidsqsm.qsm.relaxometry.reversible import reversible
-from bidsqsm.workflows.r2prime import init_r2prime_wf
+from bidsqsm.workflows.contrasts.r2prime import init_r2prime_wf
 
 TIMES = [0.012, 0.024, 0.036, 0.048]
 _T = np.radians(6)

@@ -11,8 +11,8 @@ from scipy import ndimage
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.cli.parser import parse_arguments
-from bidsqsm.interfaces.refinement import RefineRois
-from bidsqsm.io.errors import DatasetError
+from bidsqsm.errors import DatasetError
+from bidsqsm.interfaces.anatomy.refinement import RefineRois
 from bidsqsm.qsm.grid import Grid
 
 AFFINE = np.diag([-1.0, 1.0, 1.5, 1.0])

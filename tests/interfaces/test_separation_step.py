@@ -12,16 +12,16 @@ from nipype.interfaces.base import isdefined
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.config import settled_methods
+from bidsqsm.derivatives.methods_text import describe_decisions
+from bidsqsm.derivatives.product_groups import GROUPS
+from bidsqsm.derivatives.sidecars import sidecar
 from bidsqsm.facts import RunFacts, SeparationFacts
-from bidsqsm.interfaces.separation import SeparateSources, how, summed
-from bidsqsm.io.boilerplate import describe_decisions
-from bidsqsm.io.groups import GROUPS
-from bidsqsm.io.nifti import save_volume
-from bidsqsm.io.sidecars import sidecar
+from bidsqsm.files.nifti import save_volume
+from bidsqsm.interfaces.contrasts.separation import SeparateSources, how, summed
 from bidsqsm.qsm.separation.sources import Sources
+from bidsqsm.reports.drawing.run_images import Scene
 from bidsqsm.reports.panels import KINDS
-from bidsqsm.reports.scene import Scene
-from bidsqsm.reports.sources import draw_sources
+from bidsqsm.reports.panels.source_figures import draw_sources
 from helpers.example_run import make_facts, make_products, make_run
 
 RATE = 137.0

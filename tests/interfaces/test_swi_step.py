@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from nipype.interfaces.base import isdefined
 
+from bidsqsm.files.nifti import save_volume
+from bidsqsm.interfaces.contrasts.swi import WeightMagnitude
 from bidsqsm.interfaces.sign import DecideSign
-from bidsqsm.interfaces.swi import WeightMagnitude
-from bidsqsm.io.nifti import save_volume
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import nibabel as nb
 import numpy as np
 
-from bidsqsm.interfaces.registration import brain_on
+from bidsqsm.interfaces.anatomy.registration import brain_on
 from bidsqsm.qsm.metrics import dice
 from bidsqsm.qsm.registration.rigid import register_rigid
 

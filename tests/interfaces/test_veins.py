@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from nipype.interfaces.base import isdefined
 
-from bidsqsm.interfaces.oxygenation import MeasureVeins
-from bidsqsm.io.nifti import save_volume
-from bidsqsm.reports.scene import Scene
-from bidsqsm.reports.veins import draw_veins
+from bidsqsm.files.nifti import save_volume
+from bidsqsm.interfaces.contrasts.oxygenation import MeasureVeins
+from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.panels.vein_figures import draw_veins
 
 SHAPE = (36, 40, 30)
 #: Axes that run to the back, to the left and up: 0.9 x 1 x 1.1 mm

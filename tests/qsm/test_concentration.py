@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.qsm.concentration.brain_iron import chi_of_iron
 from bidsqsm.qsm.concentration.gadolinium import PPM_PER_GADOLINIUM, gadolinium
 from bidsqsm.qsm.concentration.iron import iron
-from bidsqsm.qsm.concentration.vials import core_of, line_through
-from bidsqsm.qsm.iron import chi_of_iron
+from bidsqsm.qsm.concentration.vial_line import core_of, line_through
 
 SHAPE = (5, 4, 3)
 MASK = np.ones(SHAPE, bool)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.qsm.decompose.signal import own_phase
+from bidsqsm.qsm.decompose.own_phase import own_phase
 from bidsqsm.qsm.decompose.three_pool import three_pool
 from bidsqsm.qsm.units import imaging_frequency_of, ppm_to_rad
 

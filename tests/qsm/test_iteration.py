@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bidsqsm.interfaces.base import convergence, not_converged
+from bidsqsm.interfaces.step_interface import convergence, not_converged
 from bidsqsm.qsm.iteration import Ending, iterate, watched
 
 

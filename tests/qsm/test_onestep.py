@@ -5,23 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.qsm.dipole.generalized_variation import GeneralizedVariation
-from bidsqsm.qsm.echoes import Echoes
-from bidsqsm.qsm.forward import field_of
-from bidsqsm.qsm.grid import Grid
-from bidsqsm.qsm.kernels import convolve, dipole_kernel
-from bidsqsm.qsm.onestep.generalized import (
-    solve_slope,
-    symmetric_divergence,
-    symmetric_gradient,
-)
-from bidsqsm.qsm.onestep.harmonic import (
+from bidsqsm.qsm.admm.laplacian_terms import (
     anharmonic_part,
     harmonic_part,
     minus_phase_laplacian,
 )
+from bidsqsm.qsm.admm.sphere_terms import radii_of_bank, sphere_terms
+from bidsqsm.qsm.admm.tgv_penalty import (
+    solve_slope,
+    symmetric_divergence,
+    symmetric_gradient,
+)
+from bidsqsm.qsm.dipole.generalized_variation import GeneralizedVariation
+from bidsqsm.qsm.echo_signal import Echoes
+from bidsqsm.qsm.forward import field_of
+from bidsqsm.qsm.grid import Grid
+from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.onestep.qsip import qsip
-from bidsqsm.qsm.onestep.spheres import radii_of_bank, sphere_terms
 from bidsqsm.qsm.onestep.sstgv import sstgv
 from bidsqsm.qsm.onestep.sstv import sstv
 from bidsqsm.qsm.onestep.tfi import tfi

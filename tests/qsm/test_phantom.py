@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bidsqsm.io.demo import scan_affine, simulate, subject_anatomy
+from bidsqsm.demo.simulate import scan_affine, simulate, subject_anatomy
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.phantom import tissue
-from bidsqsm.qsm.phantom.anatomy import Subject
-from bidsqsm.qsm.phantom.field import dipole_field, fit_shim, harmonics, subtract_shim
+from bidsqsm.qsm.phantom.field_simulation import dipole_field, fit_shim, harmonics, subtract_shim
 from bidsqsm.qsm.phantom.head import make_head
+from bidsqsm.qsm.phantom.head_anatomy import Subject
 from bidsqsm.qsm.phantom.labels import LABELS, NUCLEUS_VALUES
-from bidsqsm.qsm.phantom.signal import Sequence, acquire, noiseless_echo, receive_profiles
+from bidsqsm.qsm.phantom.signal_simulation import (
+    Sequence,
+    acquire,
+    noiseless_echo,
+    receive_profiles,
+)
 
 CLEAN = Sequence(snr=np.inf)
 TURN = 2 * np.pi * 42.577478518 * 3.0  # rad per ppm and second

@@ -8,7 +8,7 @@ import pytest
 from bidsqsm.catalog import STEPS
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.reference.csf import csf
-from bidsqsm.qsm.reference.none import none
+from bidsqsm.qsm.reference.no_reference import none
 from bidsqsm.qsm.reference.whole_brain import whole_brain
 from helpers.analytic_fields import ball, shell_of
 

@@ -11,8 +11,8 @@ from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.morphology import distance_inside
 from bidsqsm.qsm.segmentation.border import border
-from bidsqsm.qsm.segmentation.finer import Finer
-from bidsqsm.qsm.segmentation.regions import signed_distance
+from bidsqsm.qsm.segmentation.finer_grid import Finer
+from bidsqsm.qsm.segmentation.region_box import signed_distance
 from bidsqsm.qsm.segmentation.trim import trim
 from helpers.analytic_fields import ball, positions, shell_of
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.io.demo import head_pose, subject_anatomy
+from bidsqsm.demo.simulate import head_pose, subject_anatomy
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.metrics import xsim
 from bidsqsm.qsm.operators import inverse
-from bidsqsm.qsm.phantom.anatomy import Subject
+from bidsqsm.qsm.phantom.head_anatomy import Subject
 from bidsqsm.qsm.phantom.labels import LABELS
-from bidsqsm.qsm.phantom.sources import sources_of
+from bidsqsm.qsm.phantom.source_split import sources_of
 from bidsqsm.qsm.separation.closed import closed
 from bidsqsm.qsm.separation.iterative import iterative
 from bidsqsm.qsm.separation.roughness import add_roughness

@@ -7,7 +7,7 @@ import pytest
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.qsm.masking.morphology import fill_holes
-from bidsqsm.qsm.passes import combine, holed_mask
+from bidsqsm.qsm.two_pass import combine, holed_mask
 from helpers.analytic_fields import make_scene
 
 SIZE = (2.0, 2.0, 2.0)

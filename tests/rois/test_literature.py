@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from bidsqsm.io.bibliography import works
+from bidsqsm.derivatives.bibliography import works
 from bidsqsm.rois.literature import RANGES, check, published_range, verdict
 
 

@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bidsqsm.atlases.label_image import load_labels
+from bidsqsm.atlases.structures import make_label
 from bidsqsm.facts import RegionsFacts
-from bidsqsm.interfaces.rois import MeasureRois
-from bidsqsm.io.segmentation import load_labels
+from bidsqsm.interfaces.anatomy.rois import MeasureRois
 from bidsqsm.qsm.grid import Grid
-from bidsqsm.qsm.structures import make_label
 from bidsqsm.rois.literature import check
+from bidsqsm.rois.region_table import MAPS, columns, columns_of, roi_table, write_table
 from bidsqsm.rois.regions import regions_of, with_unnamed
-from bidsqsm.rois.table import MAPS, columns, columns_of, roi_table, write_table
 
 NAMES = [
     make_label(7, 'left caudate'),

@@ -17,7 +17,7 @@ from bidsqsm.cli.phantom import add_arguments, check_arguments
 from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
-from bidsqsm.qsm.phantom.vials import vials
+from bidsqsm.qsm.phantom.vial_phantom import vials
 from bidsqsm.qsm.relaxometry.loglinear import loglinear
 from bidsqsm.rois.vials import VialFiles, calibrate
 

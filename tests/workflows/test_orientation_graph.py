@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bidsqsm.config import Config, settled_methods
-from bidsqsm.io.groups import DEFAULT_GROUPS, idle_steps
-from bidsqsm.io.inputs import find_runs
-from bidsqsm.io.orientations import orientation_sets
+from bidsqsm.derivatives.product_groups import DEFAULT_GROUPS, idle_steps
+from bidsqsm.inputs.discovery import find_runs
+from bidsqsm.inputs.orientation_set import orientation_sets
 from bidsqsm.workflows.base import init_bidsqsm_wf
-from bidsqsm.workflows.choices import used_choices
-from bidsqsm.workflows.orientations import TAKEN
+from bidsqsm.workflows.method_selection import used_choices
+from bidsqsm.workflows.multi_orientation import TAKEN
 from helpers.bids_skeleton import Skeleton
 
 NAMES = ['acq-1', 'acq-2', 'acq-3']

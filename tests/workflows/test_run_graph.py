@@ -8,22 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from bidsqsm.atlases.atlas import resolve_atlases, resolve_template
+from bidsqsm.atlases.label_image import Segmentation
+from bidsqsm.atlases.selection import NONE, Anatomy
+from bidsqsm.atlases.structures import make_label
 from bidsqsm.catalog import STEPS
 from bidsqsm.config import Config, settled_methods
-from bidsqsm.io.atlases import resolve_atlases, resolve_template
-from bidsqsm.io.boilerplate import describe_processing
-from bidsqsm.io.groups import GROUPS
-from bidsqsm.io.inputs import GreRun, find_runs
-from bidsqsm.io.products import PRODUCTS
-from bidsqsm.io.regions import NONE, Anatomy
-from bidsqsm.io.segmentation import Segmentation
-from bidsqsm.io.sidecars import processing
-from bidsqsm.qsm.structures import make_label
-from bidsqsm.rois.table import FURTHER
+from bidsqsm.derivatives.methods_text import describe_processing
+from bidsqsm.derivatives.product_groups import GROUPS
+from bidsqsm.derivatives.products import PRODUCTS
+from bidsqsm.derivatives.sidecars import processing
+from bidsqsm.inputs.discovery import GreRun, find_runs
+from bidsqsm.rois.region_table import FURTHER
 from bidsqsm.steps import RUN_STEPS
-from bidsqsm.workflows.alignment import preliminary
+from bidsqsm.workflows.anatomy.multicontrast_registration import preliminary
 from bidsqsm.workflows.base import init_bidsqsm_wf
-from bidsqsm.workflows.choices import used_choices
+from bidsqsm.workflows.method_selection import used_choices
 from bidsqsm.workflows.outputs import made_by_nodes
 from bidsqsm.workflows.run import init_run_wf
 from helpers.bids_skeleton import Skeleton

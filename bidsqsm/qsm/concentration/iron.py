@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from bidsqsm.qsm.bounds import Between
+from bidsqsm.qsm.concentration.brain_iron import PPM_PER_IRON
 from bidsqsm.qsm.concentration.relation import concentration_of
 from bidsqsm.qsm.grid import Mask, Volume
-from bidsqsm.qsm.iron import PPM_PER_IRON
 
 
 def iron(

@@ -66,7 +66,7 @@ def three_pool(
     ----------
     phase : (n_echoes, nx, ny, nz) float32 array
         Unwrapped phase in rad of the voxel's own susceptibility, growing with it (see
-        :func:`bidsqsm.qsm.decompose.signal.own_phase`).
+        :func:`bidsqsm.qsm.decompose.own_phase.own_phase`).
     magnitude : (n_echoes, nx, ny, nz) float32 array
         Magnitude of four echoes or more.
     mask : (nx, ny, nz) bool array
@@ -95,7 +95,7 @@ def three_pool(
     Examples
     --------
     >>> import numpy as np
-    >>> from bidsqsm.qsm.decompose.signal import own_phase
+    >>> from bidsqsm.qsm.decompose.own_phase import own_phase
     >>> mask = np.ones((4, 4, 4), bool)
     >>> times, chi = [0.005, 0.011, 0.017, 0.023, 0.029], 0.05 * mask
     >>> magnitude = np.stack([100 * np.exp(-20 * t) * mask for t in times]).astype('f4')

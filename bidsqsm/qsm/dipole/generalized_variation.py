@@ -7,16 +7,16 @@ from typing import Literal
 import numpy as np
 from scipy import fft
 
-from bidsqsm.qsm.dipole.splitting import Spectrum
-from bidsqsm.qsm.dipole.tgv_steps import pull_bends, shrink_bends, shrink_slopes, solve_slopes
-from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.onestep.generalized import (
+from bidsqsm.qsm.admm.tgv_kernels import pull_bends, shrink_bends, shrink_slopes, solve_slopes
+from bidsqsm.qsm.admm.tgv_penalty import (
     shrink_first,
     shrink_second,
     solve_slope,
     symmetric_divergence,
     symmetric_gradient,
 )
+from bidsqsm.qsm.admm.tv_kernels import Spectrum
+from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.operators import inverse, laplacian_spectrum, minus_divergence
 
 AXES = (1, 2, 3)
@@ -95,7 +95,7 @@ class GeneralizedVariation:
     def solve(
         self, field: Spectrum, kernel: Volume, mu: np.float32, *, modelled: bool, out: Spectrum
     ) -> None:
-        """See :class:`~bidsqsm.qsm.dipole.admm.Penalty`; for ``mixed='forward'``."""
+        """See :class:`~bidsqsm.qsm.admm.solver.Penalty`; for ``mixed='forward'``."""
         if self.mixed != 'forward':
             raise ValueError("one field is solved for in one pass with mixed='forward' alone")
         # chi- and w-subproblem
@@ -114,7 +114,7 @@ class GeneralizedVariation:
         )
 
     def curvature(self) -> Volume:
-        """See :class:`~bidsqsm.qsm.dipole.admm.Penalty`; for ``mixed='backward'``.
+        """See :class:`~bidsqsm.qsm.admm.solver.Penalty`; for ``mixed='backward'``.
 
         It is what is left of rho times the squared gradient once w has taken its part.
         """
@@ -129,11 +129,11 @@ class GeneralizedVariation:
         return np.asarray(rho * np.maximum(square - rho * taken, 0), np.float32)
 
     def right_side(self) -> Spectrum:
-        """See :class:`~bidsqsm.qsm.dipole.admm.Penalty`; for ``mixed='backward'``."""
+        """See :class:`~bidsqsm.qsm.admm.solver.Penalty`; for ``mixed='backward'``."""
         return self.chi_right.copy()
 
     def follow(self, spectrum: Spectrum) -> None:
-        """See :class:`~bidsqsm.qsm.dipole.admm.Penalty`; for ``mixed='backward'``."""
+        """See :class:`~bidsqsm.qsm.admm.solver.Penalty`; for ``mixed='backward'``."""
         # w-subproblem: (rho + nu E^H E) w = nu E^H (h - u) - rho (y - u) + rho grad chi
         for axis, step in enumerate(self._broadcast_steps()):
             self.right[axis] += self.rho * step * spectrum
@@ -142,7 +142,7 @@ class GeneralizedVariation:
             self.slopes[axis] = fft.irfftn(self.right[axis], s=self.grid.shape)
 
     def update(self, chi: Volume, relax: np.float32) -> None:
-        """See :class:`~bidsqsm.qsm.dipole.admm.Penalty`."""
+        """See :class:`~bidsqsm.qsm.admm.solver.Penalty`."""
         if self.mixed == 'forward':
             self._update_forward(chi, relax)
         else:

@@ -8,10 +8,10 @@ import numpy as np
 from scipy import fft
 
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.conditioned import fit
-from bidsqsm.qsm.dipole.streaks import flatness, streaks
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
+from bidsqsm.qsm.streaks import flatness, streaks
+from bidsqsm.qsm.weighted_least_squares import fit
 from bidsqsm.qsm.window import Window
 
 BOUND = 0.15  # on 1 / D in conditioning the fit, so that it does not start in the noise

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from bidsqsm.qsm.admm.magnitude_edges import edge_codes, without_mean
+from bidsqsm.qsm.admm.modelled_fields import OneField
+from bidsqsm.qsm.admm.outlier_weights import Reweighted
+from bidsqsm.qsm.admm.solver import Admm
+from bidsqsm.qsm.admm.total_variation import TotalVariation
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.admm import Admm
-from bidsqsm.qsm.dipole.modelled_fields import OneField
-from bidsqsm.qsm.dipole.morphology import edge_codes, without_mean
-from bidsqsm.qsm.dipole.reweighting import Reweighted
-from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import dipole_kernel

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import numpy as np
 
+from bidsqsm.qsm.admm.magnitude_edges import edge_codes, without_mean
+from bidsqsm.qsm.admm.modelled_fields import OneField
+from bidsqsm.qsm.admm.outlier_weights import Reweighted
+from bidsqsm.qsm.admm.solver import Admm
+from bidsqsm.qsm.admm.total_variation import TotalVariation
+from bidsqsm.qsm.admm.uniform_region import Uniform
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.admm import Admm
-from bidsqsm.qsm.dipole.modelled_fields import OneField
-from bidsqsm.qsm.dipole.morphology import edge_codes, without_mean
-from bidsqsm.qsm.dipole.reweighting import Reweighted
-from bidsqsm.qsm.dipole.total_variation import TotalVariation
-from bidsqsm.qsm.dipole.uniform import Uniform
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import dipole_kernel

@@ -8,9 +8,9 @@ from typing import Annotated
 import numpy as np
 
 from bidsqsm.qsm.bounds import Readable
-from bidsqsm.qsm.dipole.network import Network, network_files
 from bidsqsm.qsm.frame import Frame, upright
 from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.network.session import Network, network_files
 
 
 def onnx(

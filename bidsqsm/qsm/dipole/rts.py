@@ -6,14 +6,14 @@ from typing import Annotated
 
 import numpy as np
 
+from bidsqsm.qsm.admm.modelled_fields import KnownSpectrum
+from bidsqsm.qsm.admm.solver import Admm
+from bidsqsm.qsm.admm.total_variation import TotalVariation
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.admm import Admm
-from bidsqsm.qsm.dipole.conditioned import fit
-from bidsqsm.qsm.dipole.modelled_fields import KnownSpectrum
-from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import dipole_kernel
+from bidsqsm.qsm.weighted_least_squares import fit
 from bidsqsm.qsm.window import Window
 
 

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import numpy as np
 
+from bidsqsm.qsm.admm.data_terms import LeastSquares
+from bidsqsm.qsm.admm.modelled_fields import OneField
+from bidsqsm.qsm.admm.solver import Admm
+from bidsqsm.qsm.admm.total_variation import TotalVariation
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.admm import Admm
-from bidsqsm.qsm.dipole.fidelity import LeastSquares
-from bidsqsm.qsm.dipole.modelled_fields import OneField
-from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import convolve, dipole_kernel

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from bidsqsm.qsm.bounds import Between, From, OneOf
-from bidsqsm.qsm.dipole.closed import invert
+from bidsqsm.qsm.dipole.kspace_filter import invert
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.operators import laplacian_spectrum
 

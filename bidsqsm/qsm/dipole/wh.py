@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from bidsqsm.qsm.admm.data_terms import Phasors
+from bidsqsm.qsm.admm.modelled_fields import OneField
+from bidsqsm.qsm.admm.solver import Admm
+from bidsqsm.qsm.admm.weak_harmonic import WeakHarmonic
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.admm import Admm
-from bidsqsm.qsm.dipole.fidelity import Phasors
-from bidsqsm.qsm.dipole.harmonic import WeakHarmonic
-from bidsqsm.qsm.dipole.modelled_fields import OneField
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import dipole_kernel

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bidsqsm.qsm.fieldmap.echoes import fit_lines
+from bidsqsm.qsm.fieldmap.field_result import FieldFit
+from bidsqsm.qsm.fieldmap.line_fit import fit_lines
 from bidsqsm.qsm.fieldmap.noise import noise_from_misfit, noise_from_neighbours
-from bidsqsm.qsm.fieldmap.result import FieldFit
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.units import TURN_RAD
 
@@ -23,7 +23,7 @@ def field_from_echoes(
     free_offset: bool,
     newton_steps: int,
 ) -> FieldFit:
-    """Fit the echoes and turn rad/s into ppm (see :mod:`bidsqsm.qsm.fieldmap.echoes`)."""
+    """Fit the echoes and turn rad/s into ppm (see :mod:`bidsqsm.qsm.fieldmap.line_fit`)."""
     free_offset = free_offset and len(echo_times) > 2
     rate, offset, misfit, information = (np.zeros(mask.shape, np.float32) for _ in range(4))
     times = np.asarray(echo_times, np.float32)

@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 
 from bidsqsm.qsm.bounds import Between, From, OneOf
-from bidsqsm.qsm.fieldmap.result import FieldFit
+from bidsqsm.qsm.fieldmap.field_result import FieldFit
 from bidsqsm.qsm.fieldmap.separate import Echoes, separate
 from bidsqsm.qsm.fieldmap.spectrum import SPECTRA, check_echoes, fat_signal
 from bidsqsm.qsm.grid import Grid, Mask, Volume

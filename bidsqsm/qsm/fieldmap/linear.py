@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bidsqsm.qsm.fieldmap.combine import field_from_echoes
-from bidsqsm.qsm.fieldmap.result import FieldFit
+from bidsqsm.qsm.fieldmap.field_result import FieldFit
 from bidsqsm.qsm.grid import Mask, Volume
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.fieldmap.combine import field_from_echoes
-from bidsqsm.qsm.fieldmap.result import FieldFit
+from bidsqsm.qsm.fieldmap.field_result import FieldFit
 from bidsqsm.qsm.grid import Mask, Volume
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
+from bidsqsm.qsm.masking.mask_result import Masks
 from bidsqsm.qsm.masking.morphology import erode, fill_holes, largest_component, open_
-from bidsqsm.qsm.masking.reliability import QUALITY_LIMIT, RESIDUAL_LIMIT, reliable
-from bidsqsm.qsm.masking.result import Masks
+from bidsqsm.qsm.masking.reliable_voxels import QUALITY_LIMIT, RESIDUAL_LIMIT, reliable
 from bidsqsm.qsm.masking.structural import structural
 
 LOGGER = logging.getLogger(__name__)

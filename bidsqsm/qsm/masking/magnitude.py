@@ -6,7 +6,7 @@ import numpy as np
 
 from bidsqsm.qsm.grid import Grid, Volume
 from bidsqsm.qsm.masking.brain import brain_mask
-from bidsqsm.qsm.masking.result import Masks
+from bidsqsm.qsm.masking.mask_result import Masks
 
 
 def magnitude(magnitude: Volume, grid: Grid) -> Masks:

@@ -7,8 +7,8 @@ from typing import Annotated
 from bidsqsm.qsm.bounds import From
 from bidsqsm.qsm.grid import Grid, Volume
 from bidsqsm.qsm.masking.brain import tissue_threshold
+from bidsqsm.qsm.masking.mask_result import Masks
 from bidsqsm.qsm.masking.morphology import close, dilate, fill_holes, largest_component, open_
-from bidsqsm.qsm.masking.result import Masks
 
 
 def phase_quality(

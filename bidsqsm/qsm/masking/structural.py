@@ -9,9 +9,9 @@ import numpy as np
 from bidsqsm.qsm.bounds import From
 from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
 from bidsqsm.qsm.masking.brain import brain_mask
-from bidsqsm.qsm.masking.head import head_mask
+from bidsqsm.qsm.masking.head_mask import head_mask
+from bidsqsm.qsm.masking.mask_result import Masks
 from bidsqsm.qsm.masking.morphology import dilate, erode, fill_holes, largest_component
-from bidsqsm.qsm.masking.result import Masks
 
 
 def structural(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bidsqsm.qsm.grid import Mask, Volume
-from bidsqsm.qsm.masking.head import head_mask
+from bidsqsm.qsm.masking.head_mask import head_mask
+from bidsqsm.qsm.masking.mask_result import Masks
 from bidsqsm.qsm.masking.morphology import fill_holes, largest_component
-from bidsqsm.qsm.masking.result import Masks
 
 
 def template(magnitude: Volume, *, template_mask: Mask | None = None) -> Masks:

@@ -7,17 +7,17 @@ from typing import Annotated
 
 import numpy as np
 
+from bidsqsm.qsm.admm.laplacian_terms import harmonic_part
+from bidsqsm.qsm.admm.magnitude_edges import edge_codes
+from bidsqsm.qsm.admm.modelled_fields import OneField
+from bidsqsm.qsm.admm.outlier_weights import Reweighted
+from bidsqsm.qsm.admm.solver import Admm, relative_change
+from bidsqsm.qsm.admm.total_variation import TotalVariation
 from bidsqsm.qsm.background.lbv import lbv
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.admm import Admm, relative_change
-from bidsqsm.qsm.dipole.modelled_fields import OneField
-from bidsqsm.qsm.dipole.morphology import edge_codes
-from bidsqsm.qsm.dipole.reweighting import Reweighted
-from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
-from bidsqsm.qsm.onestep.harmonic import harmonic_part
 from bidsqsm.qsm.window import Window
 
 # steps of the solver in the first round, which starts from nothing, and in later ones

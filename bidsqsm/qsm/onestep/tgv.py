@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from bidsqsm.qsm.admm.data_terms import LeastSquares
+from bidsqsm.qsm.admm.laplacian_terms import anharmonic_field
+from bidsqsm.qsm.admm.modelled_fields import DataTerm, SeveralFields
+from bidsqsm.qsm.admm.solver import Admm
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.admm import Admm
-from bidsqsm.qsm.dipole.fidelity import LeastSquares
 from bidsqsm.qsm.dipole.generalized_variation import GeneralizedVariation
-from bidsqsm.qsm.dipole.modelled_fields import DataTerm, SeveralFields
-from bidsqsm.qsm.echoes import Echoes
+from bidsqsm.qsm.echo_signal import Echoes
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import dipole_kernel
-from bidsqsm.qsm.onestep.harmonic import anharmonic_field
 from bidsqsm.qsm.window import Window
 
 

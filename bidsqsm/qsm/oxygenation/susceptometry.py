@@ -10,9 +10,9 @@ import numpy as np
 from bidsqsm.qsm.bounds import Between, From, OneOf
 from bidsqsm.qsm.grid import Box, Grid, Labels, Mask, Volume, bounding_box
 from bidsqsm.qsm.oxygenation.blood import extraction, saturation
-from bidsqsm.qsm.oxygenation.measuring import Vein, measure_veins
 from bidsqsm.qsm.oxygenation.segments import number_segments
-from bidsqsm.qsm.oxygenation.veins import core_of, find_veins
+from bidsqsm.qsm.oxygenation.vein_detection import core_of, find_veins
+from bidsqsm.qsm.oxygenation.vein_measures import Vein, measure_veins
 
 
 class Oxygenation(NamedTuple):

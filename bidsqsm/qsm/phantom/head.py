@@ -12,9 +12,9 @@ from scipy import fft
 
 from bidsqsm.qsm.grid import Box, Grid, Mask, Volume
 from bidsqsm.qsm.jit import kernel
-from bidsqsm.qsm.phantom import field as fields
+from bidsqsm.qsm.phantom import field_simulation as fields
 from bidsqsm.qsm.phantom import painting, sampling, vessels
-from bidsqsm.qsm.phantom.anatomy import Anatomy, Subject
+from bidsqsm.qsm.phantom.head_anatomy import Anatomy, Subject
 from bidsqsm.qsm.phantom.tissue import (
     AIR_CHI,
     TISSUES,
@@ -128,7 +128,7 @@ def make_head(
     Parameters
     ----------
     anatomy
-        From :func:`~bidsqsm.qsm.phantom.anatomy.build_anatomy`.
+        From :func:`~bidsqsm.qsm.phantom.head_anatomy.build_anatomy`.
     subject
         The same as the anatomy's.
     shape, affine

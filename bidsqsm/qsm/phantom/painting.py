@@ -12,7 +12,7 @@ import numpy.typing as npt
 from bidsqsm.qsm.grid import Box, Volume
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.phantom import shapes
-from bidsqsm.qsm.phantom.anatomy import Anatomy, Subject
+from bidsqsm.qsm.phantom.head_anatomy import Anatomy, Subject
 from bidsqsm.qsm.phantom.tissue import NUCLEI, TISSUES, Tissue, nucleus, nucleus_chi
 from bidsqsm.qsm.phantom.vessels import Lesion
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bidsqsm.qsm.echoes import Echoes
+from bidsqsm.qsm.echo_signal import Echoes
 from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
 from bidsqsm.qsm.units import imaging_frequency_of, ppm_to_rad
 

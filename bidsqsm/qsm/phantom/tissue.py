@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bidsqsm.qsm.concentration.brain_iron import GROWING, chi_of_iron
 from bidsqsm.qsm.grid import Volume
-from bidsqsm.qsm.iron import GROWING, chi_of_iron
 
 NUCLEI = (
     'caudate',

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bidsqsm.qsm.grid import Volume
-from bidsqsm.qsm.phantom.anatomy import CHANNELS, Anatomy, Subject
+from bidsqsm.qsm.phantom.head_anatomy import CHANNELS, Anatomy, Subject
 from bidsqsm.qsm.resampling import values_at
 
 #: Large veins and sinuses: points (mm) and radius (mm); those with x > 0 have a twin on the left

@@ -11,7 +11,7 @@ import numpy as np
 from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.phase.difference import Unwrapper, unwrapped_difference
-from bidsqsm.qsm.phase.linear import LinearPhase, fit_linear_phase, linear_phase
+from bidsqsm.qsm.phase.linear_phase import LinearPhase, fit_linear_phase, linear_phase
 from bidsqsm.qsm.phase.wrap import wrap
 from bidsqsm.qsm.units import TURN_RAD
 

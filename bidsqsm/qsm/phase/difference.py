@@ -9,8 +9,8 @@ import numpy as np
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.phase.wrap import wrap
 from bidsqsm.qsm.units import TURN_RAD
-from bidsqsm.qsm.unwrap.result import Unwrapped
 from bidsqsm.qsm.unwrap.romeo import romeo
+from bidsqsm.qsm.unwrap.unwrap_result import Unwrapped
 
 Unwrapper = Callable[[Volume, Volume, Mask, Sequence[float]], Unwrapped]
 

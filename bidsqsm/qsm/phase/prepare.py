@@ -12,7 +12,7 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.phase.bipolar import estimate_parity, remove_parity
 from bidsqsm.qsm.phase.chopper import detect_alternation, undo_alternation
 from bidsqsm.qsm.phase.difference import Unwrapper, signal_mask
-from bidsqsm.qsm.phase.filtered import is_filtered
+from bidsqsm.qsm.phase.filter_check import is_filtered
 from bidsqsm.qsm.phase.offset import remove_offset
 from bidsqsm.qsm.phase.terms import Alternation, PhaseFilter, ReadoutPhase, ReceivePhase
 

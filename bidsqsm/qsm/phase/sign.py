@@ -11,7 +11,7 @@ from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.masking.brain import block_mean, times
 from bidsqsm.qsm.masking.morphology import erode
-from bidsqsm.qsm.outstanding import correlation_with_r2star
+from bidsqsm.qsm.r2star_contrast import correlation_with_r2star
 
 COARSE = 2.0  # mm: nuclei and larger veins show at this size
 RIM = 4.0  # mm at the edge of the mask that do not vote

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bidsqsm.qsm.masking.reliability import QUALITY_LIMIT
+from bidsqsm.qsm.masking.reliable_voxels import QUALITY_LIMIT
 from bidsqsm.qsm.operators import inner_voxels
 from bidsqsm.qsm.quality.maps import Maps, detail_noise, steepness
 from bidsqsm.qsm.quality.wraps import residual_wraps

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from bidsqsm.qsm.quality import coverage, field, local, signal, susceptibility
 from bidsqsm.qsm.quality.maps import Maps
-from bidsqsm.qsm.quality.table import METRICS, echo_of, metric_of
+from bidsqsm.qsm.quality.metric_table import METRICS, echo_of, metric_of
 
 #: What each measure needs, and what gives it by the keys of its metrics.
 MEASURES: tuple[tuple[tuple[str, ...], Callable[[Maps], dict[str, float]]], ...] = (

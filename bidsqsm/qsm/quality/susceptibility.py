@@ -11,9 +11,9 @@ from bidsqsm.qsm.background.spheres import sphere_that_fits
 from bidsqsm.qsm.forward import PADDING
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import convolve, dipole_kernel, sphere_weights
-from bidsqsm.qsm.outstanding import correlation_with_r2star
 from bidsqsm.qsm.quality.field import PPB
 from bidsqsm.qsm.quality.maps import Maps, detail_noise, ratio
+from bidsqsm.qsm.r2star_contrast import correlation_with_r2star
 from bidsqsm.qsm.window import Window
 
 _CONE = 0.1  # of the kernel

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.reference.result import Referenced, relative_to
+from bidsqsm.qsm.reference.reference_result import Referenced, relative_to
 
 
 def csf(

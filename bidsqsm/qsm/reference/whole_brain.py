@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.reference.result import Referenced, relative_to
+from bidsqsm.qsm.reference.reference_result import Referenced, relative_to
 
 
 def whole_brain(

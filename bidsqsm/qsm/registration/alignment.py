@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bidsqsm.qsm.registration.head import Head, shape_of
+from bidsqsm.qsm.registration.head_image import Head, shape_of
 from bidsqsm.qsm.registration.start import COARSE, alike
 from bidsqsm.qsm.resampling import resample_through
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.registration.alignment import Alignment
-from bidsqsm.qsm.registration.head import Head
+from bidsqsm.qsm.registration.head_image import Head
 from bidsqsm.qsm.registration.itk import affine_transform, chain, to_array
 from bidsqsm.qsm.registration.program import SEED, execute, field_of_view
 from bidsqsm.qsm.registration.start import find_affine
@@ -46,7 +46,7 @@ def affine(head: Head, template: Head, *, num_threads: int = 1) -> Alignment:
     --------
     >>> import numpy as np
     >>> from bidsqsm.qsm.phantom.sphere import make_sphere
-    >>> from bidsqsm.qsm.registration.head import Head
+    >>> from bidsqsm.qsm.registration.head_image import Head
     >>> sphere = make_sphere(radius=16.0, shape=(32, 32, 32))
     >>> image, voxels_to_world = 1 + sphere.chi, np.diag([2.0, 2.0, 2.0, 1.0])
     >>> moved = voxels_to_world.copy()
@@ -112,7 +112,7 @@ def greedy(
     --------
     >>> import numpy as np
     >>> from bidsqsm.qsm.phantom.sphere import make_sphere
-    >>> from bidsqsm.qsm.registration.head import Head
+    >>> from bidsqsm.qsm.registration.head_image import Head
     >>> sphere = make_sphere(radius=16.0, shape=(32, 32, 32))
     >>> image, voxels_to_world = 1 + sphere.chi, np.diag([2.0, 2.0, 2.0, 1.0])
     >>> moved = voxels_to_world.copy()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bidsqsm.qsm.grid import Matrix, Volume
-from bidsqsm.qsm.registration.head import Head
+from bidsqsm.qsm.registration.head_image import Head
 from bidsqsm.qsm.registration.program import SEED, execute
 from bidsqsm.qsm.resampling import interpolate
 

@@ -11,9 +11,9 @@ import numpy as np
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
 from bidsqsm.qsm.segmentation.competition import RING, compete
-from bidsqsm.qsm.segmentation.finer import Finer
+from bidsqsm.qsm.segmentation.finer_grid import Finer
 from bidsqsm.qsm.segmentation.placement import contrast, place
-from bidsqsm.qsm.segmentation.regions import Region, make_region, values_of
+from bidsqsm.qsm.segmentation.region_box import Region, make_region, values_of
 from bidsqsm.qsm.segmentation.trim import trim
 
 LOGGER = logging.getLogger(__name__)

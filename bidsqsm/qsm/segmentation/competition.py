@@ -9,7 +9,7 @@ from scipy import ndimage
 from scipy.special import log_ndtr
 
 from bidsqsm.qsm.grid import Labels, Mask, Triple, Volume
-from bidsqsm.qsm.segmentation.regions import Region
+from bidsqsm.qsm.segmentation.region_box import Region
 
 RING = 3.0  # mm around a region that counts as its surroundings
 _LOCAL = 4.0  # mm, width of the neighbourhood whose means decide on a voxel

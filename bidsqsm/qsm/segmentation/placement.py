@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from bidsqsm.qsm.grid import Labels, Mask, Triple, Volume
-from bidsqsm.qsm.segmentation.regions import Region
+from bidsqsm.qsm.segmentation.region_box import Region
 from bidsqsm.qsm.units import MAD_TO_SD
 
 _COST = 0.05  # SDs of contrast that a shift by 1 mm has to gain, and by d mm that times d^2

@@ -9,8 +9,8 @@ import numpy as np
 from bidsqsm.qsm.bounds import From
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
 from bidsqsm.qsm.masking.morphology import distance_inside
-from bidsqsm.qsm.segmentation.regions import box_around, values_of
-from bidsqsm.qsm.segmentation.veins import veins_through
+from bidsqsm.qsm.segmentation.region_box import box_around, values_of
+from bidsqsm.qsm.segmentation.region_veins import veins_through
 
 
 def trim(

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.swi.echoes import checked, summed
+from bidsqsm.qsm.swi.echo_combination import checked, summed
 from bidsqsm.qsm.swi.projection import brightness, minimum_projection, slice_axis
 
 TRUNCATE = 3.0  # widths after which the Gaussian ends

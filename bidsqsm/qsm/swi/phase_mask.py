@@ -9,7 +9,7 @@ import numpy as np
 
 from bidsqsm.qsm.bounds import Between, OneOf
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.swi.echoes import COMBINATIONS, checked, combination
+from bidsqsm.qsm.swi.echo_combination import COMBINATIONS, checked, combination
 from bidsqsm.qsm.swi.highpass import WINDOWS, low_pass, shade_echo
 from bidsqsm.qsm.swi.projection import brightness, minimum_projection
 

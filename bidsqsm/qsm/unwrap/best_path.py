@@ -11,8 +11,8 @@ from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.grid import Labels, Mask, Volume
 from bidsqsm.qsm.unwrap.bends import bends, edges_by_rank
 from bidsqsm.qsm.unwrap.reliability import phase_quality
-from bidsqsm.qsm.unwrap.result import Unwrapped
-from bidsqsm.qsm.unwrap.template import from_template
+from bidsqsm.qsm.unwrap.template_echo import from_template
+from bidsqsm.qsm.unwrap.unwrap_result import Unwrapped
 
 
 def best_path(

@@ -13,7 +13,7 @@ from bidsqsm.qsm.bounds import OneOf
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.unwrap.constants import settle_turns
 from bidsqsm.qsm.unwrap.reliability import phase_quality
-from bidsqsm.qsm.unwrap.result import Unwrapped
+from bidsqsm.qsm.unwrap.unwrap_result import Unwrapped
 
 Transform = Callable[[Any], Any]
 

@@ -8,8 +8,8 @@ from typing import Annotated
 from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.unwrap.reliability import reliability
-from bidsqsm.qsm.unwrap.result import Unwrapped
-from bidsqsm.qsm.unwrap.template import from_template
+from bidsqsm.qsm.unwrap.template_echo import from_template
+from bidsqsm.qsm.unwrap.unwrap_result import Unwrapped
 
 
 def romeo(

@@ -11,9 +11,9 @@ import numpy as np
 from bidsqsm.qsm.bounds import OneOf
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.units import TURN_RAD
-from bidsqsm.qsm.unwrap.echoes import follow_echoes
+from bidsqsm.qsm.unwrap.echo_train import follow_echoes
 from bidsqsm.qsm.unwrap.reliability import phase_quality
-from bidsqsm.qsm.unwrap.result import Unwrapped
+from bidsqsm.qsm.unwrap.unwrap_result import Unwrapped
 
 LOGGER = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from bidsqsm.io.cohort import Cohort
-from bidsqsm.io.run_files import CohortRun
-from bidsqsm.io.tsv_files import NOTHING
-from bidsqsm.reports.cohort.columns import Column
-from bidsqsm.reports.cohort.judging import Judged
-from bidsqsm.stats.outliers import Compared
+from bidsqsm.cohort.columns import Column
+from bidsqsm.cohort.flags import Judged
+from bidsqsm.cohort.gather import Cohort
+from bidsqsm.cohort.outliers import Compared
+from bidsqsm.cohort.run_files import CohortRun
+from bidsqsm.files.tsv_files import NOTHING
 
 #: Bytes that all pictures of a page may have together, before they are written as text
 PICTURES = 7_000_000

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bidsqsm.io.cohort import Cohort
-from bidsqsm.io.json_files import as_json
-from bidsqsm.io.run_files import REGION_COLUMNS, CohortRun
-from bidsqsm.io.tsv_files import NOTHING, as_tsv
-from bidsqsm.reports.cohort.columns import Column
-from bidsqsm.reports.cohort.judging import Judged
-from bidsqsm.rois.table import columns as region_columns
+from bidsqsm.cohort.columns import Column
+from bidsqsm.cohort.flags import Judged
+from bidsqsm.cohort.gather import Cohort
+from bidsqsm.cohort.run_files import REGION_COLUMNS, CohortRun
+from bidsqsm.files.json_files import as_json
+from bidsqsm.files.tsv_files import NOTHING, as_tsv
+from bidsqsm.rois.region_table import columns as region_columns
 
 Described = Mapping[str, Mapping[str, Any]]
 

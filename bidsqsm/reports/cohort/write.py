@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bidsqsm.io.atomic import write_text
-from bidsqsm.io.cohort import Cohort
-from bidsqsm.reports.cohort.judging import Judged
-from bidsqsm.reports.cohort.page import render
+from bidsqsm.cohort.flags import Judged
+from bidsqsm.cohort.gather import Cohort
+from bidsqsm.files.atomic import write_text
+from bidsqsm.reports.cohort.cohort_page import render
 from bidsqsm.reports.cohort.tables import (
     metrics_table,
     outliers_table,

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bidsqsm.facts import RunFacts
-from bidsqsm.io.run import GreRun
-from bidsqsm.reports.figures import Drawn
-from bidsqsm.reports.panels.acquired import ACQUIRED
-from bidsqsm.reports.panels.anatomical import ANATOMICAL
-from bidsqsm.reports.panels.kinds import Kind, Panel
-from bidsqsm.reports.panels.others import OTHERS
-from bidsqsm.reports.panels.susceptibility import SUSCEPTIBILITY
-from bidsqsm.reports.scene import Scene
+from bidsqsm.inputs.run import GreRun
+from bidsqsm.reports.drawing.figure import Drawn
+from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.panels.acquisition import ACQUIRED
+from bidsqsm.reports.panels.anatomy import ANATOMICAL
+from bidsqsm.reports.panels.contrasts import OTHERS
+from bidsqsm.reports.panels.inversion import SUSCEPTIBILITY
+from bidsqsm.reports.panels.spec import Kind, Panel
 
 LOGGER = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def make_panels(
     products
         Its files by their key.
     decisions
-        What its steps decided; see :func:`bidsqsm.io.sidecars.provenance`.
+        What its steps decided; see :func:`bidsqsm.derivatives.sidecars.provenance`.
 
     """
     scene = Scene(run, products, decisions)

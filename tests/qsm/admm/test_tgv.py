@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import fft
 
+from bidsqsm.qsm.admm.tgv_kernels import pull_bends, shrink_bends, shrink_slopes, solve_slopes
 from bidsqsm.qsm.dipole.generalized_variation import GeneralizedVariation, step_spectra
 from bidsqsm.qsm.dipole.nltgv import nltgv
 from bidsqsm.qsm.dipole.nltv import nltv
-from bidsqsm.qsm.dipole.tgv_steps import pull_bends, shrink_bends, shrink_slopes, solve_slopes
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.operators import gradient, inverse

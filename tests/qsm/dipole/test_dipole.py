@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from bidsqsm.catalog import STEPS
-from bidsqsm.qsm.dipole.admm import Admm
-from bidsqsm.qsm.dipole.fidelity import LeastSquares, match_data
-from bidsqsm.qsm.dipole.modelled_fields import OneField
-from bidsqsm.qsm.dipole.splitting import close_seams, shrink_gradient
-from bidsqsm.qsm.dipole.total_variation import TotalVariation
+from bidsqsm.qsm.admm.data_terms import LeastSquares, match_data
+from bidsqsm.qsm.admm.modelled_fields import OneField
+from bidsqsm.qsm.admm.solver import Admm
+from bidsqsm.qsm.admm.total_variation import TotalVariation
+from bidsqsm.qsm.admm.tv_kernels import close_seams, shrink_gradient
 from bidsqsm.qsm.dipole.tv import tv
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import fft
 
-from bidsqsm.qsm.dipole.closed import mean_over_spectrum
+from bidsqsm.qsm.dipole.kspace_filter import mean_over_spectrum
 from bidsqsm.qsm.dipole.tikhonov import tikhonov
 from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.dipole.tsvd import tsvd

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.qsm.dipole.admm import Admm
-from bidsqsm.qsm.dipole.fidelity import LeastSquares
+from bidsqsm.qsm.admm.data_terms import LeastSquares
+from bidsqsm.qsm.admm.magnitude_edges import edge_codes, without_mean
+from bidsqsm.qsm.admm.modelled_fields import OneField
+from bidsqsm.qsm.admm.outlier_weights import Reweighted
+from bidsqsm.qsm.admm.solver import Admm
+from bidsqsm.qsm.admm.total_variation import TotalVariation
+from bidsqsm.qsm.admm.tv_kernels import close_seams, shrink_differences
+from bidsqsm.qsm.admm.uniform_region import Uniform
 from bidsqsm.qsm.dipole.medi import medi
 from bidsqsm.qsm.dipole.medi0 import medi0
-from bidsqsm.qsm.dipole.modelled_fields import OneField
-from bidsqsm.qsm.dipole.morphology import edge_codes, without_mean
-from bidsqsm.qsm.dipole.reweighting import Reweighted
-from bidsqsm.qsm.dipole.splitting import close_seams, shrink_differences
-from bidsqsm.qsm.dipole.total_variation import TotalVariation
-from bidsqsm.qsm.dipole.uniform import Uniform
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.operators import gradient, inverse, minus_divergence

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from scipy import fft
 
-from bidsqsm.qsm.dipole.admm import Admm
-from bidsqsm.qsm.dipole.fidelity import Phasors
-from bidsqsm.qsm.dipole.harmonic import shrink_bend, solve_pair
+from bidsqsm.qsm.admm.data_terms import Phasors
+from bidsqsm.qsm.admm.modelled_fields import OneField
+from bidsqsm.qsm.admm.solver import Admm
+from bidsqsm.qsm.admm.total_variation import TotalVariation
+from bidsqsm.qsm.admm.weak_harmonic import shrink_bend, solve_pair
 from bidsqsm.qsm.dipole.hd import believed, hd
 from bidsqsm.qsm.dipole.l1 import l1
-from bidsqsm.qsm.dipole.modelled_fields import OneField
 from bidsqsm.qsm.dipole.ndi import ndi
 from bidsqsm.qsm.dipole.nltv import nltv
-from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.dipole.tv import tv
 from bidsqsm.qsm.dipole.wh import wh
 from bidsqsm.qsm.grid import Grid

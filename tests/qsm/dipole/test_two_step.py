@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from scipy import fft
 
-from bidsqsm.qsm.dipole.admm import Admm
-from bidsqsm.qsm.dipole.conditioned import fit
-from bidsqsm.qsm.dipole.modelled_fields import KnownSpectrum
+from bidsqsm.qsm.admm.modelled_fields import KnownSpectrum
+from bidsqsm.qsm.admm.solver import Admm
+from bidsqsm.qsm.admm.total_variation import TotalVariation
+from bidsqsm.qsm.admm.tv_kernels import solve_known
 from bidsqsm.qsm.dipole.rts import rts
-from bidsqsm.qsm.dipole.splitting import solve_known
 from bidsqsm.qsm.dipole.star import star
-from bidsqsm.qsm.dipole.total_variation import TotalVariation
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.operators import edge_spectra, gradient
+from bidsqsm.qsm.weighted_least_squares import fit
 from helpers.analytic_fields import SHAPES, TILTED, ball, field_of_sphere, make_scene
 
 GRID = Grid((20, 24, 16), (1.0, 0.8, 1.6), TILTED)

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bidsqsm.io.demo import head_pose, scan_affine
-from bidsqsm.qsm.dipole.cosmos import cosmos
-from bidsqsm.qsm.dipole.joint import NormalEquations
-from bidsqsm.qsm.dipole.orientations import Orientation, angles, brought, condition_number
+from bidsqsm.demo.simulate import head_pose, scan_affine
 from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.grid import Grid
+from bidsqsm.qsm.joint.cosmos import cosmos
+from bidsqsm.qsm.joint.normal_equations import NormalEquations
+from bidsqsm.qsm.joint.orientations import Orientation, angles, brought, condition_number
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.registration.rigid import register_rigid
 from bidsqsm.qsm.resampling import resample

@@ -11,12 +11,12 @@ from scipy import ndimage
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.cli.parser import parse_arguments
-from bidsqsm.qsm.dipole.network import from_tensor, to_tensor
 from bidsqsm.qsm.dipole.onnx import onnx
-from bidsqsm.qsm.dipole.patches import Tiling, in_patches
 from bidsqsm.qsm.frame import Frame, upright
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.jit import threads
+from bidsqsm.qsm.network.patches import Tiling, in_patches
+from bidsqsm.qsm.network.session import from_tensor, to_tensor
 from helpers.analytic_fields import SHAPES, TILTED, make_scene
 from helpers.onnx_models import filtering, save, scaling
 

@@ -8,7 +8,7 @@ import pytest
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.phase.bipolar import estimate_parity, remove_parity
 from bidsqsm.qsm.phase.chopper import alternating_signs, detect_alternation, undo_alternation
-from bidsqsm.qsm.phase.filtered import is_filtered
+from bidsqsm.qsm.phase.filter_check import is_filtered
 from bidsqsm.qsm.phase.neighbours import neighbour_phasors
 from bidsqsm.qsm.phase.offset import remove_offset
 from bidsqsm.qsm.phase.prepare import prepare

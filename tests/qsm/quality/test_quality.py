@@ -14,7 +14,7 @@ from bidsqsm.qsm.quality import coverage, field, local, signal, susceptibility
 from bidsqsm.qsm.quality.maps import Maps, detail_noise
 from bidsqsm.qsm.quality.measure import alarms, measure
 from bidsqsm.qsm.quality.metric import STAGES
-from bidsqsm.qsm.quality.table import METRICS, echo_of, metric_of
+from bidsqsm.qsm.quality.metric_table import METRICS, echo_of, metric_of
 from bidsqsm.rois.quality import region_metrics
 
 SHAPE, SIZE = (48, 52, 44), (2.0, 1.8, 2.2)

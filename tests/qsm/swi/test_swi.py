@@ -10,7 +10,7 @@ import pytest
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.swi.chi_mask import chi_mask
 from bidsqsm.qsm.swi.clear import clear
-from bidsqsm.qsm.swi.echoes import combination
+from bidsqsm.qsm.swi.echo_combination import combination
 from bidsqsm.qsm.swi.highpass import low_pass, shade
 from bidsqsm.qsm.swi.phase_mask import phase_mask
 from bidsqsm.qsm.swi.projection import minimum_projection

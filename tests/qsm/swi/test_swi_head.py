@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.io.demo import subject_anatomy
-from bidsqsm.qsm.phantom.anatomy import Subject
+from bidsqsm.demo.simulate import subject_anatomy
 from bidsqsm.qsm.phantom.head import make_head
+from bidsqsm.qsm.phantom.head_anatomy import Subject
 from bidsqsm.qsm.phantom.labels import LABELS
-from bidsqsm.qsm.phantom.signal import noiseless_echo
+from bidsqsm.qsm.phantom.signal_simulation import noiseless_echo
 from bidsqsm.qsm.swi.chi_mask import chi_mask
 from bidsqsm.qsm.swi.phase_mask import phase_mask
 

@@ -17,7 +17,7 @@ from bidsqsm.cli.group import GroupSettings
 from bidsqsm.cli.outcome import cohort_outcome
 from bidsqsm.cli.parser import parse_arguments
 from bidsqsm.cli.validation import find_validator, validation_errors
-from bidsqsm.io.run_files import CohortRun
+from bidsqsm.cohort.run_files import CohortRun
 from bidsqsm.reports.cohort.payload import pictures
 from helpers.participant_outputs import INGENIA, PRISMA, Made
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bidsqsm.reports import figures
-from bidsqsm.reports.figures import Bar, Tile, draw
-from bidsqsm.reports.scene import robust_limits
-from bidsqsm.reports.views import Volume, canonical, look_at
+from bidsqsm.reports.drawing import figure
+from bidsqsm.reports.drawing.figure import Bar, Tile, draw
+from bidsqsm.reports.drawing.planes import Volume, canonical, look_at
+from bidsqsm.reports.drawing.run_images import robust_limits
 
 
 @pytest.fixture(scope='module', autouse=True)
 def _coarse():
     """Draw with few pixels: what is tested does not depend on how many there are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, 'DPI', 60)
+        patch.setattr(figure, 'DPI', 60)
         yield
 
 

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bidsqsm.reports import figures
-from bidsqsm.reports.scene import Scene
-from bidsqsm.reports.subject import RunRecord, write_subject_report
-from bidsqsm.reports.thumbnail import HEIGHT, draw_thumbnail, save_thumbnail
+from bidsqsm.reports.drawing import figure
+from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.drawing.thumbnail import HEIGHT, draw_thumbnail, save_thumbnail
+from bidsqsm.reports.subject.subject_page import RunRecord, write_subject_report
 from helpers import example_run
 
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    monkeypatch.setattr(figures, 'DPI', 60)
+    monkeypatch.setattr(figure, 'DPI', 60)
 
 
 @pytest.fixture

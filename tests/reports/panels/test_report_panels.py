@@ -12,17 +12,25 @@ import pytest
 from PIL import Image
 
 from bidsqsm.config import settled_methods
+from bidsqsm.derivatives.sidecars import provenance
 from bidsqsm.facts import DipoleFacts, RunFacts
-from bidsqsm.io.sidecars import provenance
-from bidsqsm.reports import drawings, echoes, figures, flicker, masks, panels, slices
-from bidsqsm.reports import scene as scenes
-from bidsqsm.reports.convergence import draw_convergence, histories
-from bidsqsm.reports.flicker import draw_edges, draw_flicker, tissue_borders
-from bidsqsm.reports.histograms import draw_histograms
-from bidsqsm.reports.panels import make_panels
-from bidsqsm.reports.pictures import save_panels
-from bidsqsm.reports.scene import MOST_ECHOES, Scene
-from bidsqsm.reports.subject import RunRecord, render, write_subject_report
+from bidsqsm.reports import panels
+from bidsqsm.reports.drawing import figure as figures
+from bidsqsm.reports.drawing import run_images as scenes
+from bidsqsm.reports.drawing.run_images import MOST_ECHOES, Scene
+from bidsqsm.reports.panels import (
+    chi_figures,
+    echo_figures,
+    field_figures,
+    make_panels,
+    mask_figures,
+    registration_figures,
+)
+from bidsqsm.reports.panels.convergence import draw_convergence, histories
+from bidsqsm.reports.panels.histograms import draw_histograms
+from bidsqsm.reports.panels.picture_files import save_panels
+from bidsqsm.reports.panels.registration_figures import draw_edges, draw_flicker, tissue_borders
+from bidsqsm.reports.subject.subject_page import RunRecord, render, write_subject_report
 from helpers import example_run
 
 CHANGES = [0.5, 0.1, 0.04, 0.02, 0.008]
@@ -101,12 +109,12 @@ def test_every_echo_is_shown_up_to_eight(scene):
     ('number', 'lengths'), [(1, [1]), (5, [5]), (6, [3, 3]), (7, [4, 3]), (8, [4, 4])]
 )
 def test_many_echoes_stand_in_rows_of_about_the_same_length(number, lengths):
-    assert [len(row) for row in echoes.in_rows(range(number))] == lengths
+    assert [len(row) for row in echo_figures.in_rows(range(number))] == lengths
 
 
 def test_echoes_have_the_brightness_of_the_first(scene, drawn):
-    seen = drawn(echoes)
-    echoes.magnitude(scene)
+    seen = drawn(echo_figures)
+    echo_figures.magnitude(scene)
     ((rows, _),) = seen
     tiles = [tile for row in rows for tile in row]
     assert [tile.title for tile in tiles] == ['echo 1, 4 ms', 'echo 2, 12 ms', 'echo 3, 20 ms']
@@ -116,8 +124,8 @@ def test_echoes_have_the_brightness_of_the_first(scene, drawn):
 
 
 def test_phase_is_shown_as_stored_and_as_prepared(scene, drawn):
-    seen = drawn(echoes)
-    echoes.phase(scene)
+    seen = drawn(echo_figures)
+    echo_figures.phase(scene)
     ((rows, bars),) = seen
     assert [tile.limits for tile in rows[0]] == [(0, 4095)] * 3
     assert [tile.limits for tile in rows[1]] == [(-np.pi, np.pi)] * 3
@@ -140,7 +148,7 @@ def wrapped(products, tmp_path):
 
 def test_wraps_are_counted_outlined_and_shown_where_most_are(run, products, tmp_path, drawn):
     products, count = wrapped(products, tmp_path)
-    seen = drawn(echoes)
+    seen = drawn(echo_figures)
     panel = next(p for p in make_panels(run, products) if p.key == 'unwrapped')
     assert f'{count} in echo 3' in panel.caption
     assert 'echo 1' not in panel.caption
@@ -155,7 +163,7 @@ def test_wraps_are_counted_outlined_and_shown_where_most_are(run, products, tmp_
 
 def test_without_wraps_the_words_say_so_and_one_row_is_enough(run, products, tmp_path, drawn):
     smooth = example_run.save(tmp_path / 'smooth.nii', np.zeros((*example_run.SHAPE, 3)))
-    seen = drawn(echoes)
+    seen = drawn(echo_figures)
     panel = next(
         p for p in make_panels(run, products | {'unwrapped': smooth}) if p.key == 'unwrapped'
     )
@@ -167,8 +175,8 @@ def test_without_wraps_the_words_say_so_and_one_row_is_enough(run, products, tmp
 
 
 def test_masks_are_outlined_on_magnitude_and_on_phase(scene, drawn):
-    seen = drawn(masks)
-    masks.draw_masks(scene)
+    seen = drawn(mask_figures)
+    mask_figures.draw_masks(scene)
     ((magnitude, phase),) = [rows for rows, _ in seen]
     assert [tile.limits for tile in phase] == [(-np.pi, np.pi)] * 3
     assert all(len(tile.outlines) == 6 for tile in (*magnitude, *phase))
@@ -177,8 +185,8 @@ def test_masks_are_outlined_on_magnitude_and_on_phase(scene, drawn):
 
 
 def test_background_is_what_the_local_field_lacks_of_the_total(scene, drawn):
-    seen = drawn(drawings)
-    drawings.local_field(scene)
+    seen = drawn(field_figures)
+    field_figures.local_field(scene)
     (((local, background), bars),) = seen
     for tile in background:
         inside = tile.image[np.isfinite(tile.image)]
@@ -189,8 +197,8 @@ def test_background_is_what_the_local_field_lacks_of_the_total(scene, drawn):
 
 
 def test_without_a_total_field_there_is_the_local_one_alone(run, products, drawn):
-    seen = drawn(drawings)
-    drawings.local_field(Scene(run, {'local_field': products['local_field']}))
+    seen = drawn(field_figures)
+    field_figures.local_field(Scene(run, {'local_field': products['local_field']}))
     assert len(seen[0][0]) == 1
 
 
@@ -198,8 +206,8 @@ def test_without_a_total_field_there_is_the_local_one_alone(run, products, drawn
 
 
 def test_the_mosaic_goes_through_the_brain_in_three_planes_at_fixed_limits(scene, drawn):
-    seen = drawn(slices)
-    slices.draw_mosaic(scene)
+    seen = drawn(chi_figures)
+    chi_figures.draw_mosaic(scene)
     ((rows, bars),) = seen
     assert [len(row) for row in rows] == [6, 6, 6, 5]
     tiles = [tile for row in rows for tile in row]
@@ -223,10 +231,10 @@ def test_veins_and_calcifications_are_found_in_the_slab_and_not_cut(
     chi[at - 4, y + 4, z + 2], chi[at - 4, y - 4, z - 2] = 0.45, -0.45
     chi[at - 4, y, z + 2] = -0.8
     path = example_run.save(tmp_path / 'veins.nii', np.where(brain, chi, 9))
-    seen = drawn(slices)
-    panel = slices.draw_extremes(Scene(run, products | {'chi': path}))
+    seen = drawn(chi_figures)
+    panel = chi_figures.draw_extremes(Scene(run, products | {'chi': path}))
     ((highest, lowest),) = [rows for rows, _ in seen]
-    assert {tile.limits for tile in (*highest, *lowest)} == {slices.WIDE}
+    assert {tile.limits for tile in (*highest, *lowest)} == {chi_figures.WIDE}
     assert all(np.nanmax(tile.image) == pytest.approx(0.45) for tile in highest)
     assert all(np.nanmin(tile.image) == pytest.approx(-0.8) for tile in lowest)
     assert '1 below it (to \N{MINUS SIGN}0.80 ppm)' in panel.note
@@ -299,7 +307,7 @@ def test_borders_lie_between_the_classes_of_tissue():
 
 
 def test_edges_are_those_of_the_template_on_map_magnitude_and_t1w(run, products, tmp_path, drawn):
-    seen = drawn(flicker)
+    seen = drawn(registration_figures)
     for shift in (0, 3):
         draw_edges(Scene(run, with_heads(products, tmp_path, template_t1w=shift)))
     (first, bars), (second, _) = seen

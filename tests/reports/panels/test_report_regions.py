@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bidsqsm.qsm.structures import make_label
-from bidsqsm.reports import figures
-from bidsqsm.reports.anatomy import COLOURS, draw_regions, levels_of, regions_in
+from bidsqsm.atlases.structures import make_label
+from bidsqsm.reports.drawing import figure
+from bidsqsm.reports.drawing.planes import Volume
+from bidsqsm.reports.drawing.run_images import Scene
 from bidsqsm.reports.panels import make_panels
-from bidsqsm.reports.scene import Scene
-from bidsqsm.reports.subject import RunRecord, render
-from bidsqsm.reports.values import draw_values, lines_of, summary_rows
-from bidsqsm.reports.views import Volume
-from bidsqsm.rois.table import read_table, roi_table, write_table
+from bidsqsm.reports.panels.region_outlines import COLOURS, draw_regions, levels_of, regions_in
+from bidsqsm.reports.panels.region_values import draw_values, lines_of, summary_rows
+from bidsqsm.reports.subject.subject_page import RunRecord, render
+from bidsqsm.rois.region_table import read_table, roi_table, write_table
 from helpers import example_run
 
 NAMES = [
@@ -42,7 +42,7 @@ def labels() -> np.ndarray:
 
 @pytest.fixture
 def scene(tmp_path, monkeypatch) -> Scene:
-    monkeypatch.setattr(figures, 'DPI', 60)
+    monkeypatch.setattr(figure, 'DPI', 60)
     every = example_run.make_products(tmp_path / 'work')
     products = {key: every[key] for key in ('chi', 'qsm_mask', 'magnitude_rss')}
     products['roi_labels'] = example_run.save(tmp_path / 'work' / 'labels.nii', labels())
@@ -68,7 +68,7 @@ def rgb(name: str) -> tuple[int, ...]:
 
 
 def test_regions_are_drawn_in_their_colours(scene, monkeypatch):
-    monkeypatch.setattr(figures, 'DPI', 200)  # lines of less than a pixel are mixed with gray
+    monkeypatch.setattr(figure, 'DPI', 200)  # lines of less than a pixel are mixed with gray
     seen = colours_of(draw_regions(scene))
     assert {rgb('putamen'), rgb('dentate_nucleus'), rgb('pallidum')} <= seen
     assert rgb('caudate') not in seen

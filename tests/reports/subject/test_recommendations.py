@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bidsqsm.facts import JointFacts, PhaseFacts, RunFacts
-from bidsqsm.io.advice_echoes import last_echo_window
-from bidsqsm.io.recommendations import advise, count
 from bidsqsm.qsm.phase.terms import PhaseFilter, ReadoutPhase
+from bidsqsm.reports.subject.echo_recommendations import last_echo_window
+from bidsqsm.reports.subject.recommendations import advise, count
 
 #: As it should be: everything is recorded and as recommended.
 GOOD = {

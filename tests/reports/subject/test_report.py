@@ -8,10 +8,10 @@ from itertools import pairwise
 import pytest
 
 from bidsqsm.config import settled_methods
-from bidsqsm.io.run import Skipped
-from bidsqsm.reports import echoes, figures
-from bidsqsm.reports.panels import make_panels
-from bidsqsm.reports.subject import RunRecord, write_subject_report
+from bidsqsm.inputs.run import Skipped
+from bidsqsm.reports.drawing import figure
+from bidsqsm.reports.panels import echo_figures, make_panels
+from bidsqsm.reports.subject.subject_page import RunRecord, write_subject_report
 from helpers import example_run
 from helpers.report_pages import HOSTILE, Page, record
 
@@ -20,7 +20,7 @@ from helpers.report_pages import HOSTILE, Page, record
 def _coarse():
     """Draw with few pixels: what is tested does not depend on how many there are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, 'DPI', 60)
+        patch.setattr(figure, 'DPI', 60)
         yield
 
 
@@ -148,6 +148,6 @@ def test_any_error_of_a_figure_is_caught(tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError('out of ink')
 
-    monkeypatch.setattr(echoes, 'raw_volume', fail)
+    monkeypatch.setattr(echo_figures, 'raw_volume', fail)
     drawn = make_panels(example_run.make_run(tmp_path / 'raw'), {})
     assert [panel.error for panel in drawn] == ['RuntimeError: out of ink'] * 2

@@ -11,14 +11,14 @@ from itertools import pairwise
 
 import pytest
 
-from bidsqsm.io.metrics import read_metrics
-from bidsqsm.io.run import Skipped
-from bidsqsm.reports.concerns import MAP, PART, Concern, concerns
-from bidsqsm.reports.overview import first_concerns, worst
+from bidsqsm.derivatives.metrics_files import read_metrics
+from bidsqsm.inputs.run import Skipped
 from bidsqsm.reports.panels import KINDS, Panel
-from bidsqsm.reports.quality import metric_groups
-from bidsqsm.reports.resources import StepUse
-from bidsqsm.reports.subject import RunRecord, render
+from bidsqsm.reports.subject.overview import first_concerns, worst
+from bidsqsm.reports.subject.quality import metric_groups
+from bidsqsm.reports.subject.resource_use import StepUse
+from bidsqsm.reports.subject.subject_page import RunRecord, render
+from bidsqsm.reports.subject.warnings import MAP, PART, Concern, concerns
 from bidsqsm.steps import Heading
 from helpers import example_run
 from helpers.report_pages import HOSTILE, Page, record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from bidsqsm.reports.resources import StepUse, resource_table, with_earlier
+from bidsqsm.reports.subject.resource_use import StepUse, resource_table, with_earlier
 
 LONG = StepUse('dipole inversion', 12.34, 20.0, 1.5)
 MIDDLE = StepUse('masking', 2.0, 2.0, 0.4)

@@ -13,14 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bidsqsm.io.products import PRODUCTS
-from bidsqsm.io.run import Skipped
-from bidsqsm.reports import carried
-from bidsqsm.reports.pages import packaged
-from bidsqsm.reports.scene import Scene
-from bidsqsm.reports.viewer import write_viewer
-from bidsqsm.reports.views import SIDES
-from bidsqsm.reports.volumes import (
+from bidsqsm.derivatives.products import PRODUCTS
+from bidsqsm.inputs.run import Skipped
+from bidsqsm.reports.drawing.planes import SIDES
+from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.html import packaged
+from bidsqsm.reports.viewer import layers
+from bidsqsm.reports.viewer.encoding import (
     OUTSIDE,
     encode,
     encode_bright,
@@ -29,6 +28,7 @@ from bidsqsm.reports.volumes import (
     middles,
     packed,
 )
+from bidsqsm.reports.viewer.viewer_page import write_viewer
 from bidsqsm.workflows.outputs import SHOWN
 from helpers import example_run
 
@@ -171,7 +171,7 @@ def test_the_policy_lets_only_the_scripts_and_the_style_of_the_page_be(page):
     bundle = gzip.decompress(base64.b64decode(packed_bundle)).decode()
     style = re.search(r'<style>(.*?)</style>', text, re.DOTALL)[1]
     assert len(scripts) == 1
-    assert bundle == packaged('vendor/niivue/niivue.umd.js')
+    assert bundle == packaged('data/vendor/niivue/niivue.umd.js')
     for part in (*scripts, bundle, style):
         digest = base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
         assert f"'sha256-{digest}'" in policy
@@ -219,13 +219,13 @@ def test_whatever_breaks_the_viewer_the_report_goes_on(
     def fail(*_):
         raise RuntimeError('out of voxels')
 
-    monkeypatch.setattr(carried, 'frame_of', fail)
+    monkeypatch.setattr(layers, 'frame_of', fail)
     assert write_viewer(run, products, tmp_path) is None
     assert 'the viewer failed: out of voxels' in caplog.text
 
 
 def test_letters_are_those_of_the_pictures_of_the_report():
-    script = packaged('viewer/geometry.js')
+    script = packaged('reports/viewer/geometry.js')
     for plane, sides in SIDES.items():
         letters = ', '.join(f"'{side}'" for side in sides)
         assert re.search(rf'{plane}: {{[^}}]*sides: \[{letters}\] }}', script)
@@ -233,7 +233,7 @@ def test_letters_are_those_of_the_pictures_of_the_report():
 
 def test_every_map_and_mask_is_one_that_a_run_may_have():
     known = {*PRODUCTS, *SHOWN}
-    assert {*carried.MAPS, *carried.OUTLINES, *carried.OTHER_MASKS} <= known
+    assert {*layers.MAPS, *layers.OUTLINES, *layers.OTHER_MASKS} <= known
 
 
 def test_a_run_without_phase_has_a_viewer_of_what_it_has(run, products, tmp_path):

@@ -1,0 +1,1 @@
+"""Atlases and templates: label images, the names of structures, files of TemplateFlow."""

@@ -1,0 +1,1 @@
+"""What is written: products, their sidecars, the methods text and its references."""

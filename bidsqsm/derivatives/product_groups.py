@@ -1,0 +1,138 @@
+"""What ``--products`` chooses between: products that are made, and left out, together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bidsqsm.inputs.names import listed
+from bidsqsm.inputs.run import GreRun, Skipped
+from bidsqsm.method import Choice
+from bidsqsm.qsm.decompose.three_pool import FEWEST
+from bidsqsm.qsm.relaxometry.decay import evenly_spaced
+
+#: From a run and the methods to what it lacks, as one sentence without its full stop, or ''.
+Condition = Callable[[GreRun, Mapping[str, Choice]], str]
+
+
+def _phase(run: GreRun, _choices: Mapping[str, Choice]) -> str:
+    return '' if run.has_phase else f'{run.name} has no phase'
+
+
+def _decay(run: GreRun, choices: Mapping[str, Choice]) -> str:
+    if run.n_echoes == 1:
+        return f'{run.name} has one echo, which shows no decay'
+    if choices['relaxometry'].method.name == 'arlo' and not evenly_spaced(run.echo_times):
+        times = ', '.join(f'{1000 * time:g}' for time in run.echo_times)
+        return (
+            f'{run.name} has echoes at {times} ms, and --relaxometry arlo needs three or more at '
+            'equal distances; choose auto'
+        )
+    return ''
+
+
+def _r2(run: GreRun, _choices: Mapping[str, Choice]) -> str:
+    if run.spin_echo is not None:
+        return ''
+    return (
+        f'{run.name} has no R2, expected an R2map or T2map among --derivatives or three or more '
+        'spin echoes (_MESE) in the session'
+    )
+
+
+def _many_echoes(run: GreRun, _choices: Mapping[str, Choice]) -> str:
+    few = run.n_echoes < FEWEST
+    return f'it needs {FEWEST} echoes or more, and {run.name} has {run.n_echoes}' if few else ''
+
+
+@dataclass(frozen=True)
+class Group:
+    """Products of one name.
+
+    Attributes
+    ----------
+    title
+        What they are, for the help and the documentation.
+    step
+        Step of the catalogue that only they need, or ''.
+    needs
+        What a run must have for them.
+
+    """
+
+    title: str
+    step: str = ''
+    needs: tuple[Condition, ...] = ()
+
+    def lacking(self, run: GreRun, choices: Mapping[str, Choice]) -> str:
+        """Why a run cannot have them, as one sentence without its full stop, or ''."""
+        return next((said for need in self.needs if (said := need(run, choices))), '')
+
+
+#: In the order in which they are listed.
+GROUPS: Mapping[str, Group] = {
+    'qsm': Group(
+        'susceptibility and local field, with regions of atlases and output spaces',
+        needs=(_phase,),
+    ),
+    'r2star': Group('R2*, T2* and S0', needs=(_decay,)),
+    'r2prime': Group(
+        "R2', T2' and R2, where R2 is given or spin echoes are there",
+        needs=(_r2, _decay),
+    ),
+    'concentration': Group(
+        'iron, or a contrast agent, from susceptibility',
+        'concentration',
+        needs=(_phase,),
+    ),
+    'swi': Group('susceptibility-weighted images, either sign', 'swi', needs=(_phase,)),
+    'clear-swi': Group('CLEAR-SWI', 'clear_swi', needs=(_phase,)),
+    'true-swi': Group('true SWI, from the susceptibility', 'true_swi', needs=(_phase,)),
+    'oxygenation': Group(
+        'veins, with venous oxygen saturation and oxygen extraction fraction',
+        'oxygenation',
+        needs=(_phase,),
+    ),
+    'decompose': Group(
+        'paramagnetic and diamagnetic susceptibility by DECOMPOSE, from four echoes or more',
+        'decompose',
+        needs=(_phase, _many_echoes),
+    ),
+    'separation': Group(
+        'paramagnetic and diamagnetic susceptibility',
+        'separation',
+        needs=(_phase, _decay),
+    ),
+}
+DEFAULT_GROUPS = ('qsm', 'r2star')
+
+
+def idle_steps(wanted: Iterable[str]) -> set[str]:
+    """Steps of the catalogue that no group of these needs, though another one does."""
+    wanted = set(wanted)
+    return {group.step for name, group in GROUPS.items() if group.step and name not in wanted}
+
+
+def skip_without_products(
+    found: Sequence[GreRun | Skipped], choices: Mapping[str, Choice], wanted: Sequence[str]
+) -> list[GreRun | Skipped]:
+    """Skip the runs that can have none of the wanted groups; the reason tells why of each."""
+    return [
+        Skipped(run.entities, reason, run.suffix)
+        if isinstance(run, GreRun) and (reason := _nothing_of(run, choices, wanted))
+        else run
+        for run in found
+    ]
+
+
+def _nothing_of(run: GreRun, choices: Mapping[str, Choice], wanted: Sequence[str]) -> str:
+    reasons: dict[str, list[str]] = {}
+    for name in wanted:
+        reasons.setdefault(GROUPS[name].lacking(run, choices), []).append(name)
+    if '' in reasons:
+        return ''
+    told = '; '.join(f'{listed(names)} ({reason})' for reason, names in reasons.items())
+    return (
+        f'{run.name} can have none of the products that were asked for: {told}; choose others with '
+        '--products, or add what is missing'
+    )

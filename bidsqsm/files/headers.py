@@ -1,0 +1,242 @@
+"""What the header of an image promises, checked before anything is computed."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bidsqsm.errors import DatasetError
+from bidsqsm.files.nifti import READ_ERRORS, Affine, open_image, slope_and_intercept
+
+THINNEST = 8  # voxels: a thinner slab holds too little of the dipole field to be inverted
+VOXEL_RANGE = (0.01, 20.0)  # mm
+ORTHOGONAL = 1e-3  # cosine between two columns of the affine
+SAME_GRID = 0.05  # of the smallest voxel, at the farthest corner
+
+
+@dataclass(frozen=True)
+class Header:
+    """Shape and place of an image.
+
+    Parameters
+    ----------
+    path
+        The file.
+    shape
+        Voxels along the axes of space.
+    extra
+        Lengths of the axes beyond the third, without trailing ones of length 1.
+    affine
+        (4, 4), from voxel indices to world coordinates in mm.
+    warnings
+        What is odd but bearable, a sentence each.
+
+    """
+
+    path: Path
+    shape: tuple[int, int, int]
+    extra: tuple[int, ...]
+    affine: Affine
+    warnings: tuple[str, ...] = ()
+
+
+def read_header(path: Path, *, thin: bool = False) -> Header:
+    """Read and check a header, and that the file is as long as its header says.
+
+    Parameters
+    ----------
+    path
+        A NIfTI file.
+    thin
+        Whether a slab of few slices will do.
+
+    Raises
+    ------
+    DatasetError
+        Where the file is damaged, not three-dimensional, or its affine is no rigid placement of
+        a box of voxels in mm.
+
+    """
+    image = open_image(path)
+    shape = tuple(int(n) for n in image.shape)
+    extra = list(shape[3:])
+    while extra and extra[-1] == 1:
+        extra.pop()
+    if len(shape) < 3 or min(shape[:3]) < (1 if thin else THINNEST):
+        raise DatasetError(
+            f'{path.name} has shape {shape}, expected a 3-D volume of at least {THINNEST} voxels '
+            'along each axis: a single slice or thin slab cannot be mapped'
+        )
+    _check_type(image, path)
+    slope_and_intercept(image, path)
+    _check_whole(image, path)
+    affine = _checked_affine(image, path)
+    nx, ny, nz = shape[:3]
+    return Header(path, (nx, ny, nz), tuple(extra), affine, _odd(image, path))
+
+
+def same_grid(a: Header, b: Header) -> bool:
+    """Whether two images have the same voxels in the same places."""
+    return a.shape == b.shape and _apart(a.affine, b.affine, a.shape) < SAME_GRID
+
+
+def check_grids(headers: Sequence[Header]) -> None:
+    """Refuse images that do not share one grid, naming the first two that differ."""
+    first, *others = headers
+    for other in others:
+        if not same_grid(first, other):
+            raise DatasetError(different_grids(first, other))
+
+
+def different_grids(a: Header, b: Header) -> str:
+    """Say how the grids of two images differ."""
+    if a.shape != b.shape:
+        how = f'has shape {b.shape} where {a.path.name} has {a.shape}'
+    else:
+        away = _apart(a.affine, b.affine, a.shape)
+        how = f'lies elsewhere than {a.path.name} (up to {away:.2g} voxels away)'
+    return f'{b.path.name} {how}, expected one grid for both: export or resample them alike'
+
+
+def _apart(a: Affine, b: Affine, shape: tuple[int, int, int]) -> float:
+    """Largest distance between corners, in units of the smallest voxel edge."""
+    corners = np.array(np.meshgrid(*((0, n - 1) for n in shape))).reshape(3, -1)
+    moved = (a - b)[:3, :3] @ corners + (a - b)[:3, 3:]
+    smallest = np.linalg.norm(a[:3, :3], axis=0).min()
+    return float(np.linalg.norm(moved, axis=0).max() / smallest)
+
+
+def _check_type(image: Any, path: Path) -> None:
+    dtype = image.get_data_dtype()
+    if not (np.issubdtype(dtype, np.integer) or np.issubdtype(dtype, np.floating)):
+        raise DatasetError(
+            f'{path.name} holds {dtype} values, expected real numbers: '
+            'write magnitude and phase (or real and imaginary part) to files of their own'
+        )
+
+
+def _check_whole(image: Any, path: Path) -> None:
+    proxy = image.dataobj
+    wanted = proxy.offset + int(np.prod(proxy.shape)) * proxy.dtype.itemsize
+    found = _length(path, wanted)
+    if found < wanted:
+        raise DatasetError(
+            f'{path.name} is truncated, it holds {found} bytes, expected {wanted}: '
+            'copy or convert it anew'
+        )
+
+
+def _length(path: Path, wanted: int) -> int:
+    """Bytes in a file once decompressed."""
+    if path.suffix != '.gz':
+        return path.stat().st_size
+    with path.open('rb') as raw:
+        raw.seek(-4, 2)
+        # a whole stream ends with its length: only a doubtful file is read through
+        if int.from_bytes(raw.read(), 'little') == wanted % 2**32:
+            return wanted
+    length = 0
+    try:
+        with gzip.open(path) as file:
+            while block := file.read1(1 << 16):
+                length += len(block)
+    except READ_ERRORS:
+        return min(length, wanted - 1)
+    return length
+
+
+def _checked_affine(image: Any, path: Path) -> Affine:
+    header = image.header
+    if not (header['sform_code'] or header['qform_code']):
+        raise DatasetError(
+            f'{path.name} has neither sform nor qform, expected its place in the scanner: '
+            'convert it anew, the direction of B0 cannot be known otherwise'
+        )
+    if (unit := header.get_xyzt_units()[0]) in {'meter', 'micron'}:
+        raise DatasetError(
+            f'{path.name} is in units of {unit}, expected mm: rewrite its header and affine'
+        )
+    affine = np.asarray(image.affine, dtype=np.float64)
+    size = np.linalg.norm(affine[:3, :3], axis=0)
+    low, high = VOXEL_RANGE
+    # written so that NaN fails as well
+    if not (np.isfinite(affine).all() and (size >= low).all() and (size <= high).all()):
+        raise DatasetError(
+            f'{path.name} has an affine with voxels of {_triple(size)} mm, expected edges of '
+            f'{low:g} to {high:g} mm: convert it anew'
+        )
+    axes = affine[:3, :3] / size
+    skew = float(np.abs(axes.T @ axes - np.eye(3)).max())
+    if skew > ORTHOGONAL:
+        raise DatasetError(
+            f'{path.name} has a sheared affine (cosine {skew:.2g} between two axes), expected '
+            'orthogonal axes: give the image as the scanner made it, not one that was registered'
+        )
+    zooms = np.asarray(header.get_zooms()[:3], dtype=np.float64)
+    if not np.allclose(zooms, size, rtol=0.01):
+        raise DatasetError(
+            f'{path.name} has voxels of {_triple(size)} mm by its affine and {_triple(zooms)} mm '
+            'by pixdim, expected the same: convert it anew'
+        )
+    return affine
+
+
+def _odd(image: Any, path: Path) -> tuple[str, ...]:
+    header = image.header
+    if not (header['sform_code'] and header['qform_code']):
+        return ()
+    apart = _apart(header.get_sform(), header.get_qform(), image.shape[:3])
+    if apart < SAME_GRID:
+        return ()
+    return (f'{path.name}: sform and qform disagree by up to {apart:.2g} voxels; sform is used.',)
+
+
+def _triple(numbers: Any) -> str:
+    return ' x '.join(f'{number:.3g}' for number in numbers)
+
+
+Points = npt.NDArray[np.float64]
+
+
+def corners(shape: tuple[int, int, int], affine: Affine) -> Points:
+    """(8, 3), outer corners of a volume in world coordinates (mm)."""
+    ends = np.array(np.meshgrid(*((-0.5, n - 0.5) for n in shape))).reshape(3, -1)
+    return np.asarray((affine[:3, :3] @ ends + affine[:3, 3:]).T)
+
+
+def apart(a: Points, b: Points) -> float:
+    """Largest distance (mm) from a corner of one volume to the nearest of the other.
+
+    Axes may be flipped or swapped between the two.
+    """
+    between = np.linalg.norm(a[:, None] - b[None], axis=2)
+    return float(max(between.min(axis=0).max(), between.min(axis=1).max()))
+
+
+def largest_voxel(affine: Affine) -> float:
+    """Longest edge of a voxel, in mm."""
+    return float(np.linalg.norm(affine[:3, :3], axis=0).max())
+
+
+def meets(low: Points, high: Points, box: Points) -> bool:
+    """Whether a box along the axes of the world reaches into the one around these corners."""
+    return bool((low < box.max(axis=0)).all() and (high > box.min(axis=0)).all())
+
+
+__all__ = [
+    'Header',
+    'apart',
+    'check_grids',
+    'corners',
+    'different_grids',
+    'largest_voxel',
+    'meets',
+    'read_header',
+    'same_grid',
+]

@@ -1,0 +1,298 @@
+"""NIfTI files read into echo-first arrays, and arrays written whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import nibabel as nb
+import numpy as np
+import numpy.typing as npt
+from nibabel.filebasedimages import ImageFileError
+from nibabel.openers import ImageOpener
+from nibabel.spatialimages import HeaderDataError
+
+from bidsqsm.errors import DatasetError
+
+Array = npt.NDArray[Any]
+Affine = npt.NDArray[np.float64]
+# what a damaged file makes nibabel, gzip and zlib raise; a subclass of OSError comes from each
+READ_ERRORS = (OSError, EOFError, ImageFileError, HeaderDataError, zlib.error, ValueError)
+
+
+def open_image(path: Path | str, *, keep_file_open: bool = False) -> Any:
+    """Open a NIfTI file without reading its voxels.
+
+    Parameters
+    ----------
+    path
+        A ``.nii`` or ``.nii.gz`` file.
+    keep_file_open
+        Whether successive reads go on from where the last one ended.
+
+    Raises
+    ------
+    DatasetError
+        Where the file is missing or its header cannot be read.
+
+    """
+    path = Path(path)
+    if not path.is_file():
+        # a DataLad dataset has dangling links in place of files that were not fetched
+        why = 'is a link to nothing (fetch it first)' if path.is_symlink() else 'does not exist'
+        raise DatasetError(f'{path} {why}')
+    try:
+        image = nb.load(path, keep_file_open=keep_file_open)
+    except READ_ERRORS as error:
+        raise _damaged(path, error) from error
+    if not isinstance(image, nb.Nifti1Pair):
+        raise DatasetError(f'{path} holds a {type(image).__name__}, expected NIfTI: convert it')
+    return image
+
+
+def load_volume(path: Path | str) -> tuple[npt.NDArray[np.float32], Affine]:
+    """Read one image, scaled by the slope and intercept in its header.
+
+    Parameters
+    ----------
+    path
+        A NIfTI file.
+
+    Returns
+    -------
+    volume : float32 (nx, ny, nz) or (n_echoes, nx, ny, nz), C-contiguous
+        The fourth axis of the file comes first. A file of five axes (echoes, then channels)
+        comes as (n_channels, n_echoes, nx, ny, nz).
+    affine : float64 (4, 4)
+        From voxel indices to world coordinates, in mm.
+
+    """
+    image = open_image(path)
+    stored = _stored(image, Path(path))
+    slope, inter = slope_and_intercept(image, Path(path))
+    volume = stored.astype(np.float32)
+    if (slope, inter) != (1.0, 0.0):
+        # in float64 by plane: slope * integer + intercept may need more digits than float32 has
+        for index in range(volume.shape[0]):
+            volume[index] = stored[index] * np.float64(slope) + inter
+    return volume, np.asarray(image.affine, dtype=np.float64)
+
+
+def load_volumes(paths: Sequence[Path | str]) -> npt.NDArray[np.float32]:
+    """Read the echoes of one part, whether in one file each or all in one file.
+
+    Parameters
+    ----------
+    paths
+        One 3-D file per echo, or a single file with echoes along its fourth axis.
+
+    Returns
+    -------
+    float32 (n_echoes, nx, ny, nz), C-contiguous, scaled.
+
+    """
+    volumes = [load_volume(path)[0] for path in paths]
+    return _echo_first(volumes, paths)
+
+
+def load_stored(paths: Sequence[Path | str]) -> tuple[Array, float, float]:
+    """Read the echoes as they are stored, before slope and intercept are applied.
+
+    Parameters
+    ----------
+    paths
+        One 3-D file per echo, or a single file with echoes along its fourth axis.
+
+    Returns
+    -------
+    stored : (n_echoes, nx, ny, nz), the type of the file
+    slope, inter : float
+        ``value = slope * stored + inter``. Where the files differ in them there is no common
+        stored scale: the array then holds the scaled values (float32) with slope 1, intercept 0.
+
+    """
+    images = [open_image(path) for path in paths]
+    scales = {slope_and_intercept(i, Path(p)) for i, p in zip(images, paths, strict=True)}
+    if len(scales) > 1:
+        return load_volumes(paths), 1.0, 0.0
+    slope, inter = scales.pop()
+    stored = [_stored(i, Path(p)) for i, p in zip(images, paths, strict=True)]
+    return _echo_first(stored, paths), slope, inter
+
+
+def channel_loader(
+    paths: Sequence[Path | str],
+) -> Callable[[int], npt.NDArray[np.float32]]:
+    """Give a reader of one receive channel at a time, so that they need not be in memory at once.
+
+    Parameters
+    ----------
+    paths
+        Files of one part: one per echo with channels along axis 4, or a single file with echoes
+        along axis 4 and channels along axis 5.
+
+    Returns
+    -------
+    A function from the index of a channel (from 0) to float32 (n_echoes, nx, ny, nz), scaled.
+    Asked in ascending order, a compressed file is decompressed only once.
+
+    """
+    images = [open_image(path, keep_file_open=True) for path in paths]
+    for image, path in zip(images, paths, strict=True):
+        slope_and_intercept(image, Path(path))
+
+    def load(channel: int) -> npt.NDArray[np.float32]:
+        volumes = []
+        for image, path in zip(images, paths, strict=True):
+            try:
+                data = np.asarray(image.dataobj[..., channel], dtype=np.float32)
+            except READ_ERRORS as error:
+                raise _damaged(Path(path), error) from error
+            volumes.append(_axes_first(data))
+        return _echo_first(volumes, paths)
+
+    return load
+
+
+def slope_and_intercept(image: Any, path: Path) -> tuple[float, float]:
+    """Slope and intercept of an image; a slope of 0 means 1 and 0, as NIfTI says.
+
+    Raises
+    ------
+    DatasetError
+        Where either is not finite, or takes the integers of the file beyond float32.
+
+    """
+    # nibabel blanks both in the header of an image it has read: look into the file
+    with ImageOpener(path) as file:
+        header = type(image.header).from_fileobj(file, check=False)
+    slope, inter = float(header['scl_slope']), float(header['scl_inter'])
+    dtype = image.get_data_dtype()
+    whole = np.issubdtype(dtype, np.integer)
+    if slope == 0 or (np.isnan(slope) and not whole):
+        return 1.0, 0.0
+    # the lowest integer is the largest in size, but for unsigned types
+    largest = float(max(-int(np.iinfo(dtype).min), np.iinfo(dtype).max)) if whole else 1.0
+    reach = abs(slope) * largest + abs(inter)
+    if not reach <= float(np.finfo(np.float32).max):
+        raise DatasetError(
+            f'{path} has scl_slope {slope:g} and scl_inter {inter:g}, which take its {dtype} '
+            'values beyond what float32 can hold, expected finite scaled values: '
+            'convert the file anew'
+        )
+    return slope, inter
+
+
+def save_volume(
+    array: Array, affine: Affine, path: Path | str, *, dtype: npt.DTypeLike | None = None
+) -> Path:
+    """Write an image under a temporary name, then rename it.
+
+    Parameters
+    ----------
+    array : (nx, ny, nz) or (n_echoes, nx, ny, nz)
+        The echoes become the fourth axis of the file.
+    affine : (4, 4)
+        From voxel indices to world coordinates, in mm.
+    path
+        Where it goes; folders are made. ``.nii`` or ``.nii.gz``.
+    dtype
+        Type in the file; uint8 for bool, otherwise float32 for anything that is not an integer.
+
+    Notes
+    -----
+    The same array gives the same bytes: the compressed stream carries no name and no date.
+
+    """
+    path = Path(path)
+    data = np.moveaxis(array, 0, -1) if array.ndim == 4 else array
+    if dtype is None:
+        integer = np.issubdtype(array.dtype, np.integer)
+        dtype = np.uint8 if array.dtype == bool else array.dtype if integer else np.float32
+    image = nb.Nifti1Image(np.asarray(data, dtype=dtype), affine, dtype=np.dtype(dtype))
+    image.header.set_xyzt_units('mm')
+    image.set_sform(affine, code=1)
+    image.set_qform(affine, code=1)
+    ending = '.nii.gz' if path.name.endswith('.nii.gz') else '.nii'
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.part{ending}')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.to_filename(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(
+            error.errno, f'{path} could not be written ({reason}): free space or choose another'
+        ) from error
+    finally:
+        # on a disk that became read-only it may not be removable: the first error matters more
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+def _stored(image: Any, path: Path) -> Array:
+    try:
+        if path.suffix == '.gz':
+            data = _decompressed(image.dataobj, path)
+        else:
+            data = np.asanyarray(image.dataobj.get_unscaled())
+    except READ_ERRORS as error:
+        raise _damaged(path, error) from error
+    return _axes_first(data)
+
+
+def _decompressed(proxy: Any, path: Path) -> Array:
+    # nibabel stops before the end of the stream, where its checksum is: read on to compare that
+    with gzip.open(path) as file:
+        raw = file.read()
+    wanted = proxy.offset + int(np.prod(proxy.shape)) * proxy.dtype.itemsize
+    if len(raw) < wanted:
+        raise EOFError(f'{len(raw)} bytes in it, {wanted} expected')
+    return np.ndarray(proxy.shape, proxy.dtype, buffer=raw, offset=proxy.offset, order='F')
+
+
+def _axes_first(data: Array) -> Array:
+    """Bring the axes beyond the third to the front, last one first; native byte order."""
+    while data.ndim > 3 and data.shape[-1] == 1:
+        data = data[..., 0]
+    data = data.transpose(*range(data.ndim - 1, 2, -1), 0, 1, 2)
+    return np.ascontiguousarray(data.astype(data.dtype.newbyteorder('='), copy=False))
+
+
+def _echo_first(volumes: list[Array], paths: Sequence[Path | str]) -> Array:
+    if not volumes:
+        raise ValueError('no files to read, expected one per echo')
+    if len(volumes) == 1:
+        volume = volumes[0]
+        return volume if volume.ndim == 4 else volume[np.newaxis]
+    for volume, path in zip(volumes, paths, strict=True):
+        if volume.shape != volumes[0].shape:
+            raise DatasetError(
+                f'{path} has shape {volume.shape}, expected {volumes[0].shape} as in {paths[0]}: '
+                'bring the echoes onto one grid'
+            )
+    return np.stack(volumes)
+
+
+def _damaged(path: Path, error: Exception) -> DatasetError:
+    reason = ' '.join(str(error).split()) or type(error).__name__
+    return DatasetError(
+        f'{path} cannot be read ({reason}), expected a whole NIfTI file: copy or convert it anew'
+    )
+
+
+__all__ = [
+    'channel_loader',
+    'load_stored',
+    'load_volume',
+    'load_volumes',
+    'open_image',
+    'save_volume',
+    'slope_and_intercept',
+]

@@ -1,0 +1,78 @@
+"""Tables of BIDS: cells parted by tabs, ``n/a`` for no value, the names of the columns first."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from bidsqsm.files.atomic import write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NOTHING = 'n/a'
+
+
+def read_cells(path: Path) -> list[list[str]]:
+    """Every line of a table as its cells; OSError or ValueError where it cannot be read."""
+    with _opened(path) as stream:
+        return [*csv.reader(stream, delimiter='\t')]
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Every row of a table by its columns, None where it is short; errors as :func:`read_cells`."""
+    with _opened(path) as stream:
+        return [*csv.DictReader(stream, delimiter='\t')]
+
+
+def read_columns(path: Path) -> list[str]:
+    """Names of the columns of a table."""
+    with path.open(encoding='utf-8') as stream:
+        return stream.readline().rstrip('\n').split('\t')
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """Read a table with numbers; ``n/a`` becomes NaN."""
+    import pandas as pd
+
+    return pd.read_csv(path, sep='\t', na_values=[NOTHING], keep_default_na=False)
+
+
+def as_tsv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    r"""Text of a table; floats have nine digits.
+
+    Nine digits tell any two float32 numbers apart, so that equal values are equal text.
+
+    Examples
+    --------
+    >>> as_tsv(['name', 'chi'], [['caudate', 0.1], ['', float('nan')]])
+    'name\tchi\ncaudate\t0.1\nn/a\tn/a\n'
+
+    """
+    lines = ['\t'.join(columns), *('\t'.join(map(_cell, row)) for row in rows)]
+    return '\n'.join(lines) + '\n'
+
+
+def write_tsv(path: Path, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Path:
+    """Write :func:`as_tsv` of a table, the whole file or nothing."""
+    return write_text(path, as_tsv(columns, rows))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    # utf-8-sig: spreadsheets begin a file with a mark
+    with path.open(newline='', encoding='utf-8-sig') as stream:
+        try:
+            yield stream
+        except csv.Error as error:
+            raise ValueError(f'{error}') from error
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f'{value:.9g}' if math.isfinite(value) else NOTHING
+    return f'{value}' or NOTHING

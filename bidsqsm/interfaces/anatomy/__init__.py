@@ -1,0 +1,1 @@
+"""Interfaces between a run, its T1w, templates and atlases."""

@@ -1,0 +1,83 @@
+"""The table of regions as a Nipype interface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nipype.interfaces.base import File, traits
+
+from bidsqsm.atlases.label_image import load_labels
+from bidsqsm.atlases.structures import Label
+from bidsqsm.facts import RegionsFacts
+from bidsqsm.interfaces.step_interface import (
+    StepInputSpec,
+    StepInterface,
+    StepOutputSpec,
+    grid_of,
+    mask_of,
+    volume,
+)
+from bidsqsm.rois.literature import check
+from bidsqsm.rois.map_files import csf_value, in_hz, in_ppm
+from bidsqsm.rois.region_table import FURTHER, MAPS, roi_table, write_table
+from bidsqsm.rois.regions import with_unnamed
+
+
+class _MeasureRoisInputSpec(StepInputSpec):
+    labels = File(exists=True, mandatory=True, desc='label image on the grid of the maps')
+    names = traits.List(traits.Dict, mandatory=True, desc='labels of the atlas, as dictionaries')
+    chi = File(exists=True, desc='susceptibility, in ppm')
+    in_mask = File(exists=True, mandatory=True, desc='where it is known; the brain without it')
+    r2star = File(exists=True, desc='R2*, in 1/s')
+    t2star = File(exists=True, desc='T2*, in s')
+    local_field = File(exists=True, desc='local field, in ppm')
+    noise = File(exists=True, desc='noise of the field, in ppm')
+    imaging_frequency = traits.Float(mandatory=True, desc='in MHz')
+    reference_region = traits.Str(desc='what was taken for zero')
+    age = traits.Float(desc='in years')
+    judged = traits.Bool(
+        True, usedefault=True, desc='whether means are held against the literature'
+    )
+    coverage_limit = traits.Float(0.5, usedefault=True, desc='share of a label to be measured')
+
+
+for _name in FURTHER:
+    _map = File(exists=True, desc=f'{MAPS[_name].title}, in {MAPS[_name].units}')
+    _MeasureRoisInputSpec.add_class_trait(_name, _map)
+
+
+class _MeasureRoisOutputSpec(StepOutputSpec):
+    table = File(exists=True, desc='a row for each region')
+
+
+class MeasureRois(StepInterface):
+    """Measure all maps in every region of an atlas."""
+
+    input_spec = _MeasureRoisInputSpec
+    output_spec = _MeasureRoisOutputSpec
+
+    def _run_interface(self, runtime):
+        labels, _ = load_labels(self.inputs.labels, none=True)
+        names, warnings = with_unnamed(labels, [Label(**label) for label in self.inputs.names])
+        maps = {name: volume(self.given(name)) for name in MAPS if self.given(name)}
+        frequency = self.inputs.imaging_frequency
+        if 'local_field' in maps:
+            maps['local_field'] = in_hz(maps['local_field'], frequency)
+        noise = volume(self.given('noise'))
+        if noise is not None:  # as it is read back from the file that is written
+            noise = in_ppm(in_hz(noise, frequency), round(frequency, 6))
+        mask, grid = mask_of(self.inputs.in_mask), grid_of(self.inputs.in_mask)
+        csf = csf_value(maps.get('chi'), mask, grid, maps.get('r2star'))
+        table = roi_table(
+            labels, names, maps, mask, grid.voxel_size, noise=noise, grid=grid, csf=csf,
+            coverage_limit=self.inputs.coverage_limit, age=self.given('age'),
+        )  # fmt: skip
+        self._results['table'] = str(write_table(table, Path(runtime.cwd, 'roi.tsv')))
+        judged = self.inputs.judged and 'chi' in maps
+        self._results['facts'] = RegionsFacts(
+            map_reference=self.given('reference_region'),
+            csf=csf,
+            age=self.given('age'),
+            warnings=(*warnings, *(check(table, self.given('age')) if judged else ())),
+        )
+        return runtime

@@ -1,0 +1,1 @@
+"""Interfaces of the contrasts besides susceptibility."""

@@ -1,0 +1,216 @@
+"""From the files of a run to magnitude, and to phase in radians that is ready for unwrapping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bidsqsm.errors import DatasetError
+from bidsqsm.facts import PhaseFacts
+from bidsqsm.files.nifti import channel_loader, load_stored, load_volumes
+from bidsqsm.files.voxel_checks import check_volumes
+from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.metadata import readout_of
+from bidsqsm.method import Choice
+from bidsqsm.qsm.grid import Volume
+from bidsqsm.qsm.phase.jumps import find_turn
+from bidsqsm.qsm.phase.prepare import prepare
+from bidsqsm.qsm.phase.scaling import PhaseScale, decide_scale, polar, scale_phase
+
+Reader = Callable[[int], Volume]
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """Phase (rad) and magnitude, both (n_echoes, nx, ny, nz) float32, and how they came to be."""
+
+    phase: Volume
+    magnitude: Volume
+    facts: PhaseFacts
+
+
+def prepare_run(
+    run: GreRun,
+    *,
+    coil: Choice | None,
+    unwrap: Choice,
+    wishes: Mapping[str, Any],
+    force: Sequence[str] = (),
+) -> PreparedRun:
+    """Read a run, scale its phase, combine its channels and remove receive and readout phase.
+
+    Parameters
+    ----------
+    run
+        Files and metadata.
+    coil
+        Method that combines channels; not used where they are combined.
+    unwrap
+        Method that the removal of the receive phase unwraps with.
+    wishes
+        ``alternation``, ``bipolar`` and ``offset``, each ``auto``, ``yes`` or ``no``.
+    force
+        ``filtered-phase`` goes on with phase that looks high-pass filtered.
+
+    Raises
+    ------
+    DatasetError
+        Where the values cannot be phase, or the phase was filtered.
+
+    """
+    try:
+        if run.n_channels > 1:
+            phase, magnitude, facts = _combine(run, coil, unwrap)
+        else:
+            phase, magnitude, facts = _read(run)
+        # the check of combined channels; that of single files came before their scaling
+        said = check_volumes(phase, magnitude, **_names(run)) if run.n_channels > 1 else []
+        done = prepare(
+            phase, magnitude, None, run.echo_times, run.grid,
+            **wishes, readout=readout_of(run.metadata), unwrap=unwrap,
+        )  # fmt: skip
+    except DatasetError:
+        raise
+    except ValueError as error:  # of the values, which the numerics know but not their files
+        raise DatasetError(f'{_phase_file(run)}: {error}') from error
+    warnings = [*run.warnings, *facts.warnings, *said, *done.warnings]
+    facts = replace(
+        facts,
+        alternation=done.alternation,
+        bipolar=done.bipolar,
+        filtered=done.filtered,
+        offset=done.offset,
+    )
+    if done.filtered.found:
+        advice = 'export unfiltered phase, or go on at your own risk with --force filtered-phase'
+        if 'filtered-phase' not in force:
+            raise DatasetError(
+                f'{_phase_file(run)}: {done.filtered.sentence} No total '
+                f'field can be had from it: {advice}'
+            )
+        warnings.append(f'{done.filtered.sentence} The run was forced.')
+    return PreparedRun(done.phase, magnitude, replace(facts, warnings=tuple(warnings)))
+
+
+def read_magnitude(run: GreRun) -> tuple[Volume, PhaseFacts]:
+    """Read a run without phase: magnitude (n_echoes, nx, ny, nz) float32, and facts.
+
+    Raises
+    ------
+    DatasetError
+        Where the values cannot be a magnitude.
+
+    """
+    facts = PhaseFacts(parts='magnitude')
+    said = [*run.warnings]
+    if run.n_channels > 1:
+        load = channel_loader(run.magnitude)
+        squares = load(0) ** 2
+        for index in range(1, run.n_channels):
+            squares += load(index) ** 2
+        magnitude = np.sqrt(squares)
+        facts = replace(facts, channels=run.n_channels)
+        said.append(
+            f'The magnitudes of {run.n_channels} receive channels were combined as the root of '
+            'their sum of squares, whose noise floor is higher than the fit of R2* takes it for.'
+        )
+    else:
+        magnitude = load_volumes(run.magnitude)
+    names = _called(run, run.magnitude)
+    # what holds of a pair of images holds of one twice
+    said += check_volumes(magnitude, magnitude, phase_name=names, magnitude_name=names)
+    return magnitude, replace(facts, warnings=tuple(said))
+
+
+def _read(run: GreRun) -> tuple[Volume, Volume, PhaseFacts]:
+    if run.real:
+        phase, magnitude = polar(load_volumes(run.real), load_volumes(run.imag))
+        said = check_volumes(phase, magnitude, **_names(run))
+        scaling = 'Phase and magnitude were computed from real and imaginary images.'
+        return phase, magnitude, PhaseFacts(scaling=scaling, warnings=tuple(said))
+    stored, slope, inter = load_stored(run.phase)
+    magnitude = load_volumes(run.magnitude)
+    if not stored.flags.writeable:
+        stored = stored.copy()
+    said = check_volumes(stored, magnitude, **_names(run))
+    phase, scale = scale_phase(
+        stored, slope, inter, _text(run, 'Units'), _text(run, 'Manufacturer')
+    )
+    said += [scale.sentence] * scale.unusual
+    return phase, magnitude, PhaseFacts(scaling=scale.sentence, warnings=tuple(said))
+
+
+def _combine(
+    run: GreRun, coil: Choice | None, unwrap: Choice
+) -> tuple[Volume, Volume, PhaseFacts]:
+    if coil is None:
+        raise ValueError(f'{run.name} has {run.n_channels} channels and no method to combine them')
+    load, scaling = _channels(run)
+    phase, magnitude = coil(load, run.n_channels, run.echo_times, run.grid, unwrap)
+    facts = PhaseFacts(scaling=scaling, channels=run.n_channels, coil=coil.method.name)
+    return phase, magnitude, facts
+
+
+def _channels(run: GreRun) -> tuple[Callable[[int], npt.NDArray[np.complex64]], str]:
+    """A reader of one channel at a time as complex numbers, and what its phase was taken for."""
+    if run.real:
+        real, imag = channel_loader(run.real), channel_loader(run.imag)
+
+        def join(index: int) -> npt.NDArray[np.complex64]:
+            part = real(index)
+            channel = np.empty(part.shape, np.complex64)
+            channel.real, channel.imag = part, imag(index)
+            return channel
+
+        return join, 'Channels were read as real and imaginary images.'
+    phase, magnitude = channel_loader(run.phase), channel_loader(run.magnitude)
+    scale = _scale_of_channels(run, phase)
+
+    def load(index: int) -> npt.NDArray[np.complex64]:
+        channel: npt.NDArray[np.complex64] = np.exp(np.complex64(1j) * scale.apply(phase(index)))
+        channel *= magnitude(index)
+        return channel
+
+    return load, scale.sentence
+
+
+def _scale_of_channels(run: GreRun, read: Reader) -> PhaseScale:
+    """Decide on the range of all channels; wraps are looked for in the first."""
+    low, high, whole = np.inf, -np.inf, True
+    first: Volume | None = None
+    for index in range(run.n_channels):
+        values = read(index)
+        first = values if first is None else first
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+            whole = whole and bool(np.all(finite == np.rint(finite)))
+    if first is None or not np.isfinite(low):
+        raise ValueError('the phase holds no finite value, expected a phase in every voxel')
+    turn = find_turn(first, low, high)
+    units, maker = _text(run, 'Units'), _text(run, 'Manufacturer')
+    return decide_scale(low, high, whole, 1.0, 0.0, units, maker, turn)
+
+
+def _text(run: GreRun, key: str) -> str | None:
+    value = run.metadata.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _phase_file(run: GreRun) -> str:
+    return (run.phase or run.real)[0].name
+
+
+def _names(run: GreRun) -> dict[str, str | list[str]]:
+    """How to call the volumes: by the file of each echo, or by the one file of all echoes."""
+    files = {'phase_name': run.phase or run.real, 'magnitude_name': run.magnitude or run.real}
+    return {key: _called(run, paths) for key, paths in files.items()}
+
+
+def _called(run: GreRun, paths: Sequence[Path]) -> str | list[str]:
+    return [path.name for path in paths] if len(paths) == run.n_echoes else paths[0].name

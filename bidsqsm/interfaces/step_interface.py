@@ -1,0 +1,159 @@
+"""What all interfaces of the pipeline share: threads, version, facts, and files of volumes."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    SimpleInterface,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
+
+import bidsqsm
+from bidsqsm.catalog import STEPS
+from bidsqsm.facts import Record, SolverFacts
+from bidsqsm.files.nifti import load_volume, save_volume
+from bidsqsm.method import Choice
+from bidsqsm.qsm.grid import Grid, Mask
+from bidsqsm.qsm.iteration import Ending
+
+#: Points of the history of an iteration that are kept.
+CHANGES = 200
+
+
+@functools.cache
+def software() -> str:
+    """Version of the app and a digest of its numerics: results of other code are not reused."""
+    root = Path(bidsqsm.__file__).parent
+    digest = hashlib.sha256()
+    parts = ('qsm/**', 'rois', 'interfaces/**')
+    for path in sorted(path for part in parts for path in root.glob(f'{part}/*.py')):
+        digest.update(path.read_bytes())
+    return f'{bidsqsm.__version__}+{digest.hexdigest()[:12]}'
+
+
+class StepInputSpec(BaseInterfaceInputSpec):
+    """Inputs that every step has."""
+
+    num_threads = traits.Int(1, usedefault=True, nohash=True, desc='threads the step may use')
+    software = traits.Str(desc='version of the numerics, part of what makes a result valid')
+
+
+class StepOutputSpec(TraitedSpec):
+    """Outputs that every step has."""
+
+    facts = traits.Dict(desc='what was decided from the data, plain JSON types')
+
+
+class StepInterface(SimpleInterface):
+    """An interface whose exceptions reach the executor as they were raised."""
+
+    input_spec = StepInputSpec
+    output_spec = StepOutputSpec
+
+    def __init__(self, **inputs: Any) -> None:
+        super().__init__(**{'software': software(), **inputs})
+
+    def run(self, cwd=None, ignore_exception=None, **inputs):  # noqa: ARG002 - Nipype's signature
+        """Run; the argument that would turn an exception into text is not heeded."""
+        return super().run(cwd=cwd, ignore_exception=False, **inputs)
+
+    def _list_outputs(self):
+        # facts have their type within a step; between steps they are plain JSON, which Nipype
+        # hashes and stores the same way each time
+        return {
+            name: value.plain() if isinstance(value, Record) else value
+            for name, value in super()._list_outputs().items()
+        }
+
+    def given(self, name: str) -> Any:
+        """An optional input, None where it was not set."""
+        value = getattr(self.inputs, name)
+        return value if isdefined(value) else None
+
+    def choice(self, step: str) -> Choice:
+        """The method that was chosen for a step."""
+        return STEPS[step].choose(self.inputs.method)
+
+    def save(self, runtime: Any, like: str, **arrays: npt.NDArray[Any] | None) -> None:
+        """Write each array under its name, uncompressed, on the grid of the file ``like``."""
+        affine = affine_of(like)
+        for name, array in arrays.items():
+            if array is not None:
+                path = Path(runtime.cwd, f'{name}.nii')
+                self._results[name] = str(save_volume(array, affine, path))
+
+
+def convergence(endings: Sequence[Ending]) -> tuple[SolverFacts, ...]:
+    """How each iteration of a step came to its end.
+
+    ``changes`` has the measure after :data:`CHANGES` iterations at most, evenly spaced from the
+    first to the last.
+    """
+    return tuple(
+        SolverFacts(
+            solver=ending.name,
+            iterations=ending.iterations,
+            last=_rounded(ending.changes[-1]) if ending.changes else None,
+            changes=tuple(thinned(ending.changes)),
+            tolerance=ending.tol,
+            converged=ending.converged,
+        )
+        for ending in endings
+    )
+
+
+def not_converged(endings: Sequence[Ending]) -> tuple[str, ...]:
+    """A warning for each iteration that did not converge."""
+    return tuple(ending.sentence for ending in endings if not ending.converged)
+
+
+def thinned(changes: Sequence[float]) -> list[float]:
+    """Evenly spaced values of a history, the first and the last among them, to three digits."""
+    count = min(len(changes), CHANGES)
+    places = np.linspace(0, len(changes) - 1, count).round().astype(int)
+    return [_rounded(changes[place]) for place in places]
+
+
+def _rounded(value: float) -> float:
+    return float(f'{value:.3g}')
+
+
+def affine_of(path: str) -> npt.NDArray[np.float64]:
+    """Affine of an image."""
+    import nibabel as nb
+
+    return np.asarray(nb.load(path).affine, dtype=np.float64)
+
+
+def volume(path: str | None) -> Any:
+    """Values of an image of the work folder, float32; None stays None."""
+    return None if path is None else load_volume(path)[0]
+
+
+def echoes(path: str) -> Any:
+    """Values of an image with one or more echoes, echo first."""
+    values = load_volume(path)[0]
+    return values if values.ndim == 4 else values[np.newaxis]
+
+
+def mask_of(path: str | None) -> Mask | None:
+    """A mask of the work folder."""
+    return None if path is None else load_volume(path)[0] > 0
+
+
+def grid_of(path: str) -> Grid:
+    """Grid of an image."""
+    import nibabel as nb
+
+    image = nb.load(path)
+    return Grid.from_affine(image.shape, image.affine)

@@ -1,0 +1,1 @@
+"""Joint inversion of the fields of several orientations."""

@@ -1,0 +1,1 @@
+"""Networks in ONNX: their description, their session and volumes in patches."""

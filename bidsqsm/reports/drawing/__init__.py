@@ -1,0 +1,1 @@
+"""Drawing: the images of a run, planes through them, figures and charts."""

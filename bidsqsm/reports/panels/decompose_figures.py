@@ -1,0 +1,19 @@
+"""What DECOMPOSE made of the sources in each voxel, as a picture."""
+
+from __future__ import annotations
+
+from bidsqsm.reports.drawing.figure import Bar, draw
+from bidsqsm.reports.drawing.run_images import PLANES, Scene
+
+_LIMITS = {'decompose_paramagnetic': (0.0, 0.1), 'decompose_diamagnetic': (-0.1, 0.0)}
+
+
+def draw_decompose(scene: Scene) -> bytes:
+    """Paramagnetic above, diamagnetic below, each in three planes."""
+    rows, bars = [], []
+    for key, limits in _LIMITS.items():
+        if key in scene.products:
+            volume = scene.inside(scene.load(key))
+            rows.append([scene.tile(volume, plane, limits) for plane in PLANES])
+            bars.append(Bar(limits, 'ppm'))
+    return draw(rows, bars)

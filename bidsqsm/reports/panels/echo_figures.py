@@ -1,0 +1,115 @@
+"""What the panels of the echoes show: magnitude, phase and unwrapped phase of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from bidsqsm.qsm.grid import Mask
+from bidsqsm.qsm.quality.wraps import residual_wraps
+from bidsqsm.reports.drawing.figure import Bar, Drawn, Tile, draw
+from bidsqsm.reports.drawing.run_images import Scene, raw_volume, robust_limits
+
+_ACROSS = 5  # echoes that stand in one row
+_TURN = (-np.pi, np.pi)
+_WRAP = '#ff8c42'
+
+T = TypeVar('T')
+
+
+def in_rows(items: Sequence[T]) -> list[Sequence[T]]:
+    """Items in one row, or in rows of about the same length where they are many."""
+    rows = -(-len(items) // _ACROSS)
+    length = -(-len(items) // rows)
+    return [items[start : start + length] for start in range(0, len(items), length)]
+
+
+def _rows(tiles: Sequence[Tile]) -> list[list[Tile]]:
+    """Tiles of one plane in rows; the first of each row tells the sides of all."""
+    return [
+        [row[0], *(replace(tile, sides=('', '', '', '')) for tile in row[1:])]
+        for row in in_rows(tiles)
+    ]
+
+
+def magnitude(scene: Scene) -> Drawn:
+    """Every echo at the brightness of the first."""
+    tiles: list[Tile] = []
+    for echo in scene.echoes:
+        volume = raw_volume(scene.run, echo, 'magnitude')
+        limits = tiles[0].limits if tiles else robust_limits(volume.values)
+        tiles.append(scene.tile(volume, 'axial', limits, title=scene.time(echo), whole=True))
+    return Drawn({'': draw(_rows(tiles))}, scene.echoes_note)
+
+
+def phase(scene: Scene) -> Drawn:
+    """Every echo as stored and, below it, as prepared."""
+    rows: list[list[Tile]] = []
+    bars: list[Bar | None] = []
+    for echoes in in_rows(scene.echoes):
+        rows += _rows([_stored(scene, echo) for echo in echoes])
+        bars.append(None)
+        if 'phase' in scene.products:
+            rows += _rows([
+                scene.tile(scene.load('phase', echo), 'axial', _TURN, smooth=False, whole=True)
+                for echo in echoes
+            ])  # fmt: skip
+            bars.append(Bar(_TURN, 'rad'))
+    return Drawn({'': draw(rows, bars)}, scene.echoes_note)
+
+
+def _stored(scene: Scene, echo: int) -> Tile:
+    volume = raw_volume(scene.run, echo, 'phase')
+    limits = (float(np.nanmin(volume.values)), float(np.nanmax(volume.values)))
+    title = scene.time(echo)
+    return scene.tile(volume, 'axial', limits, title=title, smooth=False, whole=True)
+
+
+def unwrapped(scene: Scene) -> Drawn:
+    """Every echo with the wraps that were left; once more where there are most of them."""
+    region = scene.region(scene.load('unwrapped', 0))
+    wraps = {
+        echo: residual_wraps(scene.load('unwrapped', echo).values, region) for echo in scene.echoes
+    }
+    brain = scene.load('brain_mask') if 'brain_mask' in scene.products else None
+    rows, bars = [], []
+    for index, titles in _levels(scene, wraps).items():
+        tiles = [
+            scene.tile(
+                scene.load('unwrapped', echo), 'axial', (0, 1), title=title, index=index,
+                outlines=((scene.outline(wraps[echo], 'axial', index=index), _WRAP),),
+                within=brain,
+            )
+            for echo, title in zip(scene.echoes, titles, strict=True)
+        ]  # fmt: skip
+        limits = robust_limits(np.asarray(tiles[-1].image), symmetric=True)
+        rows += _rows([replace(tile, limits=limits) for tile in tiles])
+        bars += [Bar(limits, 'rad')] * (len(rows) - len(bars))
+    counts = [int(found.sum()) for found in wraps.values()]
+    note = f'{_told(scene.echoes, counts)} {scene.echoes_note}'.strip()
+    return Drawn({'': draw(rows, bars)}, note)
+
+
+def _levels(scene: Scene, wraps: Mapping[int, Mask]) -> dict[int, list[str]]:
+    """Axial slices to show, with the titles of the echoes: the nuclei, and where most wraps are."""
+    levels = {scene.look.index('axial'): [scene.time(echo) for echo in wraps]}
+    areas = np.sum([found.sum(axis=(0, 1)) for found in wraps.values()], axis=0)
+    if areas.any() and int(areas.argmax()) not in levels:
+        found = [int(one[..., areas.argmax()].sum()) for one in wraps.values()]
+        levels[int(areas.argmax())] = [f'{count} marked' if count else 'none' for count in found]
+    return levels
+
+
+def _told(echoes: Sequence[int], counts: Sequence[int]) -> str:
+    if not any(counts):
+        return 'None is left inside the mask of the susceptibility.'
+    said = ', '.join(
+        f'{count} in echo {echo + 1}' for echo, count in zip(echoes, counts, strict=True) if count
+    )
+    return (
+        f'Voxels marked inside the mask of the susceptibility: {said}. '
+        'Below, the slice that holds most of them.'
+    )

@@ -1,0 +1,76 @@
+"""How the values of the maps are spread, as histograms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bidsqsm.reports.drawing.charts import axes_in
+from bidsqsm.reports.drawing.figure import INK, as_png, figure_of
+from bidsqsm.reports.drawing.planes import Array
+from bidsqsm.reports.drawing.run_images import Scene
+
+_BINS = 120
+_COLOUR, _LINE = '#56b4e9', '#e69f00'
+_TALL = 1.75  # inches: a row
+_SHOWN = 99.5  # percentile of the sizes up to which values are shown
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A map: what it is called, its unit, from ours to that, and whether it has both signs."""
+
+    title: str
+    unit: str
+    scale: float
+    signed: bool
+
+
+_MAPS: Mapping[str, _Shown] = {
+    'chi': _Shown('susceptibility', 'ppb', 1000, True),
+    'local_field': _Shown('local field', 'ppb', 1000, True),
+    'r2star': _Shown('R2*', '1/s', 1, False),
+    'noise': _Shown('noise of the field', 'ppb', 1000, False),
+}
+
+
+def draw_histograms(scene: Scene) -> bytes:
+    """Draw the spread of every map that is there, inside the mask of the susceptibility."""
+    found = {key: _values(scene, key) for key in _MAPS if key in scene.products}
+    found = {key: values for key, values in found.items() if values.size}
+    if not found:
+        return b''
+    rows = -(-len(found) // 2)
+    figure = figure_of(rows * _TALL)
+    for place, (key, values) in enumerate(found.items()):
+        axes = axes_in(figure, (rows, 2), divmod(place, 2))
+        shown = _MAPS[key]
+        limits = _limits(values, signed=shown.signed)
+        heights, edges = np.histogram(values, _BINS, limits)
+        axes.stairs(heights, edges, fill=True, color=_COLOUR)
+        axes.set_yticks([])  # the shape is what tells
+        middle = float(np.median(values))
+        axes.axvline(middle, color=_LINE, linewidth=1)
+        axes.set_xlim(*limits)
+        axes.set_xlabel(f'{shown.title}, {shown.unit}', fontsize=8.5, color=INK, labelpad=2)
+        axes.set_title(_said(values, middle, shown.unit), fontsize=7.5, color=INK, pad=3)
+    return as_png(figure, [_COLOUR, _LINE])
+
+
+def _values(scene: Scene, key: str) -> Array:
+    volume = scene.load(key)
+    values = volume.values[scene.region(volume)] * _MAPS[key].scale
+    return np.asarray(values[np.isfinite(values)])
+
+
+def _limits(values: Array, *, signed: bool) -> tuple[float, float]:
+    high = max(float(np.percentile(np.abs(values), _SHOWN)), 1e-6)
+    return (-high if signed else 0.0, high)
+
+
+def _said(values: Array, middle: float, unit: str) -> str:
+    low, high = np.percentile(values, (5, 95))
+    text = f'median {middle:.3g} {unit}, 5 to 95 %: {low:.3g} to {high:.3g}'
+    return text.replace('-', '\N{MINUS SIGN}')

@@ -1,0 +1,219 @@
+"""Values of the regions: a chart of every side, and rows of both sides for the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from bidsqsm.reports.drawing.figure import INK, as_png, figure_of
+from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.rois.literature import RANGES, rank_of
+from bidsqsm.rois.region_table import read_table
+from bidsqsm.rois.regions import BOTH
+from bidsqsm.rois.spelling import spelled, without_side
+
+_MOST = 40  # rows of a chart
+_BOX = 0.3  # of a row: height of a box
+_DIM, _BAND = '#a9b1bd', '#3a4350'
+_ROW, _FOOT, _NAMES = 0.36, 0.85, 1.75  # inches: a row, below all rows, beside them
+#: Of each side: colour, marker and place in the row
+_SIDES: Mapping[str, tuple[str, str, str, float]] = {
+    'L': ('left', '#56b4e9', 'o', -0.2),
+    'R': ('right', '#e69f00', 'D', 0.2),
+    '': ('middle', '#f2f4f7', 's', 0.0),
+}
+
+
+@dataclass
+class Line:
+    """A row of the chart: a structure with its sides, which are rows of the table."""
+
+    name: str
+    structure: str
+    sides: dict[str, pd.Series] = field(default_factory=dict)
+
+
+def lines_of(table: pd.DataFrame) -> list[Line]:
+    """The sides of each structure together, published ones first, in the order of the table.
+
+    Where one side has several labels of a structure, the row that combines them has its name
+    and they have their own.
+    """
+    single = table[table['hemisphere'] != BOTH]
+    last = {(row['structure'], row['hemisphere']): row['index'] for _, row in single.iterrows()}
+    lines: dict[str, Line] = {}
+    for _, row in single.iterrows():
+        side, structure = row['hemisphere'], row['structure']
+        whole = structure and last[structure, side] == row['index']
+        name = spelled(structure) if whole else without_side(row['name'])
+        line = lines.setdefault(name, Line(name, structure if whole else ''))
+        if side in line.sides:
+            line = lines.setdefault(row['name'], Line(row['name'], ''))
+        line.sides[side] = row
+    return sorted(lines.values(), key=lambda line: rank_of(line.structure))
+
+
+def draw_values(scene: Scene) -> bytes:
+    """Draw a box of the values of every region; nothing where none was measured."""
+    lines = lines_of(read_table(scene.products['roi_table']))
+    if not any(_known(row) for line in lines for row in line.sides.values()):
+        return b''
+    shown, more = lines[:_MOST], len(lines) - _MOST
+    height = _ROW * len(shown) + _FOOT + 0.1
+    figure = figure_of(height)
+    wide = 1 - (_NAMES + 0.15) / figure.get_figwidth()
+    left = _NAMES / figure.get_figwidth()
+    axes = figure.add_axes((left, _FOOT / height, wide, _ROW * len(shown) / height))
+    _style(axes, shown)
+    for place, line in enumerate(shown):
+        _draw_line(axes, place, line)
+    below, above = axes.get_xlim()
+    axes.set_xlim(below - 0.02 * (above - below), above)
+    for place, line in enumerate(shown):
+        _name_missing(axes, place, line)
+    said = 'susceptibility relative to the whole brain, ppb'
+    axes.set_xlabel(said + (f'; {more} more regions in the table' if more > 0 else ''))
+    axes.xaxis.label.set(color=INK, fontsize=8.5)
+    _legend(figure, shown)
+    return as_png(figure, [_BAND, *(colour for _, colour, *_ in _SIDES.values())])
+
+
+def _style(axes: Any, lines: Sequence[Line]) -> None:
+    axes.set_facecolor('none')
+    axes.set_ylim(len(lines) - 0.5, -0.5)
+    axes.set_yticks(range(len(lines)), [line.name for line in lines])
+    axes.tick_params(labelsize=8.5, labelcolor=INK, color=_DIM, length=2)
+    axes.tick_params(axis='y', length=0)
+    axes.grid(axis='x', color=_BAND, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.axvline(0, color=_DIM, linewidth=0.7)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _draw_line(axes: Any, place: int, line: Line) -> None:
+    row = next(iter(line.sides.values()))
+    low, high = 1000 * row['chi_range_low'], 1000 * row['chi_range_high']
+    if math.isfinite(low):
+        axes.add_patch(Rectangle((low, place - 0.44), high - low, 0.88, color=_BAND, linewidth=0))
+        axes.update_datalim([(low, place), (high, place)])
+    for side, row in line.sides.items():
+        if _known(row):
+            _draw_box(axes, place, row, side)
+    axes.autoscale_view(scaley=False)
+
+
+def _draw_box(axes: Any, place: int, row: pd.Series, side: str) -> None:
+    _, colour, marker, beside = _SIDES[side]
+    # all values relative to the whole brain, as the ranges are
+    shift = row['mean_wholebrain'] - row['mean']
+    names = ('p05', 'p25', 'median', 'p75', 'p95')
+    p05, p25, median, p75, p95 = (1000 * (row[name] + shift) for name in names)
+    y, half = place + beside, _BOX / 2
+    for ends in ((p05, p25), (p75, p95)):
+        axes.plot(ends, [y, y], color=colour, linewidth=1)
+    for end in (p05, p95):
+        axes.plot([end, end], [y - half / 2, y + half / 2], color=colour, linewidth=1)
+    axes.add_patch(Rectangle((p25, y - half), p75 - p25, _BOX, facecolor='black', alpha=0.55))
+    axes.add_patch(
+        Rectangle((p25, y - half), p75 - p25, _BOX, fill=False, edgecolor=colour, linewidth=1)
+    )
+    axes.plot([median, median], [y - half, y + half], color=colour, linewidth=2)
+    mean = 1000 * row['mean_wholebrain']
+    axes.plot(
+        [mean], [y], marker, color=colour, markersize=4,
+        markeredgecolor='black', markeredgewidth=0.6,
+    )  # fmt: skip
+
+
+def _name_missing(axes: Any, place: int, line: Line) -> None:
+    missing = [_SIDES[side][0] for side, row in line.sides.items() if not _known(row)]
+    if missing:
+        which = '' if len(missing) == len(line.sides) else f'{" and ".join(missing)} '
+        axes.text(
+            axes.get_xlim()[1], place, f'{which}not measured', ha='right', va='center',
+            fontsize=7.5, color=_DIM,
+        )  # fmt: skip
+
+
+def _legend(figure: Figure, lines: Sequence[Line]) -> None:
+    sides = {side for line in lines for side, row in line.sides.items() if _known(row)}
+    entries: list[Any] = [
+        Line2D([], [], color=colour, marker=marker, markersize=4.5, linewidth=1, label=name)
+        for side, (name, colour, marker, _) in _SIDES.items()
+        if side in sides
+    ]
+    if any(line.structure in RANGES for line in lines):
+        entries.append(Patch(color=_BAND, label='published means of healthy adults'))
+    figure.legend(
+        handles=entries, loc='lower center', ncols=len(entries), frameon=False,
+        fontsize=8, labelcolor=INK,
+    )  # fmt: skip
+
+
+def _known(row: pd.Series) -> bool:
+    return bool(np.isfinite(row['mean_wholebrain']))
+
+
+def summary_rows(path: Path) -> list[dict[str, str]]:
+    """What the page says of each known structure, both sides together where there are both.
+
+    Parameters
+    ----------
+    path
+        The table of regions.
+
+    Returns
+    -------
+    rows
+        Texts by ``name``, ``voxels``, ``coverage``, ``chi`` (ppb), ``range`` (ppb), ``odd`` (not
+        empty where the mean lies outside it) and ``r2star`` (1/s).
+
+    """
+    table = read_table(path)
+    known = table[table['structure'] != '']
+    both = known[known['hemisphere'] == BOTH]
+    alone = known[~known['structure'].isin(both['structure'])]
+    rows = pd.concat([both, alone]).sort_values(
+        'structure', key=lambda names: names.map(rank_of), kind='stable'
+    )
+    return [_summary(row) for _, row in rows.iterrows()]
+
+
+def _summary(row: pd.Series) -> dict[str, str]:
+    side = {'L': 'left ', 'R': 'right '}.get(row['hemisphere'], '')
+    low, high = row['chi_range_low'], row['chi_range_high']
+    return {
+        'name': f'{side}{spelled(row["structure"])}',
+        'voxels': f'{row["n_voxels"]:.0f}',
+        'coverage': _number(100 * row['coverage'], ' %', 0),
+        'chi': _mean_and_error(row),
+        'range': f'{_number(1000 * low, "", 0)} to {_number(1000 * high, "", 0)}'
+        if math.isfinite(low)
+        else '',
+        'odd': 'outside' if row['chi_in_range'] == 'no' else '',
+        'r2star': _number(row.get('r2star_mean', math.nan), '', 1),
+    }
+
+
+def _mean_and_error(row: pd.Series) -> str:
+    if not _known(row):
+        return 'not measured'
+    error = 1000 * row['se']
+    text = _number(1000 * row['mean_wholebrain'], '', 1)
+    return f'{text} ± {max(error, 0.1):.1f}' if math.isfinite(error) else text
+
+
+def _number(value: float, unit: str, digits: int) -> str:
+    if not math.isfinite(value):
+        return '\N{EN DASH}'
+    return f'{value:.{digits}f}{unit}'.replace('-', '\N{MINUS SIGN}')

@@ -1,0 +1,113 @@
+"""Whether run, T1w and template lie in the same place: edges of one on the other, and by turns."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from bidsqsm.reports.drawing.figure import Bar, Drawn, Tile, draw
+from bidsqsm.reports.drawing.planes import Array, Volume
+from bidsqsm.reports.drawing.run_images import PLANES, Scene
+from bidsqsm.reports.panels.chi_figures import CHI
+
+_EDGES = (('fluid', '#56b4e9'), ('white matter', '#ffd23f'))
+_SAMPLES = 200_000  # values of which the classes of tissue are made
+_ROUNDS = 20
+_RIM = 1  # voxels about the brain in which edges are drawn
+
+
+def draw_edges(scene: Scene) -> bytes:
+    """Borders of the template's tissues on the maps and images of the run."""
+    template = scene.load('template_t1w')
+    borders = tissue_borders(template.values[scene.region(template)])
+    if borders is None:
+        return b''
+    rows, bars = [], []
+    if 'chi' in scene.products:
+        rows.append(
+            _outlined(scene, scene.inside(scene.load('chi')), CHI, borders, 'susceptibility')
+        )
+        bars.append(Bar(CHI, 'ppm'))
+    for name, image in _images(scene).items():
+        if name != 'template':
+            rows.append(_outlined(scene, image, scene.tissue_limits(image), borders, name))
+    return draw(rows, bars, [(f'edge of {name}', colour) for name, colour in _EDGES])
+
+
+def draw_flicker(scene: Scene) -> Drawn:
+    """Images of one head, each in a picture of its own."""
+    pictures = {}
+    for name, image in _images(scene).items():
+        limits = scene.tissue_limits(image)
+        # the name stands in the picture, too: printed, all lie below each other
+        titles = (name, *[''] * (len(PLANES) - 1))
+        pictures[name] = draw([[
+            scene.tile(image, plane, limits, title=title)
+            for plane, title in zip(PLANES, titles, strict=True)
+        ]])  # fmt: skip
+    return Drawn(pictures)
+
+
+def _images(scene: Scene) -> dict[str, Volume]:
+    """What is compared, by the words for it."""
+    images = {'magnitude of the run': scene.magnitude()}
+    for name, key in (('T1w', 'own_t1w'), ('template', 'template_t1w')):
+        if key in scene.products:
+            images[name] = scene.load(key)
+    return images
+
+
+def _outlined(
+    scene: Scene,
+    base: Volume,
+    limits: tuple[float, float],
+    borders: tuple[float, float],
+    title: str,
+) -> list[Tile]:
+    template = scene.load('template_t1w')
+    brain = scene.region(template)
+    tiles = []
+    for plane in PLANES:
+        near = ndimage.binary_dilation(scene.outline(brain, plane), iterations=_RIM)
+        cut = np.where(near, scene.outline(template.values, plane), np.nan)
+        # a line is drawn where an image is 0.5
+        lines = tuple(
+            (0.5 * cut / border, colour)
+            for border, (_, colour) in zip(borders, _EDGES, strict=True)
+        )
+        tiles.append(scene.tile(base, plane, limits, outlines=lines, title=title))
+        title = ''
+    return tiles
+
+
+def tissue_borders(values: Array) -> tuple[float, float] | None:
+    """Values of a T1w halfway between fluid and gray matter, and between gray and white matter.
+
+    Three classes of about one value each are found by going back and forth between their means and
+    their members.
+
+    Parameters
+    ----------
+    values : (n,) array
+        Of the brain.
+
+    Returns
+    -------
+    borders
+        None where there are no three classes.
+
+    """
+    known = values[np.isfinite(values) & (values > 0)]
+    known = known[:: max(1, known.size // _SAMPLES)]
+    if np.unique(known).size < 3:
+        return None
+    low, high = np.quantile(known, (0.005, 0.98))  # fluid may be rare
+    means = low + (high - low) * np.array([1, 3, 5]) / 6
+    for _ in range(_ROUNDS):
+        borders = (means[1:] + means[:-1]) / 2
+        members = np.searchsorted(borders, known)
+        if len(np.unique(members)) < 3:
+            return None
+        means = np.array([known[members == number].mean() for number in range(3)])
+    first, second = (float(border) for border in (means[1:] + means[:-1]) / 2)
+    return first, second

@@ -1,0 +1,51 @@
+"""What a panel is, and what is known of it before it is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from bidsqsm.reports.drawing.figure import Drawn
+from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.steps import RUN_STEPS, Heading
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A picture with its words; ``error`` stands in for a picture that could not be made.
+
+    ``layers`` holds pictures that take each other's place, by the words that choose them, where
+    there are several; ``image`` is the first of them.
+    """
+
+    key: str
+    suffix: str
+    title: str
+    caption: str
+    alt: str
+    image: bytes = b''
+    error: str = ''
+    layers: Mapping[str, bytes] = field(default_factory=dict)
+    heading: Heading = Heading.FURTHER
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A panel: drawn where any of what it needs is there, under the heading of its step.
+
+    What it needs are products, ``stored`` or ``stored phase``, what was measured of one run, or
+    ``decisions``.
+    """
+
+    step: str
+    needs: tuple[str, ...]
+    suffix: str
+    title: str
+    caption: str
+    alt: str
+    make: Callable[[Scene], bytes | Drawn]
+
+    @property
+    def heading(self) -> Heading:
+        """Heading of the report under which it stands."""
+        return RUN_STEPS[self.step].heading

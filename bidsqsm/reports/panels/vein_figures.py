@@ -1,0 +1,39 @@
+"""Veins on projections of the susceptibility map."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bidsqsm.qsm.oxygenation.vein_detection import core_of
+from bidsqsm.reports.drawing.figure import Bar, draw
+from bidsqsm.reports.drawing.planes import Array, Volume
+from bidsqsm.reports.drawing.run_images import PLANES, Scene
+
+_LIMITS = (0.0, 0.4)  # ppm: from tissue to blood that gave up a third of its oxygen
+_VEIN, _CORE = '#35c3ff', '#ffd23f'
+
+
+def draw_veins(scene: Scene) -> bytes:
+    """Draw the highest susceptibility along each axis, with the veins and their core outlined."""
+    chi, veins = scene.inside(scene.load('chi')), scene.load('vein_mask')
+    values = np.nan_to_num(chi.values, nan=0.0)
+    found = veins.values > 0
+    tiles = []
+    for axis, plane in enumerate(PLANES):
+        masks = [(_flat(mask, axis, chi), colour) for mask, colour in _outlined(found)]
+        index = scene.look.index(plane)
+        outlines = tuple(
+            (mask.plane(plane, index, scene.look.box) > 0, colour) for mask, colour in masks
+        )
+        tiles.append(scene.tile(_flat(values, axis, chi), plane, _LIMITS, outlines=outlines))
+    return draw([tiles], [Bar(_LIMITS, 'ppm')], [('vein', _VEIN), ('core: blood alone', _CORE)])
+
+
+def _outlined(veins: Array) -> list[tuple[Array, str]]:
+    return [(veins, _VEIN), (core_of(veins), _CORE)]
+
+
+def _flat(values: Array, axis: int, like: Volume) -> Volume:
+    """The highest value along an axis, in every plane across it."""
+    highest = values.max(axis=axis, keepdims=True)
+    return Volume(np.broadcast_to(highest, values.shape), like.voxel_size)

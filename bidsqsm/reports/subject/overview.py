@@ -1,0 +1,73 @@
+"""What the top of a page says of all runs: the worst that became of them, and what to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bidsqsm.inputs.names import anchor
+from bidsqsm.reports.subject.warnings import FAILURE, MAP, Concern
+
+#: From the worst to the best.
+_TONES = ('failed', 'skipped', 'warned', 'ok')
+_MOST = 6
+
+Section = Mapping[str, Any]
+
+
+def worst(runs: Sequence[Section]) -> str:
+    """The gravest tone of the runs."""
+    return min((run['tone'] for run in runs), key=_TONES.index, default='skipped')
+
+
+def first_concerns(runs: Sequence[Section]) -> dict[str, Any]:
+    """A title, the gravest concerns of all runs, and how many there are besides.
+
+    Shown are failures and doubts about a map as such, each with its run.
+    """
+    found = [(concern, run) for run in runs for concern in _of(run)]
+    found.sort(key=lambda pair: pair[0].order)
+    grave = [pair for pair in found if pair[0].weight <= MAP]
+    rest = len(found) - len(grave[:_MOST])
+    plural = '' if rest == 1 else 's'
+    return {
+        'title': _title(runs, bool(found), bool(grave)),
+        'concerns': [
+            {'run': run['short'], 'anchor': _anchor(run), 'about': one.about, 'text': one.text}
+            for one, run in grave[:_MOST]
+        ],
+        'more': f'{rest} more warning{plural}: see the run{plural} below.' if rest else '',
+    }
+
+
+def by_session(runs: Sequence[Section]) -> list[dict[str, Any]]:
+    """The runs that have a section of the page, under the sessions they belong to."""
+    sessions: dict[str, list[Section]] = {}
+    for run in runs:
+        if run['status'] != 'skipped':
+            sessions.setdefault(run['session'], []).append(run)
+    return [
+        {'name': name, 'anchor': f'session-{anchor(name)}', 'runs': own}
+        for name, own in sessions.items()
+    ]
+
+
+def _of(run: Section) -> list[Concern]:
+    about = {'failed': 'Failed', 'skipped': 'Skipped'}.get(run['status'])
+    return [*([Concern(FAILURE, about, run['reason'])] if about else []), *run['concerns']]
+
+
+def _anchor(run: Section) -> str:
+    return '' if run['status'] == 'skipped' else str(run['anchor'])  # it has no section
+
+
+def _title(runs: Sequence[Section], warned: bool, grave: bool) -> str:
+    lost = sum(run['status'] != 'ok' for run in runs)
+    if lost:
+        return f'{lost} of {len(runs)} could not be made' if len(runs) > 1 else 'Not made'
+    if grave:
+        return 'Complete: look at these first'
+    return 'Complete, with minor warnings' if warned else 'Complete, with nothing to warn of'
+
+
+__all__ = ['by_session', 'first_concerns', 'worst']

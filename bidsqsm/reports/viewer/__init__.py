@@ -1,0 +1,1 @@
+"""The viewer of a run: its layers, their encoding, its page and script."""

@@ -1,0 +1,329 @@
+"""The table of regions: a row for each, a column for each measure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bidsqsm.atlases.structures import Label
+from bidsqsm.files.tsv_files import read_columns, read_frame, write_tsv
+from bidsqsm.qsm.grid import Grid, Labels, Mask, Triple, Volume
+from bidsqsm.rois.literature import published_range, verdict
+from bidsqsm.rois.precision import Noise
+from bidsqsm.rois.regions import Places, Region, regions_of
+from bidsqsm.rois.statistics import STATISTICS, summary
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A map that may be measured: its unit, and whether only values above zero are fits."""
+
+    title: str
+    units: str
+    positive: bool = False
+
+
+MAPS: Mapping[str, Measured] = {
+    'chi': Measured('susceptibility', 'ppm'),
+    'r2star': Measured('R2*', '1/s', positive=True),
+    't2star': Measured('T2*', 's', positive=True),
+    'local_field': Measured('local field', 'Hz'),
+    'r2prime': Measured("R2'", '1/s', positive=True),
+    't2prime': Measured("T2'", 's', positive=True),
+    'chi_paramagnetic': Measured('paramagnetic susceptibility', 'ppm'),
+    'chi_diamagnetic': Measured('diamagnetic susceptibility', 'ppm'),
+    'iron': Measured('iron (wet weight)', 'mg/kg'),
+    'gadolinium': Measured('gadolinium', 'mmol/L'),
+}
+#: Those that a run has only where they were asked for
+FURTHER = tuple(MAPS)[4:]
+
+
+def roi_table(
+    labels: Labels,
+    names: Sequence[Label],
+    maps: Mapping[str, Volume],
+    mask: Mask,
+    voxel_size: Triple,
+    *,
+    noise: Volume | None = None,
+    grid: Grid | None = None,
+    csf: float | None = None,
+    coverage_limit: float = 0.5,
+    age: float | None = None,
+) -> pd.DataFrame:
+    """Measure every label of an atlas, both sides together and merged structures.
+
+    Parameters
+    ----------
+    labels : (nx, ny, nz) integer array
+        Label image.
+    names
+        Labels to measure, whether the image has them or not.
+    maps : mapping to (nx, ny, nz) float32 arrays
+        Any of :data:`MAPS`, in its unit and on the grid of the labels; without ``chi``, its columns
+        have no values.
+        What is not finite was not measured, nor was a rate or time that is not above zero.
+    mask : (nx, ny, nz) bool array
+        Voxels that have a susceptibility; without ``chi`` those to measure.
+    voxel_size
+        In mm.
+    noise : (nx, ny, nz) float array, optional
+        Standard deviation of the field in ppm, from which the standard error follows.
+    grid
+        Voxel size and field direction; wanted with ``noise``.
+    csf
+        Mean susceptibility of cerebrospinal fluid in ppm, where it is known.
+    coverage_limit
+        Share of a label that must have been measured; below it, values are not given.
+    age
+        In years, for the published range.
+
+    Returns
+    -------
+    table
+        The columns of :func:`columns`, those of further maps that are missing left out; NaN for no
+        value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.atlases.structures import make_label
+    >>> sphere = make_sphere(chi=0.1)
+    >>> left = np.arange(24)[:, None, None] < 12
+    >>> labels = np.where(left, 5, 6) * sphere.inside
+    >>> names = [make_label(5, 'putamen', 'L'), make_label(6, 'putamen', 'R')]
+    >>> table = roi_table(labels, names, {'chi': sphere.chi}, sphere.mask, (2.0, 2.0, 2.0))
+
+    A row for each label and one for both sides, susceptibility in ppm, volume in mm3:
+
+    >>> table['hemisphere'].tolist(), table['mean'].round(2).tolist(), table['volume'].tolist()
+    (['L', 'R', 'B'], [0.1, 0.1, 0.1], [1120.0, 1120.0, 2240.0])
+
+    """
+    _check(labels, maps, mask, noise, grid, coverage_limit)
+    has_chi = 'chi' in maps
+    chi = maps['chi'].ravel() if has_chi else np.full(mask.size, np.nan, np.float32)
+    known = mask.ravel() & (np.isfinite(chi) if has_chi else True)
+    whole_brain = float(chi[known].mean(dtype=np.float64)) if known.any() else math.nan
+    spread = None
+    if noise is not None and grid is not None:
+        spread = Noise.within(noise, known.reshape(mask.shape), grid)
+    # the copies of an affine in different files differ in the seventh digit
+    voxel, places = math.prod(round(float(size), 5) for size in voxel_size), Places(labels)
+    rows = []
+    for region in regions_of(names):
+        where = places.of(region.members)
+        inside = where[known[where]]
+        enough = where.size > 0 and inside.size >= coverage_limit * where.size
+        row = _about(region, where.size, inside.size, voxel)
+        row |= summary(chi[inside] if enough and has_chi else chi[:0])
+        row['se'] = _digits(spread.error_of_mean(inside)) if spread and enough else math.nan
+        row['mean_wholebrain'] = row['mean'] - whole_brain
+        row['mean_csf'] = math.nan if csf is None else row['mean'] - csf
+        row |= _against_literature(region, row['mean_wholebrain'], age)
+        for key in (key for key in MAPS if key in maps and key != 'chi'):
+            row |= _other(key, maps[key].ravel()[inside], coverage_limit * where.size)
+        rows.append(row)
+    return pd.DataFrame(rows, columns=_names(maps))
+
+
+def _check(
+    labels: Labels,
+    maps: Mapping[str, Volume],
+    mask: Mask,
+    noise: Volume | None,
+    grid: Grid | None,
+    coverage_limit: float,
+) -> None:
+    unknown = [key for key in maps if key not in MAPS]
+    if unknown:
+        raise ValueError(f'no map {unknown[0]!r}; there are: {", ".join(MAPS)}')
+    shapes = {'mask': mask.shape, **{key: values.shape for key, values in maps.items()}}
+    if noise is not None:
+        shapes['noise'] = noise.shape
+        if grid is None:
+            raise ValueError('noise needs the grid: give its voxel size and field direction')
+    for name, shape in shapes.items():
+        if shape != labels.shape:
+            raise ValueError(
+                f'{name} has shape {shape}, but the labels have {labels.shape}: '
+                'give arrays that lie on one grid'
+            )
+    if not 0 <= coverage_limit <= 1:
+        raise ValueError(f'the coverage limit is {coverage_limit:g}, expected 0 to 1')
+
+
+def _digits(value: float) -> float:
+    return float(f'{value:.4g}')
+
+
+def _about(region: Region, whole: int, measured: int, voxel: float) -> dict[str, Any]:
+    return {
+        'index': region.index,
+        'name': region.name,
+        'hemisphere': region.hemisphere,
+        'structure': region.structure,
+        'n_voxels': measured,
+        'volume': whole * voxel,
+        'coverage': measured / whole if whole else math.nan,
+    }
+
+
+def _against_literature(region: Region, value: float, age: float | None) -> dict[str, Any]:
+    low, high = published_range(region.structure, age)
+    return {
+        'chi_range_low': low,
+        'chi_range_high': high,
+        'chi_in_range': verdict(value, low, high),
+    }
+
+
+def _other(key: str, values: npt.NDArray[np.floating], least: float) -> dict[str, Any]:
+    """Columns of a map that is not chi, from its values where chi was measured."""
+    fitted = np.isfinite(values)
+    if MAPS[key].positive:
+        fitted &= values > 0
+    values = values[fitted]
+    found = summary(values if values.size >= least else values[:0])
+    return {f'{key}_n_voxels': values.size, **{f'{key}_{k}': v for k, v in found.items()}}
+
+
+def _names(maps: Mapping[str, Volume]) -> list[str]:
+    missing = tuple(f'{key}_' for key in MAPS if key not in maps and key != 'chi')
+    return [name for name in columns() if not name.startswith(missing)]
+
+
+def columns() -> Mapping[str, Mapping[str, str]]:
+    """Every column of the table in its order, as the JSON beside it describes it.
+
+    Examples
+    --------
+    >>> columns()['mean']['Units'], [*columns()][:4]
+    ('ppm', ['index', 'name', 'hemisphere', 'structure'])
+
+    """
+    found: dict[str, dict[str, str]] = {
+        'index': {
+            **_described(
+                'Value in the label image; rows that combine labels have numbers that no label has'
+            ),
+            'Format': 'integer',  # as BIDS has it, which takes what is described for text
+        },
+        'name': _described('Name of the label in its atlas, or of the structure of combined rows'),
+        'hemisphere': {
+            **_described('Side of the brain'),
+            'Levels': {'L': 'left', 'R': 'right', 'B': 'both together'},  # type: ignore[dict-item]
+        },
+        'structure': _described('Name of the structure, the same for all atlases'),
+        'n_voxels': _described(
+            'Voxels measured: those of the label that are in the QSM mask and have a value; without '
+            'susceptibility, those in the brain mask'
+        ),
+        'volume': _described('Volume of the whole label, measured or not', 'mm^3'),
+        'coverage': _described(
+            'Share of the label that was measured; below the limit, values are not given', '1'
+        ),
+    }
+    for name, meaning in STATISTICS.items():
+        found[name] = _described(f'Susceptibility as the map has it: {meaning}', 'ppm')
+    found |= {
+        'se': _described(
+            'Standard error of the mean susceptibility from the noise of the field', 'ppm'
+        ),
+        'mean_wholebrain': _described('Mean less the mean over the QSM mask', 'ppm'),
+        'mean_csf': _described('Mean less the mean of ventricular cerebrospinal fluid', 'ppm'),
+        'chi_range_low': _described(
+            'Lower end of the published range of mean_wholebrain at the age, or in adults', 'ppm'
+        ),
+        'chi_range_high': _described('Upper end of that range', 'ppm'),
+        'chi_in_range': _described('Whether mean_wholebrain lies in it: yes or no'),
+    }
+    for key, one in MAPS.items():
+        if key != 'chi':
+            found[f'{key}_n_voxels'] = _described(f'Voxels among n_voxels that have {one.title}')
+            for name, meaning in STATISTICS.items():
+                text = f'{one.title[0].upper()}{one.title[1:]}: {meaning}'
+                found[f'{key}_{name}'] = _described(text, one.units)
+    return found
+
+
+def columns_of(path: Path) -> dict[str, Mapping[str, str]]:
+    r"""The columns that a table has, described.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'regions.tsv'
+    ...     _ = path.write_text('name\tmean\nputamen\t0.05\n')
+    ...     described = columns_of(path)
+    >>> described['mean']['Units']
+    'ppm'
+
+    """
+    names = {*read_columns(path)}
+    return {name: about for name, about in columns().items() if name in names}
+
+
+def _described(text: str, units: str = '') -> dict[str, str]:
+    return {'Description': f'{text}.', **({'Units': units} if units else {})}
+
+
+def write_table(table: pd.DataFrame, path: Path | str) -> Path:
+    """Write a table as BIDS wants it: tabs, ``n/a`` for no value, nine digits.
+
+    Nine digits tell any two float32 numbers apart, so that equal values are equal text.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({'name': ['putamen', 'caudate'], 'mean': [0.05, float('nan')]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     text = write_table(table, Path(folder) / 'regions.tsv').read_text()
+    >>> text.split()
+    ['name', 'mean', 'putamen', '0.05', 'caudate', 'n/a']
+
+    """
+    return write_tsv(Path(path), table.columns, table.itertuples(index=False, name=None))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table of regions; ``n/a`` becomes NaN in numbers and nothing in words.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> from bidsqsm.atlases.structures import make_label
+    >>> from bidsqsm.rois.region_table import roi_table, write_table
+    >>> sphere = make_sphere(chi=0.1)
+    >>> left = np.arange(24)[:, None, None] < 12
+    >>> labels = np.where(left, 5, 6) * sphere.inside
+    >>> names = [make_label(5, 'putamen', 'L'), make_label(6, 'putamen', 'R')]
+    >>> table = roi_table(labels, names, {'chi': sphere.chi}, sphere.mask, (2.0, 2.0, 2.0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     again = read_table(write_table(table, Path(folder) / 'regions.tsv'))
+    >>> again['mean'].round(2).tolist()
+    [0.1, 0.1, 0.1]
+
+    """
+    table = read_frame(path)
+    words = ['name', 'hemisphere', 'structure', 'chi_in_range']
+    return table.astype(dict.fromkeys(words, object)).fillna(dict.fromkeys(words, ''))
+
+
+__all__ = ['FURTHER', 'MAPS', 'columns', 'columns_of', 'roi_table', 'write_table']

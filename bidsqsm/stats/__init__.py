@@ -1,1 +1,0 @@
-"""Statistics over the runs of a cohort: tables of numbers in, judgements out."""

@@ -1,0 +1,1 @@
+"""Where a run lies: registration, regions, and maps in other spaces."""

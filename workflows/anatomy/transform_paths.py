@@ -1,0 +1,67 @@
+"""What registrations give to the steps that use them: transforms on the way to a space, and facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from bidsqsm.interfaces.anatomy.derivative_lists import CollectTransforms
+
+#: What the outputs of a space are called: its points to the run's, the run's to it, facts.
+WAYS = ('out_of', 'into', 'registrations')
+
+
+@dataclass
+class Way:
+    """The registrations between a run and a space, from the run on."""
+
+    nodes: list[pe.Node] = field(default_factory=list)
+    about: list[dict[str, Any]] = field(default_factory=list)
+
+    def on(self, node: pe.Node, moving: str, fixed: str, *, written: bool = True) -> Way:
+        """One registration further; ``written`` says whether its transforms are a derivative."""
+        about = {'moving': moving, 'fixed': fixed, 'written': written}
+        return Way([*self.nodes, node], [*self.about, about])
+
+
+def pass_on(workflow: pe.Workflow, way: Way, space: str, outputnode: pe.Node) -> None:
+    """Hand the transforms and facts of a way on as the outputs of its space."""
+    # points go from the run through the inverses, and back the other way round
+    for what, output, nodes in (
+        ('into', 'backward', way.nodes),
+        ('out_of', 'forward', way.nodes[::-1]),
+        ('registrations', 'facts', way.nodes),
+    ):
+        merge = pe.Node(niu.Merge(len(nodes)), name=f'{what}_{space}')
+        for number, node in enumerate(nodes, start=1):
+            workflow.connect(node, output, merge, f'in{number}')
+        workflow.connect(merge, 'out', outputnode, f'{what}_{space}')
+
+
+def collect(workflow: pe.Workflow, found: Mapping[str, Way], outputnode: pe.Node) -> None:
+    """Gather every registration once, for writing and for the report."""
+    members = [
+        (node, about)
+        for way in found.values()
+        for node, about in zip(way.nodes, way.about, strict=True)
+    ]
+    unique = {node.name: (node, about) for node, about in members}
+    gather = pe.Node(
+        CollectTransforms(about=[about for _, about in unique.values()]), name='collect'
+    )
+    for output, field_name in (
+        ('facts', 'all_facts'),
+        ('forward', 'forward'),
+        ('backward', 'backward'),
+    ):
+        merge = pe.Node(niu.Merge(len(unique)), name=f'all_{output}')
+        for number, (node, _) in enumerate(unique.values(), start=1):
+            workflow.connect(node, output, merge, f'in{number}')
+        workflow.connect(merge, 'out', gather, field_name)
+    workflow.connect([
+        (gather, outputnode, [('extras', 'extras'), ('summary', 'summary')]),
+    ])  # fmt: skip

@@ -1,0 +1,128 @@
+"""The contrasts that a run may have besides susceptibility: how each is built, and why it is not.
+
+A new one is a row of :data:`OTHERS` here, of :data:`bidsqsm.steps.RUN_STEPS`, of
+:data:`bidsqsm.derivatives.product_groups.GROUPS` and of :data:`bidsqsm.derivatives.products.PRODUCTS`, and its links in
+:func:`bidsqsm.workflows.run.init_run_wf`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from nipype.pipeline import engine as pe
+
+from bidsqsm.derivatives.product_groups import GROUPS
+from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.method import Choice
+from bidsqsm.workflows.contrasts.concentration import init_concentration_wf
+from bidsqsm.workflows.contrasts.decompose import init_decompose_wf
+from bidsqsm.workflows.contrasts.oxygenation import init_oxygenation_wf
+from bidsqsm.workflows.contrasts.r2prime import init_r2prime_wf
+from bidsqsm.workflows.contrasts.separation import init_separation_wf
+from bidsqsm.workflows.contrasts.swi import init_swi_wf
+from bidsqsm.workflows.relaxometry import init_relaxometry_wf
+
+#: From the run, the methods and the resources (``mem_gb``, ``omp_nthreads``) to a workflow.
+Build = Callable[[GreRun, Mapping[str, Choice], Mapping[str, Any]], pe.Workflow]
+
+
+def _relaxometry(
+    run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
+) -> pe.Workflow:
+    return init_relaxometry_wf(
+        method=choices['relaxometry'],
+        echo_times=run.echo_times,
+        imaging_frequency=run.imaging_frequency,
+        gradient_correction=choices['gradient_correction'],
+        **resources,
+    )
+
+
+def _weighted(step: str) -> Build:
+    def build(
+        run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
+    ) -> pe.Workflow:
+        return init_swi_wf(method=choices[step], echo_times=run.echo_times, **resources)
+
+    return build
+
+
+def _oxygenation(
+    run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
+) -> pe.Workflow:
+    return init_oxygenation_wf(method=choices['oxygenation'], **resources)
+
+
+def _separation(
+    run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
+) -> pe.Workflow:
+    return init_separation_wf(
+        method=choices['separation'], field_strength=run.field_strength, **resources
+    )
+
+
+def _r2prime(
+    run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
+) -> pe.Workflow:
+    assert run.spin_echo is not None
+    return init_r2prime_wf(spin_echo=run.spin_echo, method=choices['relaxometry'], **resources)
+
+
+def _concentration(
+    _run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
+) -> pe.Workflow:
+    return init_concentration_wf(method=choices['concentration'], **resources)
+
+
+def _decompose(
+    run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
+) -> pe.Workflow:
+    return init_decompose_wf(
+        method=choices['decompose'],
+        echo_times=run.echo_times,
+        imaging_frequency=run.imaging_frequency,
+        **resources,
+    )
+
+
+#: How the workflow of a group is made.
+OTHERS: Mapping[str, Build] = {
+    'r2star': _relaxometry,
+    'r2prime': _r2prime,
+    'concentration': _concentration,
+    'swi': _weighted('swi'),
+    'clear-swi': _weighted('clear_swi'),
+    'true-swi': _weighted('true_swi'),
+    'oxygenation': _oxygenation,
+    'decompose': _decompose,
+    'separation': _separation,
+}
+
+#: Groups that another one takes something of, where a run can have them.
+USES: Mapping[str, tuple[str, ...]] = {'separation': ('r2prime',)}
+
+
+def other_steps(
+    run: GreRun, choices: Mapping[str, Choice], wanted: Iterable[str], resources: Mapping[str, Any]
+) -> dict[str, pe.Workflow]:
+    """Workflows of the groups that a run can have, of those that are wanted or that others use."""
+    used = {'r2star', *(name for group in wanted for name in USES.get(group, ()))}
+    names = [name for name in OTHERS if name in used.union(wanted)]
+    made = [
+        OTHERS[name](run, choices, resources)
+        for name in names
+        if not GROUPS[name].lacking(run, choices)
+    ]
+    return {workflow.name: workflow for workflow in made}
+
+
+def left_out(run: GreRun, choices: Mapping[str, Choice], wanted: Iterable[str]) -> list[str]:
+    """A sentence for each wanted group that a run cannot have."""
+    reasons = {name: GROUPS[name].lacking(run, choices) for name in wanted if name in OTHERS}
+    return [f'{name} was left out: {reason}.' for name, reason in reasons.items() if reason]
+
+
+def unwanted(wanted: Iterable[str]) -> set[str]:
+    """Groups that were not asked for."""
+    return {*GROUPS} - {*wanted}
