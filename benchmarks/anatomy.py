@@ -45,13 +45,13 @@ from label_heads import DATA as SHARED
 from nipype.interfaces.base import isdefined
 
 from bidsqsm.atlases.atlas import Atlas
-from bidsqsm.atlases.structures import MERGED
+from bidsqsm.atlases.structures import PARTS_OF_STRUCTURE
 from bidsqsm.catalog import STEPS
 from bidsqsm.facts import RegistrationFacts
 from bidsqsm.interfaces.anatomy.multicontrast_registration import RegisterContrasts
 from bidsqsm.interfaces.anatomy.refinement import RefineRois
 from bidsqsm.interfaces.anatomy.registration import MakeContrast, RegisterT1w, RegisterTemplate
-from bidsqsm.interfaces.anatomy.resampling import CarryLabels, chained, lost
+from bidsqsm.interfaces.anatomy.resampling import ResampleLabels, chained, lost
 from bidsqsm.qsm.grid import Labels
 from bidsqsm.qsm.registration.itk import points_through
 from bidsqsm.workflows.anatomy.multicontrast_registration import preliminary
@@ -200,7 +200,7 @@ def carried(case: Case, atlas: Atlas, way: str, folder: Path, *, refine: bool = 
         steps.append(run('template', RegisterTemplate, in_file=t1w, **known, **template))
     carry = run(
         'carry',
-        CarryLabels,
+        ResampleLabels,
         in_file=str(atlas.dseg),
         keep=[label.index for label in atlas.labels],
         reference=own.contrast,
@@ -257,7 +257,7 @@ def scores(case: Case, atlas: Atlas, found: Carried) -> list[dict[str, Any]]:
 
 def members(atlas: Atlas, structure: str, side: str) -> list[int]:
     """Values of an atlas that make up a structure on one side."""
-    wanted = (structure, *MERGED.get(structure, ()))
+    wanted = (structure, *PARTS_OF_STRUCTURE.get(structure, ()))
     return [
         label.index
         for label in atlas.labels

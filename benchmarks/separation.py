@@ -34,7 +34,7 @@ from bidsqsm.qsm.masking.morphology import erode
 from bidsqsm.qsm.onestep.sstv import sstv
 from bidsqsm.qsm.phantom.head_anatomy import Subject
 from bidsqsm.qsm.phantom.labels import LESIONS
-from bidsqsm.qsm.phantom.source_split import Sources, sources_of
+from bidsqsm.qsm.phantom.source_split import SourceSplit, sources_of
 from bidsqsm.qsm.relaxometry.auto import auto
 from bidsqsm.qsm.units import imaging_frequency_of
 
@@ -80,7 +80,7 @@ def main() -> None:
         table.to_csv(args.save, sep='\t', index=False, float_format='%.4g')
 
 
-def cases(scan: SimulatedScan, truth: Sources) -> Iterator[tuple[str, Given]]:
+def cases(scan: SimulatedScan, truth: SourceSplit) -> Iterator[tuple[str, Given]]:
     """What the methods are given, from the truth to R2* alone."""
     head = scan.head
     yield 'true', Given(head.chi, truth.r2prime, head.r2star, head.local_field, head.mask)
@@ -113,7 +113,7 @@ def field_noise(scan: SimulatedScan) -> Volume:
     return np.asarray(sd * random.standard_normal(sd.shape), np.float32)
 
 
-def score(text: str, given: Given, scan: SimulatedScan, truth: Sources) -> dict[str, float]:
+def score(text: str, given: Given, scan: SimulatedScan, truth: SourceSplit) -> dict[str, float]:
     """XSIM, error (ppb) and CPU seconds of a method."""
     separate, head = STEPS['separation'].choose(text), scan.head
     data = {'local_field': given.local_field} if separate.method.takes('local_field') else {}

@@ -15,6 +15,3 @@ class DatasetError(ValueError):
     True
 
     """
-
-
-__all__ = ['DatasetError']

@@ -21,16 +21,16 @@ from bidsqsm.cli.parser import build_parser
 from bidsqsm.cli.phantom import add_arguments as add_phantom_arguments
 from bidsqsm.cli.roi import add_arguments as add_roi_arguments
 from bidsqsm.derivatives.bibliography import works
-from bidsqsm.derivatives.extra_files import Extra
+from bidsqsm.derivatives.extra_files import ExtraFile
 from bidsqsm.derivatives.product_groups import DEFAULT_GROUPS, GROUPS
 from bidsqsm.derivatives.products import JOINT_PRODUCTS, PRODUCTS, image_path
 from bidsqsm.interfaces.anatomy.resampling import IN_MASKS, IN_SPACES
 from bidsqsm.method import Method, Parameter, Step, as_text
 from bidsqsm.qsm.bounds import From, OneOf, Readable
-from bidsqsm.qsm.quality.metric import STAGES, Metric
+from bidsqsm.qsm.quality.metric import METRIC_STAGES, Metric
 from bidsqsm.qsm.quality.metric_table import METRICS
 from bidsqsm.reports.cohort.tables import OUTLIERS, RUNS
-from bidsqsm.reports.panels import KINDS
+from bidsqsm.reports.panels import PANELS
 from bidsqsm.rois.literature import RANGES, published_range
 from bidsqsm.rois.region_table import columns
 from bidsqsm.steps import RUN_STEPS
@@ -211,7 +211,7 @@ def _anatomy_outputs() -> Iterator[tuple[str, str, str]]:
 
 
 def _extra(entities: Mapping[str, str], suffix: str, extension: str) -> str:
-    path = Extra(Path(), entities, suffix, extension).path(_SUBJECT)
+    path = ExtraFile(Path(), entities, suffix, extension).path(_SUBJECT)
     return f'{path}'.removeprefix('sub-01/').replace('sub-01', 'P')
 
 
@@ -329,7 +329,7 @@ def _value(action: argparse.Action) -> str:
 
 def pictures() -> str:
     """Every panel of the report: its title and what to look for."""
-    rows = [(f'**{plain(kind.title)}**', plain(kind.caption)) for kind in KINDS.values()]
+    rows = [(f'**{plain(kind.title)}**', plain(kind.caption)) for kind in PANELS.values()]
     return table(('picture', 'what it shows, and what to look for'), rows)
 
 
@@ -418,7 +418,7 @@ def separation() -> str:
 def metrics() -> str:
     """Every quality metric under its stage."""
     parts = []
-    for stage, title in STAGES.items():
+    for stage, title in METRIC_STAGES.items():
         rows = [_metric(metric) for metric in METRICS.values() if metric.stage == stage]
         parts += [f'### {title}', table(('key', 'unit', 'range', 'better', 'what it is'), rows)]
     return '\n\n'.join(parts)

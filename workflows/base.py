@@ -7,13 +7,13 @@ from pathlib import Path
 
 from nipype.pipeline import engine as pe
 
-from bidsqsm.atlases.selection import NONE, Anatomy
+from bidsqsm.atlases.selection import NO_ATLASES, AtlasesAndSpaces
 from bidsqsm.config import Config
 from bidsqsm.inputs.discovery import GreRun
 from bidsqsm.inputs.orientation_set import OrientationSet
 from bidsqsm.inputs.participants import ages_of
 from bidsqsm.workflows.connections import steps_in
-from bidsqsm.workflows.multi_orientation import R2STAR, TAKEN, init_orientations_wf
+from bidsqsm.workflows.multi_orientation import JOINT_INPUTS, R2STAR_OUTPUT, init_orientations_wf
 from bidsqsm.workflows.run import as_node_name, init_run_wf, workflow_name
 
 NAME = 'bidsqsm_wf'
@@ -22,7 +22,7 @@ NAME = 'bidsqsm_wf'
 def init_bidsqsm_wf(
     config: Config,
     runs: Sequence[GreRun],
-    anatomy: Anatomy = NONE,
+    anatomy: AtlasesAndSpaces = NO_ATLASES,
     sets: Sequence[OrientationSet] = (),
 ) -> pe.Workflow:
     """Build the graph of all runs, a workflow for every subject.
@@ -62,7 +62,7 @@ def init_subject_wf(
     config: Config,
     subject: str,
     runs: Sequence[GreRun],
-    anatomy: Anatomy = NONE,
+    anatomy: AtlasesAndSpaces = NO_ATLASES,
     age: float | None = None,
     sets: Sequence[OrientationSet] = (),
 ) -> pe.Workflow:
@@ -96,26 +96,28 @@ def init_subject_wf(
             omp_nthreads=config.omp_nthreads or 1,
         )
         for number, run in enumerate(several.runs, start=1):
-            taken = [(source, f'inputnode.{what}_{number}') for what, source in TAKEN.items()]
+            taken = [
+                (source, f'inputnode.{what}_{number}') for what, source in JOINT_INPUTS.items()
+            ]
             if number == 1 and run.n_echoes > 1:
-                taken.append((R2STAR, 'inputnode.r2star'))
+                taken.append((R2STAR_OUTPUT, 'inputnode.r2star'))
             workflow.connect([(singles[run.name], joint, taken)])
     return workflow
 
 
 def init_configured_run_wf(
-    config: Config, run: GreRun, anatomy: Anatomy = NONE, age: float | None = None
+    config: Config, run: GreRun, anatomy: AtlasesAndSpaces = NO_ATLASES, age: float | None = None
 ) -> pe.Workflow:
     """Build the graph of one run, which is no set of orientations."""
     return init_run_wf(
         run=run,
         output_dir=config.output_dir,
         choices=config.methods,
-        wanted=config.products,
+        groups=config.products,
         phase_sign=config.phase_sign,
         rounds=config.rounds,
         two_pass=config.two_pass,
-        wishes=config.wishes,
+        corrections=config.corrections,
         force=config.force,
         links=dataset_links(config),
         anatomy=anatomy,

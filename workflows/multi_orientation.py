@@ -20,14 +20,14 @@ from bidsqsm.workflows.reference import init_reference_wf
 from bidsqsm.workflows.run import workflow_name
 
 #: What is taken of every run, and where it comes from.
-TAKEN: Mapping[str, str] = {
+JOINT_INPUTS: Mapping[str, str] = {
     'local_field': 'inversion_wf.outputnode.local_field',
     'mask': 'inversion_wf.outputnode.local_mask',
     'noise': 'fieldmap_wf.outputnode.noise',
     'magnitude': 'phase_wf.outputnode.magnitude_rss',
     'brain_mask': 'masking_wf.outputnode.brain_mask',
 }
-R2STAR = 'relaxometry_wf.outputnode.r2star'
+R2STAR_OUTPUT = 'relaxometry_wf.outputnode.r2star'
 
 
 def init_orientations_wf(
@@ -56,14 +56,14 @@ def init_orientations_wf(
     Inputs
     ------
     local_field_1, mask_1, noise_1, magnitude_1, brain_mask_1, ...
-        Of each run, see :data:`TAKEN`.
+        Of each run, see :data:`JOINT_INPUTS`.
     r2star
         R2* of the reference, in 1/s; may be left out.
 
     """
     workflow = pe.Workflow(name=workflow_name(orientations.name))
     numbers = range(1, len(orientations.runs) + 1)
-    fields = [f'{what}_{number}' for number in numbers for what in TAKEN]
+    fields = [f'{what}_{number}' for number in numbers for what in JOINT_INPUTS]
     inputnode = pe.Node(niu.IdentityInterface(fields=[*fields, 'r2star']), name='inputnode')
     gb = memory_gb(orientations.shape, 8 + 12 * len(orientations.runs))
     joint_wf = init_joint_wf(
@@ -161,7 +161,7 @@ def init_joint_wf(
     workflow = pe.Workflow(name=name)
     numbers = range(1, len(names) + 1)
     inputnode = pe.Node(
-        niu.IdentityInterface(fields=[f'{what}_{n}' for n in numbers for what in TAKEN]),
+        niu.IdentityInterface(fields=[f'{what}_{n}' for n in numbers for what in JOINT_INPUTS]),
         name='inputnode',
     )
     outputnode = pe.Node(

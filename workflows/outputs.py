@@ -27,7 +27,7 @@ def init_outputs_wf(
     links: Mapping[str, Path] | None = None,
     extras: int = 0,
     shown: Sequence[str] = (),
-    left_out: Sequence[str] = (),
+    unavailable: Sequence[str] = (),
     mem_gb: float = 2.0,
     name: str = 'outputs_wf',
 ) -> pe.Workflow:
@@ -52,7 +52,7 @@ def init_outputs_wf(
         input node.
     shown
         What the report shows besides, which is not written: each is a field of the input node.
-    left_out
+    unavailable
         A sentence for each product that was asked for and that the run cannot have.
     mem_gb
         Peak memory of the step, in GB.
@@ -81,7 +81,7 @@ def init_outputs_wf(
             output_dir=str(output_dir),
             methods={step: str(choice) for step, choice in choices.items()},
             links={key: str(path) for key, path in (links or {}).items()},
-            left_out=[*left_out],
+            unavailable=[*unavailable],
         ),
         name='write_derivatives',
         mem_gb=mem_gb,

@@ -19,7 +19,7 @@ def init_phase_wf(
     run: GreRun,
     coil: Choice,
     unwrap: Choice,
-    wishes: Mapping[str, str] | None = None,
+    corrections: Mapping[str, str] | None = None,
     force: tuple[str, ...] = (),
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
@@ -35,7 +35,7 @@ def init_phase_wf(
         Method that combines receive channels; used where the run has more than one.
     unwrap
         Method that the removal of the receive phase unwraps with.
-    wishes
+    corrections
         Whether to remove ``alternation``, ``bipolar`` and ``offset``: ``auto``, ``yes`` or ``no``.
     force
         Checks that are not to stop the run, such as ``filtered-phase``.
@@ -69,7 +69,7 @@ def init_phase_wf(
             in_files=[str(path) for path in run.files],
             coil=str(coil),
             unwrap=str(unwrap),
-            wishes=dict(wishes or {}),
+            corrections=dict(corrections or {}),
             force=list(force),
         ),
         name='prepare_phase',

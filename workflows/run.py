@@ -8,7 +8,7 @@ from typing import Any
 
 from nipype.pipeline import engine as pe
 
-from bidsqsm.atlases.selection import NONE, Anatomy
+from bidsqsm.atlases.selection import NO_ATLASES, AtlasesAndSpaces
 from bidsqsm.derivatives.product_groups import DEFAULT_GROUPS
 from bidsqsm.inputs.discovery import GreRun
 from bidsqsm.interfaces.sign import expected_sign
@@ -16,7 +16,7 @@ from bidsqsm.method import Choice
 from bidsqsm.steps import boxes_of
 from bidsqsm.workflows.anatomy.anatomy_steps import region_links, region_steps
 from bidsqsm.workflows.connections import between, keep_makers, steps_in
-from bidsqsm.workflows.contrasts.contrast_steps import left_out, other_steps, unwanted
+from bidsqsm.workflows.contrasts.contrast_steps import excluded, other_steps, unavailable
 from bidsqsm.workflows.fieldmap import init_fieldmap_wf
 from bidsqsm.workflows.inversion import init_inversion_wf
 from bidsqsm.workflows.masking import init_masking_wf
@@ -35,14 +35,14 @@ def init_run_wf(
     run: GreRun,
     output_dir: Path,
     choices: Mapping[str, Choice],
-    wanted: Sequence[str] = DEFAULT_GROUPS,
+    groups: Sequence[str] = DEFAULT_GROUPS,
     phase_sign: str = 'auto',
     rounds: int = 1,
     two_pass: bool = False,
-    wishes: Mapping[str, str] | None = None,
+    corrections: Mapping[str, str] | None = None,
     force: tuple[str, ...] = (),
     links: Mapping[str, Path] | None = None,
-    anatomy: Anatomy = NONE,
+    anatomy: AtlasesAndSpaces = NO_ATLASES,
     age: float | None = None,
     omp_nthreads: int = 1,
     name: str | None = None,
@@ -57,7 +57,7 @@ def init_run_wf(
         Root of the derivative dataset.
     choices
         Method of every step that the run is to go through, with its parameters.
-    wanted
+    groups
         Groups of products to make; see :data:`bidsqsm.derivatives.product_groups.GROUPS`.
     phase_sign
         ``auto`` (from the data), ``+1`` or ``-1``.
@@ -67,7 +67,7 @@ def init_run_wf(
     two_pass
         Whether the map is made twice, the first time with holes in the mask where the phase is
         unreliable; not together with ``rounds``.
-    wishes
+    corrections
         Whether to remove ``alternation``, ``bipolar`` and ``offset``: ``auto``, ``yes`` or ``no``.
     force
         Checks that are not to stop the run.
@@ -91,9 +91,9 @@ def init_run_wf(
     }
     made = {
         'masking_wf': init_masking_wf(method=choices['mask'], mask=run.mask, **resources),
-        **_phase_steps(run, choices, phase_sign, wishes, force, omp_nthreads),
+        **_phase_steps(run, choices, phase_sign, corrections, force, omp_nthreads),
         **_susceptibility_steps(run, choices, rounds, two_pass, omp_nthreads),
-        **other_steps(run, choices, wanted, resources),
+        **other_steps(run, choices, groups, resources),
         **region_steps(run, anatomy, choices, age, memory_gb(run.shape, 8), omp_nthreads),
     }
     step = made.get
@@ -150,8 +150,8 @@ def init_run_wf(
             *region_links(made, run, anatomy, choices),
         )
     )
-    keep_makers(workflow, boxes_of(wanted))
-    _judge_and_write(workflow, run, output_dir, choices, wanted, links, anatomy, omp_nthreads)
+    keep_makers(workflow, boxes_of(groups))
+    _judge_and_write(workflow, run, output_dir, choices, groups, links, anatomy, omp_nthreads)
     return workflow
 
 
@@ -160,9 +160,9 @@ def _judge_and_write(
     run: GreRun,
     output_dir: Path,
     choices: Mapping[str, Choice],
-    wanted: Sequence[str],
+    groups: Sequence[str],
     links: Mapping[str, Path] | None,
-    anatomy: Anatomy,
+    anatomy: AtlasesAndSpaces,
     omp_nthreads: int,
 ) -> None:
     """Measure and write what the steps of a run make, after it is settled which these are."""
@@ -181,7 +181,7 @@ def _judge_and_write(
         spaces='spaces_wf' in made,
         kept=[*made],
     )
-    saved = saved_outputs(made, run.products, boxes_of(unwanted(wanted)))
+    saved = saved_outputs(made, run.products, boxes_of(excluded(groups)))
     outputs_wf = init_outputs_wf(
         run=run,
         output_dir=output_dir,
@@ -189,7 +189,7 @@ def _judge_and_write(
         products=[key for key in run.products if key in saved.products],
         shown=[*saved.shown],
         steps=[*saved.facts],
-        left_out=left_out(run, choices, wanted),
+        unavailable=unavailable(run, choices, groups),
         links=links,
         extras=len(saved.extras),
         mem_gb=memory_gb(run.shape, 4 + run.n_echoes),
@@ -201,7 +201,7 @@ def _phase_steps(
     run: GreRun,
     choices: Mapping[str, Choice],
     phase_sign: str,
-    wishes: Mapping[str, str] | None,
+    corrections: Mapping[str, str] | None,
     force: tuple[str, ...],
     omp_nthreads: int,
 ) -> dict[str, pe.Workflow]:
@@ -221,7 +221,7 @@ def _phase_steps(
             run=run,
             coil=choices['coil'],
             unwrap=choices['unwrap'],
-            wishes=wishes,
+            corrections=corrections,
             force=force,
             mem_gb=memory_gb(run.shape, 10 + 5 * n),
             omp_nthreads=omp_nthreads,

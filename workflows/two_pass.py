@@ -16,7 +16,7 @@ from bidsqsm.workflows.inversion import INPUTS, init_inversion_wf
 from bidsqsm.workflows.memory import memory_gb
 
 #: Parameters of a method for the mask that hold for the holes as well.
-LIMITS = ('quality_limit', 'residual_limit')
+LIMIT_PARAMETERS = ('quality_limit', 'residual_limit')
 
 
 def init_two_pass_wf(
@@ -125,7 +125,7 @@ def init_holes_wf(*, method: Choice, mem_gb: float = 2.0, name: str = 'holes_wf'
         niu.IdentityInterface(fields=['mask', 'quality', 'residual']), name='inputnode'
     )
     outputnode = pe.Node(niu.IdentityInterface(fields=['mask', 'facts']), name='outputnode')
-    limits = {name: value for name, value in method.settings().items() if name in LIMITS}
+    limits = {name: value for name, value in method.settings().items() if name in LIMIT_PARAMETERS}
     cut_holes = pe.Node(CutHoles(limits=limits), name='cut_holes', mem_gb=mem_gb)
 
     workflow.connect([

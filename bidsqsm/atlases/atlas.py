@@ -15,9 +15,7 @@ from bidsqsm.atlases.atlas_checks import check_contrast, check_labels, check_tem
 from bidsqsm.atlases.label_table import read_labels
 from bidsqsm.atlases.structures import Label
 from bidsqsm.atlases.templateflow import (
-    DEFAULT_ATLAS,
     FLOW_ATLASES,
-    MissingTemplate,
     atlas_files,
     check_there,
     parse_space,
@@ -28,7 +26,7 @@ from bidsqsm.errors import DatasetError
 from bidsqsm.files.json_files import load_json
 from bidsqsm.files.nifti import Affine
 
-_ENDINGS = ('.nii.gz', '.nii')
+_IMAGE_EXTENSIONS = ('.nii.gz', '.nii')
 
 
 @dataclass(frozen=True)
@@ -322,17 +320,5 @@ def _alphanumeric(text: str) -> str:
 
 
 def _image(folder: Path, stem: str) -> Path | None:
-    files = [folder / f'{stem}{ending}' for ending in _ENDINGS]
+    files = [folder / f'{stem}{ending}' for ending in _IMAGE_EXTENSIONS]
     return next((file for file in files if file.is_file()), None)
-
-
-__all__ = [
-    'DEFAULT_ATLAS',
-    'Atlas',
-    'MissingTemplate',
-    'Template',
-    'read_dseg',
-    'read_labels',
-    'resolve_atlases',
-    'resolve_template',
-]

@@ -16,10 +16,10 @@ from bidsqsm.files.headers import different_grids, read_header, same_grid
 from bidsqsm.files.nifti import Affine, load_volume
 from bidsqsm.qsm.resampling import interpolate
 
-_FAINT = 0.1  # of the 99th percentile of a T1w: fainter is not the head
+_HEAD_SHARE_OF_P99 = 0.1  # of the 99th percentile of a T1w: fainter is not the head
 _MOST_OUTSIDE = 0.5  # share of labelled voxels out of the brain that is a fault, not a warning
 _SOME_OUTSIDE = 0.02
-_NAMED = 8  # how many values a sentence names
+_VALUES_IN_SENTENCE = 8  # how many values a sentence names
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def check_template(t1w: Path, mask: Path | None) -> Brain:
             f'{t1w} is constant or not finite, expected a T1-weighted image: replace it'
         )
     if mask is None:
-        head = image > _FAINT * np.percentile(image, 99)
+        head = image > _HEAD_SHARE_OF_P99 * np.percentile(image, 99)
         return Brain(ndimage.binary_fill_holes(head), affine, t1w)
     headers = read_header(t1w, thin=True), read_header(mask, thin=True)
     if not same_grid(*headers):
@@ -223,8 +223,9 @@ def _volume(path: Path) -> tuple[npt.NDArray[np.float32], Affine]:
 
 def _listed(values: object) -> str:
     numbers = sorted(values)  # type: ignore[call-overload]
-    more = f' and {len(numbers) - _NAMED} more' if len(numbers) > _NAMED else ''
-    return ', '.join(map(str, numbers[:_NAMED])) + more
-
-
-__all__ = ['Brain', 'check_contrast', 'check_labels', 'check_template', 'read_values']
+    more = (
+        f' and {len(numbers) - _VALUES_IN_SENTENCE} more'
+        if len(numbers) > _VALUES_IN_SENTENCE
+        else ''
+    )
+    return ', '.join(map(str, numbers[:_VALUES_IN_SENTENCE])) + more

@@ -157,6 +157,3 @@ def _reason(error: Exception) -> str:
     if status := re.search(r'status code (\d+)', text):
         return f'the server answered {status[1]}'
     return text
-
-
-__all__ = ['FetchError', 'fetch', 'is_whole', 'query']

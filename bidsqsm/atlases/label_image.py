@@ -237,15 +237,3 @@ def _values(labels: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
     if labels.min() >= 0 and labels.max() < 2**20:
         return np.flatnonzero(np.bincount(labels.ravel()))
     return np.unique(labels)
-
-
-__all__ = [
-    'FREESURFER_IMAGE',
-    'SPACES',
-    'Segmentation',
-    'Survey',
-    'labelled_box',
-    'load_image',
-    'load_labels',
-    'survey',
-]

@@ -98,6 +98,3 @@ def _label_of(row: Mapping[str, Any], where: str) -> Label:
         return make_label(read_index(row, where), name, f'{row.get("hemisphere") or ""}')
     except ValueError as error:
         raise DatasetError(f'{where}: {error}') from error
-
-
-__all__ = ['read_index', 'read_labels', 'rows_with']

@@ -11,11 +11,11 @@ import numpy as np
 from bidsqsm.atlases.atlas import Atlas, Template
 from bidsqsm.atlases.atlas_checks import check_template
 
-WHOLE = 3e5  # mm3: less than a newborn's brain, more than any cerebellum
+WHOLE_BRAIN_MM3 = 3e5  # mm3: less than a newborn's brain, more than any cerebellum
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class AtlasesAndSpaces:
     """Atlases and output spaces of a call, found before any compute.
 
     Attributes
@@ -54,7 +54,7 @@ class Anatomy:
         return tuple(said for atlas in self.atlases for said in atlas.warnings)
 
 
-NONE = Anatomy()
+NO_ATLASES = AtlasesAndSpaces()
 
 
 def brain_template(templates: Sequence[Template]) -> Template | None:
@@ -83,4 +83,4 @@ def brain_template(templates: Sequence[Template]) -> Template | None:
 @functools.cache
 def _is_whole(template: Template) -> bool:
     brain = check_template(template.t1w, template.mask)
-    return bool(brain.inside.sum() * abs(np.linalg.det(brain.affine[:3, :3])) >= WHOLE)
+    return bool(brain.inside.sum() * abs(np.linalg.det(brain.affine[:3, :3])) >= WHOLE_BRAIN_MM3)

@@ -43,18 +43,18 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ('gray_matter', r'(cerebral )?(gr[ae]y matter|gm)|cerebral cortex'),
     ('brain_stem', r'brain ?stem'),
 )
-_COMPILED = tuple((structure, re.compile(pattern)) for structure, pattern in _PATTERNS)
+_STRUCTURE_PATTERNS = tuple((structure, re.compile(pattern)) for structure, pattern in _PATTERNS)
 
 #: Every name that :attr:`Label.structure` may have
 STRUCTURES: tuple[str, ...] = tuple(dict.fromkeys(s for s, _ in _PATTERNS if s))
 
 #: Structures that are the sum of others, with their parts
-MERGED: Mapping[str, tuple[str, ...]] = {
+PARTS_OF_STRUCTURE: Mapping[str, tuple[str, ...]] = {
     'pallidum': ('pallidum_externa', 'pallidum_interna'),
     'substantia_nigra': ('substantia_nigra_compacta', 'substantia_nigra_reticulata'),
 }
 
-_WHOLE = {part: whole for whole, parts in MERGED.items() for part in parts}
+_STRUCTURE_OF_PART = {part: whole for whole, parts in PARTS_OF_STRUCTURE.items() for part in parts}
 
 
 def whole_of(structure: str) -> str:
@@ -66,7 +66,7 @@ def whole_of(structure: str) -> str:
     ('pallidum', 'caudate')
 
     """
-    return _WHOLE.get(structure, structure)
+    return _STRUCTURE_OF_PART.get(structure, structure)
 
 
 _SIDES = {'left': 'L', 'l': 'L', 'lh': 'L', 'right': 'R', 'r': 'R', 'rh': 'R'}
@@ -150,10 +150,7 @@ def _words(name: str) -> list[str]:
 
 def _structure(words: list[str]) -> str:
     text = ' '.join(word for word in words if word not in _SIDES)
-    for structure, pattern in _COMPILED:
+    for structure, pattern in _STRUCTURE_PATTERNS:
         if pattern.fullmatch(text):
             return structure
     return ''
-
-
-__all__ = ['MERGED', 'STRUCTURES', 'Label', 'make_label']

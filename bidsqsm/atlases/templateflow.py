@@ -176,20 +176,3 @@ def unknown_atlas(spec: str) -> DatasetError:
         f'no atlas {spec}, expected {", ".join(FLOW_ATLASES)} or a folder with template.nii.gz, '
         f'dseg.nii.gz and dseg.tsv: {meant}'
     )
-
-
-__all__ = [
-    'DEFAULT_ATLAS',
-    'FLOW_ATLASES',
-    'FlowAtlas',
-    'MissingTemplate',
-    'atlas_files',
-    'check_there',
-    'fetch_command',
-    'files_of',
-    'home',
-    'is_there',
-    'parse_space',
-    'template_files',
-    'unknown_atlas',
-]

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bidsqsm.atlases.selection import NONE, Anatomy
+from bidsqsm.atlases.selection import NO_ATLASES, AtlasesAndSpaces
 from bidsqsm.catalog import STEPS
 from bidsqsm.cli.execute import clean, count_nodes, execute
 from bidsqsm.cli.ledger import Ledger, RunState
@@ -58,7 +58,7 @@ class Call:
         config: Config,
         command: str,
         found: Sequence[GreRun | Skipped],
-        anatomy: Anatomy = NONE,
+        anatomy: AtlasesAndSpaces = NO_ATLASES,
         sets: Sequence[OrientationSet | Skipped] = (),
     ) -> None:
         self.config, self.command, self.found = config, command, [*found, *sets]

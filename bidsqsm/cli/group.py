@@ -20,9 +20,9 @@ from bidsqsm.errors import DatasetError
 
 LOGGER = logging.getLogger(__name__)
 
-_TOLD = 10  # damaged files that are named on the screen; the log and the page have all
+_FILES_ON_SCREEN = 10  # damaged files that are named on the screen; the log and the page have all
 #: Options that the level has
-_TAKEN = ('participant_label', 'session_label', 'ratings', 'verbose')
+_GROUP_OPTIONS = ('participant_label', 'session_label', 'ratings', 'verbose')
 #: Options that decide nothing here: schedulers and wrappers give them at both levels
 _PASSED_OVER = (
     *('work_dir', 'nprocs', 'omp_nthreads', 'mem', 'skip_bids_validation'),
@@ -62,13 +62,13 @@ def group_settings(
     """
     fixed = ('bids_dir', 'output_dir')
     for name in given:
-        if name not in (*fixed, *_TAKEN, *_PASSED_OVER):
+        if name not in (*fixed, *_GROUP_OPTIONS, *_PASSED_OVER):
             option = f'--{name.replace("_", "-")}'
             parser.error(
                 f'{option} has no meaning at the level group, which computes no maps: leave it out'
             )
     settings = {**from_file, **given}
-    kept = {name: settings[name] for name in (*fixed, *_TAKEN) if name in settings}
+    kept = {name: settings[name] for name in (*fixed, *_GROUP_OPTIONS) if name in settings}
     lists = {name: tuple(value) for name, value in kept.items() if isinstance(value, list)}
     folders = {name: kept[name].expanduser().resolve() for name in fixed}
     return GroupSettings(**{**kept, **lists, **folders})
@@ -111,10 +111,7 @@ def group(settings: GroupSettings, command: str) -> tuple[str, int]:
 def _tell(troubles: Sequence[str]) -> None:
     for trouble in troubles:
         LOGGER.warning('%s', trouble)
-    for trouble in troubles[:_TOLD]:
+    for trouble in troubles[:_FILES_ON_SCREEN]:
         print(f'warning: {trouble}', file=sys.stderr)
-    if len(troubles) > _TOLD:
-        print(f'warning: and {len(troubles) - _TOLD} more', file=sys.stderr)
-
-
-__all__ = ['GroupSettings', 'add_group_options', 'group', 'group_settings']
+    if len(troubles) > _FILES_ON_SCREEN:
+        print(f'warning: and {len(troubles) - _FILES_ON_SCREEN} more', file=sys.stderr)

@@ -15,7 +15,7 @@ from bidsqsm.files.atomic import write_bytes
 from bidsqsm.files.json_files import write_json
 from bidsqsm.qsm.concentration.vial_line import Line
 from bidsqsm.reports.drawing.calibration import draw_calibration
-from bidsqsm.rois.region_table import MAPS, write_table
+from bidsqsm.rois.region_table import MEASURED_MAPS, write_table
 from bidsqsm.rois.vials import Calibration, VialFiles, calibrate
 
 _FILES = ('chi', 'labels', 'vials', 'r2star', 'mask')
@@ -115,13 +115,13 @@ def _columns(found: Calibration, unit: str) -> dict[str, Mapping[str, str]]:
     }
     for name in found.table.columns[len(about) :]:
         key, _, what = name.partition('_')
-        known = {'Description': f'{MAPS[key].title}: {what.replace("_", " ")}.'}
-        about[name] = known if what == 'n_voxels' else {**known, 'Units': MAPS[key].units}
+        known = {'Description': f'{MEASURED_MAPS[key].title}: {what.replace("_", " ")}.'}
+        about[name] = known if what == 'n_voxels' else {**known, 'Units': MEASURED_MAPS[key].units}
     return {name: about[name] for name in found.table.columns}
 
 
 def _fit(key: str, line: Line, unit: str) -> dict[str, Any]:
-    own = MAPS[key].units
+    own = MEASURED_MAPS[key].units
     return {
         'Slope': line.slope,
         'SlopeCI95': list(line.slope_interval),
@@ -142,12 +142,12 @@ def _tell(found: Calibration, arguments: argparse.Namespace) -> None:
     for key, line in found.lines.items():
         low, high = line.slope_interval
         say(
-            f'{MAPS[key].title}: slope {line.slope:.4g} {MAPS[key].units} per {unit} (95 % CI '
+            f'{MEASURED_MAPS[key].title}: slope {line.slope:.4g} {MEASURED_MAPS[key].units} per {unit} (95 % CI '
             f'{low:.4g} to {high:.4g}), intercept {line.intercept:.4g}, R2 {line.r2:.4f}, '
             f'RMSE {line.rmse:.3g}, {line.n} vials\n'
         )
     chi = found.lines['chi']
-    known = MAPS.get(arguments.substance)
+    known = MEASURED_MAPS.get(arguments.substance)
     if known and known.units == unit and chi.slope > 0:
         say(
             f'To use it: --concentration {arguments.substance}:coefficient={chi.slope:.4g},'

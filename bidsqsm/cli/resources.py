@@ -11,7 +11,7 @@ from pathlib import Path
 _UNITS = {'K': 2**10, 'M': 2**20, 'G': 2**30, 'T': 2**40}
 
 # cgroup v1 writes "no limit" as a number near 2**63
-_UNLIMITED = 2**60
+_NO_LIMIT_BYTES = 2**60
 
 
 def parse_memory(text: str) -> float:
@@ -63,7 +63,7 @@ def _memory_limits(root: Path) -> Iterator[int]:
     for folder in _cgroup_folders(root, 'memory'):
         for name in ('memory.max', 'memory.high', 'memory.limit_in_bytes'):
             text = _read(folder / name)
-            if text.isdigit() and int(text) < _UNLIMITED:
+            if text.isdigit() and int(text) < _NO_LIMIT_BYTES:
                 yield int(text)
 
 

@@ -13,11 +13,11 @@ from bidsqsm.inputs.participants import ages_of
 from bidsqsm.qsm.jit import threads
 from bidsqsm.rois.measurable_maps import Found, find_measurable
 from bidsqsm.rois.region_measurement import Files, measure, write_measurement
-from bidsqsm.rois.region_table import FURTHER, MAPS
+from bidsqsm.rois.region_table import MEASURED_MAPS, OPTIONAL_MAPS
 
-_SINGLE = (
+_OPTIONS_OF_ONE_FILE = (
     *('chi', 'labels', 'mask', 'r2star', 't2star', 'local_field', 'noise', 'units'),
-    *FURTHER,
+    *OPTIONAL_MAPS,
 )
 
 
@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('--local-field', type=Path, metavar='FILE', help='local field, in Hz')
     add('--noise', type=Path, metavar='FILE',
         help='standard deviation of the field, in Hz, for the standard error')  # fmt: skip
-    for key in FURTHER:
+    for key in OPTIONAL_MAPS:
         add(f'--{key.replace("_", "-")}', type=Path, metavar='FILE',
-            help=f'map of {MAPS[key].title}, in {MAPS[key].units}')  # fmt: skip
+            help=f'map of {MEASURED_MAPS[key].title}, in {MEASURED_MAPS[key].units}')  # fmt: skip
     add('--units', choices=('ppm', 'ppb'), default='',
         help='unit of the susceptibility map, where no JSON tells it')  # fmt: skip
     add('--age', type=float, metavar='YEARS',
@@ -76,7 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def check_arguments(arguments: argparse.Namespace) -> None:
     """Refuse what does not go together."""
-    given = [f'--{name.replace("_", "-")}' for name in _SINGLE if getattr(arguments, name)]
+    given = [
+        f'--{name.replace("_", "-")}' for name in _OPTIONS_OF_ONE_FILE if getattr(arguments, name)
+    ]
     if arguments.derivatives and given:
         raise ValueError(
             f'{given[0]} names a file, and {arguments.derivatives} a folder that is searched: '
@@ -91,7 +93,7 @@ def check_arguments(arguments: argparse.Namespace) -> None:
 
 
 def _measure_files(arguments: argparse.Namespace) -> None:
-    paths = {name: getattr(arguments, name) for name in (*_SINGLE, 'names')}
+    paths = {name: getattr(arguments, name) for name in (*_OPTIONS_OF_ONE_FILE, 'names')}
     _write(Files(**paths), arguments.out, arguments.age, arguments)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bidsqsm import __version__
 from bidsqsm.atlases.atlas import resolve_atlases, resolve_template
-from bidsqsm.atlases.selection import NONE, Anatomy
+from bidsqsm.atlases.selection import NO_ATLASES, AtlasesAndSpaces
 from bidsqsm.atlases.templateflow import MissingTemplate
 from bidsqsm.cli.group import GroupSettings, group
 from bidsqsm.cli.logs import quiet_nipype, start_logging
@@ -93,7 +93,7 @@ def participant(config: Config, command: str) -> tuple[str, int]:
     check_paths(config)
     found, sets = _find(config)
     if config.dry_run:
-        from bidsqsm.inputs.discovery import run_table
+        from bidsqsm.inputs.run_table import run_table
 
         print(run_table([*found, *sets]))
         return '', 0
@@ -163,11 +163,11 @@ def _find(config: Config) -> tuple[list[GreRun | Skipped], list[OrientationSet |
     return found, orientation_sets(found, *read_orientations(config.orientations))
 
 
-def _resolve(config: Config) -> Anatomy:
+def _resolve(config: Config) -> AtlasesAndSpaces:
     """Find atlases and templates, unless nothing is to be computed."""
     if config.boilerplate_only or config.reports_only:
-        return NONE
-    return Anatomy(
+        return NO_ATLASES
+    return AtlasesAndSpaces(
         resolve_atlases(config.atlases),
         tuple(resolve_template(spec) for spec in config.output_spaces),
     )

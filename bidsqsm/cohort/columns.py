@@ -11,7 +11,7 @@ import numpy as np
 from bidsqsm.cohort.outliers import Measure
 from bidsqsm.cohort.robust import Values
 from bidsqsm.cohort.run_files import CohortRun, number
-from bidsqsm.qsm.quality.metric import STAGES, Metric
+from bidsqsm.qsm.quality.metric import METRIC_STAGES, Metric
 from bidsqsm.qsm.quality.metric_table import METRICS, echo_of, metric_of
 from bidsqsm.rois.literature import RANGES, published_range, rank_of
 from bidsqsm.rois.regions import BOTH
@@ -25,7 +25,7 @@ _MAPS: Mapping[str, tuple[str, str, float]] = {
 }
 #: Means of one nucleus differ by 2 to 4 ppb between two scans of a person
 _RESCAN = 2.0
-_LEAST = {'log': 0.02, 'logit': 0.1, 'linear': 0.0}
+_SMALLEST_SPREAD = {'log': 0.02, 'logit': 0.1, 'linear': 0.0}
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,10 @@ def _metric_column(key: str, runs: Sequence[CohortRun]) -> Column:
     return Column(
         title=metric.title + (f', echo {echo}' if echo else ''),
         unit=metric.unit,
-        group=STAGES[metric.stage],
-        measure=Measure(key, metric.better, scale, metric.high, _LEAST[scale], family=metric.name),
+        group=METRIC_STAGES[metric.stage],
+        measure=Measure(
+            key, metric.better, scale, metric.high, _SMALLEST_SPREAD[scale], family=metric.name
+        ),
         values=np.array([run.metrics.get(key, math.nan) for run in runs]),
         about=metric.about,
         metric=metric,
@@ -143,7 +145,7 @@ def _region_column(
         measure=Measure(
             f'{which}_{atlas}_{name.replace(" ", "_")}_{side or "M"}',
             scale='linear' if chi else 'log',
-            least=_RESCAN if chi else _LEAST['log'],
+            least=_RESCAN if chi else _SMALLEST_SPREAD['log'],
             family=f'{which} {atlas} {name}',
         ),
         values=np.array([factor * number(rows.get(place, {}).get(which)) for rows in read]),
@@ -153,6 +155,3 @@ def _region_column(
         side=side,
         published=(factor * low, factor * high) if structure in RANGES else (math.nan, math.nan),
     )
-
-
-__all__ = ['Column', 'columns_of', 'metric_columns']

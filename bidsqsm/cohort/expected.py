@@ -67,6 +67,3 @@ def lacking(
                 yield subject, session, 'no output: run the level participant for it'
     for subject in sorted(set(told) - set(subjects) - with_output, key=natural):
         yield subject, '', 'participants.tsv names it, but the dataset has no folder of it'
-
-
-__all__ = ['lacking', 'names_in', 'sessions_with_echoes']

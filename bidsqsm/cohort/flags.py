@@ -9,16 +9,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bidsqsm.cohort.columns import Column, columns_of
-from bidsqsm.cohort.outliers import Alike, Compared, compare
+from bidsqsm.cohort.outliers import Compared, PeerGroups, compare
 from bidsqsm.cohort.protocols import Protocol, protocol_of
 from bidsqsm.cohort.run_files import OK, UNKNOWN, CohortRun
 
-_MOST = 9.0  # flags that one value counts for, however far off it is
-_SERIOUS = 4.0  # flags that an alarm, lacking values or an odd protocol count for
-_USUAL = 0.8  # share of like runs that have a value, from which on it is lacking elsewhere
+_FLAGS_PER_VALUE = 9.0  # flags that one value counts for, however far off it is
+_FLAGS_PER_ALARM = 4.0  # flags that an alarm, lacking values or an odd protocol count for
+_USUAL_VALUE_SHARE = (
+    0.8  # share of like runs that have a value, from which on it is lacking elsewhere
+)
 _FEW, _RARE = 3, 0.1  # runs of a protocol, and share of all runs, that make it odd
-_COMMON = 0.5  # share of runs that have an alarm, beyond which it tells none of them apart
-_SMALL = 10  # runs below which no protocol is odd, and no alarm common
+_COMMON_ALARM_SHARE = (
+    0.5  # share of runs that have an alarm, beyond which it tells none of them apart
+)
+_SMALL_COHORT_RUNS = 10  # runs below which no protocol is odd, and no alarm common
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Judged:
+class CohortFlags:
     """The numbers of a cohort and what they say.
 
     Attributes
@@ -85,7 +89,7 @@ class Judged:
         return sorted(flagged, key=lambda run: -self.score(run))
 
 
-def judge(runs: Sequence[CohortRun]) -> Judged:
+def judge(runs: Sequence[CohortRun]) -> CohortFlags:
     """Compare every run with those like it.
 
     Runs that failed, were skipped or are missing have no say and are not judged.
@@ -93,13 +97,16 @@ def judge(runs: Sequence[CohortRun]) -> Judged:
     columns = columns_of(runs)
     protocols = [protocol_of(run.acquisition) for run in runs]
     counted = np.array([run.status in (OK, UNKNOWN) for run in runs])
-    alike = Alike.of(protocols)
+    alike = PeerGroups.of(protocols)
     compared = [compare(column.values, column.measure, alike, counted) for column in columns]
     found: list[list[Flag]] = [[] for _ in runs]
     notes: list[str] = []
     for place, (column, result) in enumerate(zip(columns, compared, strict=True)):
         alarmed = counted & _alarming(column)
-        if counted.sum() >= _SMALL and alarmed.sum() > _COMMON * counted.sum():
+        if (
+            counted.sum() >= _SMALL_COHORT_RUNS
+            and alarmed.sum() > _COMMON_ALARM_SHARE * counted.sum()
+        ):
             notes.append(_common(column, int(alarmed.sum()), int(counted.sum())))
             alarmed[:] = False
         for run in np.flatnonzero(alarmed):
@@ -111,7 +118,7 @@ def judge(runs: Sequence[CohortRun]) -> Judged:
     for run in _odd(protocols, counted):
         found[run].append(_protocol_flag(protocols, counted, run))
     flags = [_one_of_each(own, columns) for own in found]
-    return Judged(columns, compared, protocols, flags, notes)
+    return CohortFlags(columns, compared, protocols, flags, notes)
 
 
 def shown(value: float) -> str:
@@ -162,11 +169,11 @@ def _alarm_flag(place: int, column: Column, compared: Compared, run: int) -> Fla
     assert metric is not None
     text = metric.alarm_text(f'{shown(column.values[run])}{unit}')
     z, limit = float(compared.z[run]), float(compared.limit[run])
-    return Flag(text, max(_SERIOUS, _weight(z, limit)), metric.name, place, z, limit)
+    return Flag(text, max(_FLAGS_PER_ALARM, _weight(z, limit)), metric.name, place, z, limit)
 
 
 def _lacking(
-    columns: Sequence[Column], alike: Alike, counted: np.ndarray
+    columns: Sequence[Column], alike: PeerGroups, counted: np.ndarray
 ) -> list[tuple[int, Flag]]:
     """Runs without values that nearly all like runs have."""
     if not columns:
@@ -177,7 +184,7 @@ def _lacking(
         own = members[counted[members]]
         if own.size < _FEW:
             continue
-        usual = there[:, own].mean(axis=1) >= _USUAL
+        usual = there[:, own].mean(axis=1) >= _USUAL_VALUE_SHARE
         for run in own:
             names = [columns[c].title for c in np.flatnonzero(usual & ~there[:, run])]
             if names:
@@ -188,14 +195,16 @@ def _lacking(
 def _lacking_flag(names: Sequence[str]) -> Flag:
     more = f' and {len(names) - 3} more' if len(names) > 3 else ''
     which = ', '.join(names[:3])
-    return Flag(f'Lacks values that nearly all runs like it have: {which}{more}', _SERIOUS, '')
+    return Flag(
+        f'Lacks values that nearly all runs like it have: {which}{more}', _FLAGS_PER_ALARM, ''
+    )
 
 
 def _odd(protocols: Sequence[Protocol], counted: np.ndarray) -> list[int]:
     """Runs that were acquired like next to no other, where that is rare."""
     counts = Counter(one for one, said in zip(protocols, counted, strict=True) if said)
     rare = [r for r in np.flatnonzero(counted) if counts[protocols[r]] < _FEW]
-    few = len(rare) <= _RARE * counted.sum() and counted.sum() >= _SMALL
+    few = len(rare) <= _RARE * counted.sum() and counted.sum() >= _SMALL_COHORT_RUNS
     return [int(run) for run in rare] if few else []
 
 
@@ -203,7 +212,7 @@ def _protocol_flag(protocols: Sequence[Protocol], counted: np.ndarray, run: int)
     counts = Counter(one for one, said in zip(protocols, counted, strict=True) if said)
     usual, number = counts.most_common(1)[0]
     text = f'Acquired unlike the others: {protocols[run]} (most, {number} runs: {usual})'
-    return Flag(text, _SERIOUS, 'protocol')
+    return Flag(text, _FLAGS_PER_ALARM, 'protocol')
 
 
 def _one_of_each(flags: Sequence[Flag], columns: Sequence[Column]) -> list[Flag]:
@@ -224,11 +233,8 @@ def _one_of_each(flags: Sequence[Flag], columns: Sequence[Column]) -> list[Flag]
 
 
 def _weight(z: float, limit: float) -> float:
-    return min((z / limit) ** 2, _MOST) if limit > 0 and np.isfinite(z) else 0.0
+    return min((z / limit) ** 2, _FLAGS_PER_VALUE) if limit > 0 and np.isfinite(z) else 0.0
 
 
 def _badness(flag: Flag) -> tuple[float, float]:
     return flag.weight, abs(flag.z) / flag.limit if flag.limit > 0 else 0.0
-
-
-__all__ = ['Flag', 'Judged', 'judge', 'shown']

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bidsqsm.cohort.expected import lacking, names_in
-from bidsqsm.cohort.ratings import Settled, read_ratings, settle
+from bidsqsm.cohort.ratings import AgreedRating, read_ratings, settle
 from bidsqsm.cohort.run_files import (
     MISSING,
     STATUS,
@@ -24,7 +24,7 @@ from bidsqsm.derivatives.metrics_files import SUFFIX
 from bidsqsm.errors import DatasetError
 from bidsqsm.inputs.dataset import labels
 from bidsqsm.inputs.names import anchor, join, listed, natural, thumbnail_name, viewer_name
-from bidsqsm.inputs.participants import People, read_people
+from bidsqsm.inputs.participants import Participants, read_participants
 
 T = TypeVar('T')
 
@@ -49,8 +49,8 @@ class Cohort:
     """
 
     runs: tuple[CohortRun, ...]
-    people: People = field(default_factory=People)
-    ratings: Mapping[str, Settled] = field(default_factory=dict)
+    people: Participants = field(default_factory=Participants)
+    ratings: Mapping[str, AgreedRating] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
 
 
@@ -83,7 +83,7 @@ def gather(
     """
     troubles: list[str] = []
     made, there = labels(output_dir, 'sub-'), labels(bids_dir, 'sub-')
-    people = read_people(bids_dir, there, troubles)
+    people = read_participants(bids_dir, there, troubles)
     known = dict.fromkeys([*there, *made, *people.participants])
     _refuse_unknown('participant', participants, known, output_dir)
     wanted = set(participants) or set(known)
@@ -198,6 +198,3 @@ def _link(run: CohortRun, output_dir: Path, files: Mapping[str, Path]) -> None:
     page = f'sub-{run.subject}.html'
     if (output_dir / page).is_file():
         run.page = f'{page}#{anchor(run.name)}'
-
-
-__all__ = ['Cohort', 'gather']

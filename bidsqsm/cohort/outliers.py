@@ -11,11 +11,13 @@ import numpy.typing as npt
 from bidsqsm.cohort.protocols import Protocol
 from bidsqsm.cohort.robust import Values, freedom, limit, spread
 
-_FEWEST = 3  # like runs whose median serves as a centre
-_ENOUGH = 8  # runs of other protocols that must be there in their place
-_BORROWED = 8.0  # degrees of freedom that the spread of other protocols lends at most
-_SMALLEST = 0.002  # share from which on, and up to which from the other end, shares are told apart
-_FARTHEST = 99.0  # z where there is no spread at all
+_FEWEST_PEERS = 3  # like runs whose median serves as a centre
+_RUNS_OF_OTHER_PROTOCOLS = 8  # runs of other protocols that must be there in their place
+_BORROWED_FREEDOM = 8.0  # degrees of freedom that the spread of other protocols lends at most
+_SMALLEST_SHARE = (
+    0.002  # share from which on, and up to which from the other end, shares are told apart
+)
+_LARGEST_Z = 99.0  # z where there is no spread at all
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Alike:
+class PeerGroups:
     """Which runs have one protocol, found once for all measures.
 
     Attributes
@@ -96,7 +98,7 @@ class Alike:
     coarse: npt.NDArray[np.intp]
 
     @classmethod
-    def of(cls, protocols: Sequence[Protocol]) -> Alike:
+    def of(cls, protocols: Sequence[Protocol]) -> PeerGroups:
         """Group runs by their protocols."""
         own = _codes(protocols)
         members = tuple(np.flatnonzero(own == code) for code in range(own.max(initial=-1) + 1))
@@ -109,7 +111,7 @@ def _codes(keys: Sequence[Hashable]) -> npt.NDArray[np.intp]:
 
 
 def compare(
-    values: Values, measure: Measure, alike: Alike, counted: npt.NDArray[np.bool_]
+    values: Values, measure: Measure, alike: PeerGroups, counted: npt.NDArray[np.bool_]
 ) -> Compared:
     """Compare a measure of every run with that of the runs of the same protocol.
 
@@ -138,7 +140,7 @@ def compare(
     known = counted & np.isfinite(scaled)
     result = Compared(*(np.full(values.size, np.nan) for _ in range(3)),
                       np.zeros(values.size, np.int64), np.zeros(values.size, bool))  # fmt: skip
-    enough = [where for where in alike.members if known[where].sum() >= _FEWEST]
+    enough = [where for where in alike.members if known[where].sum() >= _FEWEST_PEERS]
     apart = np.full(values.size, np.nan)
     for where in enough:
         inside = where[known[where]]
@@ -171,7 +173,7 @@ def _judge(
     centre = np.median(scaled[inside])
     # what differs in the seventh digit only is the same
     size = max(size, measure.least, 1e-6 * abs(centre), 1e-30)
-    result.z[where] = np.clip((scaled[where] - centre) / size, -_FARTHEST, _FARTHEST)
+    result.z[where] = np.clip((scaled[where] - centre) / size, -_LARGEST_Z, _LARGEST_Z)
     result.limit[where] = limit(degrees)
     result.centre[where] = np.median(values[inside])
     result.n[where] = inside.size
@@ -183,13 +185,13 @@ def _judge_broadly(
     scaled: Values,
     measure: Measure,
     where: npt.NDArray[np.intp],
-    alike: Alike,
+    alike: PeerGroups,
     known: npt.NDArray[np.bool_],
 ) -> None:
     """Compare runs that are too few for a protocol of their own."""
     near = known & (alike.coarse == alike.coarse[where[0]])
-    inside = np.flatnonzero(near if near.sum() >= _ENOUGH else known)
-    if inside.size >= _FEWEST:
+    inside = np.flatnonzero(near if near.sum() >= _RUNS_OF_OTHER_PROTOCOLS else known)
+    if inside.size >= _FEWEST_PEERS:
         size = spread(scaled[inside] - np.median(scaled[inside]))
         _judge(result, values, scaled, measure, where, inside, size, freedom(inside.size))
 
@@ -198,7 +200,7 @@ def _moderated(own: Values, others: Values, groups: int) -> tuple[float, float]:
     """Spread and its degrees of freedom, from a group's own deviations and those of others."""
     # each of the other groups has spent one value on its own median
     left = others.size - groups
-    borrowed = min(_BORROWED, freedom(left + 1))
+    borrowed = min(_BORROWED_FREEDOM, freedom(left + 1))
     degrees = freedom(own.size)
     if not borrowed:
         return spread(own), degrees
@@ -215,9 +217,6 @@ def _scaled(values: Values, measure: Measure) -> Values:
         # zero has no logarithm: half the smallest value above it stands for it
         return np.log(np.maximum(values, above.min() / 2 if above.size else 1.0))
     if measure.scale == 'logit':
-        share = np.clip(values / measure.whole, _SMALLEST, 1 - _SMALLEST)
+        share = np.clip(values / measure.whole, _SMALLEST_SHARE, 1 - _SMALLEST_SHARE)
         return np.asarray(np.log(share / (1 - share)))
     return values
-
-
-__all__ = ['Alike', 'Compared', 'Measure', 'compare']

@@ -104,6 +104,3 @@ def _word(value: Any) -> str:
 def _numbers(value: Any) -> list[float]:
     values = value if isinstance(value, list | tuple) else [value]
     return [float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
-
-
-__all__ = ['Protocol', 'protocol_of']

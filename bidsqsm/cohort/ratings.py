@@ -42,7 +42,7 @@ class Rating:
 
 
 @dataclass(frozen=True)
-class Settled:
+class AgreedRating:
     """What all raters of a run come to.
 
     Parameters
@@ -139,7 +139,7 @@ def read_rating_file(path: Path) -> list[Rating]:
     return [_rating(head, cells, f'{path}, line {number}') for number, cells in rows[1:]]
 
 
-def settle(ratings: Sequence[Rating]) -> Mapping[str, Settled]:
+def settle(ratings: Sequence[Rating]) -> Mapping[str, AgreedRating]:
     """What the raters of every run come to.
 
     Of each rater the newest rating counts, the worse one of two of the same day; of all raters,
@@ -171,7 +171,7 @@ def settle(ratings: Sequence[Rating]) -> Mapping[str, Settled]:
     for (run, _), one in sorted(newest.items()):
         by_run.setdefault(run, []).append(one)
     return {
-        run: Settled(run, max((one.rating for one in own), key=RATINGS.index), tuple(own))
+        run: AgreedRating(run, max((one.rating for one in own), key=RATINGS.index), tuple(own))
         for run, own in by_run.items()
     }
 
@@ -215,15 +215,3 @@ def _is_day(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-__all__ = [
-    'COLUMNS',
-    'RATINGS',
-    'Rating',
-    'Settled',
-    'rating_files',
-    'read_rating_file',
-    'read_ratings',
-    'settle',
-]

@@ -17,7 +17,7 @@ _MEAN_TO_SD = 1.2533
 #: Share of the degrees of freedom of a standard deviation that a median absolute deviation is worth
 _EFFICIENCY = 0.4
 #: Beyond it a value is an outlier where the spread is known exactly [iglewicz1993]_
-LIMIT = 3.5
+OUTLIER_Z = 3.5
 
 
 def spread(deviations: Values) -> float:
@@ -61,7 +61,4 @@ def limit(degrees: float) -> float:
     """
     if degrees <= 0:
         return float('inf')
-    return float(t.isf(norm.sf(LIMIT), degrees))
-
-
-__all__ = ['LIMIT', 'Values', 'freedom', 'limit', 'spread']
+    return float(t.isf(norm.sf(OUTLIER_Z), degrees))

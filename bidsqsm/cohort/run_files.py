@@ -32,7 +32,7 @@ REGION_COLUMNS: Mapping[str, str] = {
     'chi_in_range': 'chi_in_range',
     'r2star_mean': 'r2star',
 }
-_NEEDED = ('name', 'hemisphere', 'mean_wholebrain')
+_REQUIRED_COLUMNS = ('name', 'hemisphere', 'mean_wholebrain')
 _TABLE = re.compile(r'_atlas-(?P<atlas>[^_]+)(?P<refined>_desc-refined)?_dseg\.tsv$')
 
 
@@ -126,7 +126,7 @@ def fill_regions(path: Path, run: CohortRun) -> None:
         'refined': 'yes' if found and found['refined'] else 'no',
     }
     head, *rows = read_cells(path) or [[]]
-    if lacking := [name for name in _NEEDED if name not in head]:
+    if lacking := [name for name in _REQUIRED_COLUMNS if name not in head]:
         raise ValueError(f'lacks the column {lacking[0]!r}, expected a table of regions')
     place = {new: head.index(old) for old, new in REGION_COLUMNS.items() if old in head}
     read = [row for row in rows if row]
@@ -172,22 +172,3 @@ def _object(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f'holds a {type(content).__name__}, expected an object')  # noqa: TRY004
     return content
-
-
-__all__ = [
-    'FAILED',
-    'MISSING',
-    'OK',
-    'REGION_COLUMNS',
-    'SKIPPED',
-    'STATES',
-    'STATUS',
-    'UNKNOWN',
-    'CohortRun',
-    'entities_of',
-    'fill_metrics',
-    'fill_regions',
-    'fill_status',
-    'number',
-    'tables_of',
-]

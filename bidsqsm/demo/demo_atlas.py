@@ -94,6 +94,3 @@ def write_atlas(folder: Path, resolution: int) -> None:
     write_text(folder / 'README.md', _README)
     # an atlas belongs to no subject, for which BIDS has no place
     write_text(folder / '.bidsignore', '*.nii.gz\n*.tsv\natlas.json\n')
-
-
-__all__ = ['average_head', 'write_atlas']

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from bidsqsm.qsm.units import TURN_RAD
 
 Array = npt.NDArray[Any]
-_STEPS = 4096
-_GAIN = 1500.0  # stored units per unit of signal: white matter near 1500
+_STEPS_OF_TURN = 4096
+_UNITS_OF_SIGNAL = 1500.0  # stored units per unit of signal: white matter near 1500
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Convention:
+class ScannerConvention:
     """A maker's way to store the signal.
 
     Parameters
@@ -53,14 +53,14 @@ class Convention:
 
 
 def _magnitude(signal: Array, slope: float = 1.0) -> Stored:
-    stored = np.rint(np.abs(signal) * (_GAIN / slope))
+    stored = np.rint(np.abs(signal) * (_UNITS_OF_SIGNAL / slope))
     return Stored('mag', np.minimum(stored, 32767).astype(np.int16), slope)
 
 
 def _steps(signal: Array) -> Array:
     # -pi .. pi onto 0 .. 4095, 4096 steps to the turn, 2048 for zero
-    steps = np.rint(np.angle(signal) * (_STEPS / TURN_RAD)) + _STEPS // 2
-    return np.asarray(np.mod(steps, _STEPS), np.int16)
+    steps = np.rint(np.angle(signal) * (_STEPS_OF_TURN / TURN_RAD)) + _STEPS_OF_TURN // 2
+    return np.asarray(np.mod(steps, _STEPS_OF_TURN), np.int16)
 
 
 def _radians(signal: Array) -> list[Stored]:
@@ -81,7 +81,7 @@ def _siemens_signed(signal: Array) -> list[Stored]:
 
 def _philips(signal: Array) -> list[Stored]:
     # thousandths of a radian, both ends included: 0 -> -3141.6, 4095 -> +3141.6
-    slope = 2000 * np.pi / (_STEPS - 1)
+    slope = 2000 * np.pi / (_STEPS_OF_TURN - 1)
     stored = np.rint((1000 * np.angle(signal) + 1000 * np.pi) / slope).astype(np.int16)
     return [_magnitude(signal, 1.6), Stored('phase', stored, slope, -1000 * np.pi)]
 
@@ -89,7 +89,7 @@ def _philips(signal: Array) -> list[Stored]:
 def _ge(signal: Array) -> list[Stored]:
     # opposite sense of rotation, and a sign that alternates from slice to slice
     chopper = (-1) ** np.arange(signal.shape[-1])
-    turned = np.conj(signal) * chopper * _GAIN
+    turned = np.conj(signal) * chopper * _UNITS_OF_SIGNAL
     return [
         Stored(part, np.clip(np.rint(values), -32767, 32767).astype(np.int16))
         for part, values in (('real', turned.real), ('imag', turned.imag))
@@ -99,27 +99,29 @@ def _ge(signal: Array) -> list[Stored]:
 CONVENTIONS = {
     c.name: c
     for c in (
-        Convention('radians', 'float phase in rad', _radians, {'Manufacturer': 'bidsqsm'}, 'rad'),
-        Convention(
+        ScannerConvention(
+            'radians', 'float phase in rad', _radians, {'Manufacturer': 'bidsqsm'}, 'rad'
+        ),
+        ScannerConvention(
             'opposite',
             'float phase in rad that falls with +dB0',
             _opposite,
             {'Manufacturer': 'bidsqsm'},
             'rad',
         ),
-        Convention(
+        ScannerConvention(
             'siemens',
             'integers 0..4095',
             _siemens,
             {'Manufacturer': 'Siemens', 'ManufacturersModelName': 'Prisma'},
         ),
-        Convention(
+        ScannerConvention(
             'siemens-signed',
             'integers that the header scales to -4096..4094',
             _siemens_signed,
             {'Manufacturer': 'Siemens', 'ManufacturersModelName': 'Prisma'},
         ),
-        Convention(
+        ScannerConvention(
             'philips',
             'integers that the header scales to thousandths of a radian',
             _philips,
@@ -127,11 +129,11 @@ CONVENTIONS = {
                 'Manufacturer': 'Philips',
                 'ManufacturersModelName': 'Ingenia',
                 'UsePhilipsFloatNotDisplayScaling': 1,
-                'PhilipsRescaleSlope': round(2000 * np.pi / (_STEPS - 1), 6),
+                'PhilipsRescaleSlope': round(2000 * np.pi / (_STEPS_OF_TURN - 1), 6),
                 'PhilipsRescaleIntercept': round(-1000 * np.pi, 4),
             },
         ),
-        Convention(
+        ScannerConvention(
             'ge',
             'real and imaginary parts, opposite sense, sign alternating from slice to slice',
             _ge,
@@ -141,7 +143,7 @@ CONVENTIONS = {
 }
 
 
-def convention(name: str) -> Convention:
+def convention(name: str) -> ScannerConvention:
     """Find a convention by its name.
 
     Examples
@@ -153,6 +155,3 @@ def convention(name: str) -> Convention:
     if name not in CONVENTIONS:
         raise ValueError(f'no phase convention {name!r}; there are: {", ".join(CONVENTIONS)}')
     return CONVENTIONS[name]
-
-
-__all__ = ['CONVENTIONS', 'Convention', 'Stored', 'convention']

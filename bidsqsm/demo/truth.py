@@ -14,7 +14,7 @@ from bidsqsm.qsm.phantom.head import Head
 from bidsqsm.qsm.phantom.labels import LABELS
 from bidsqsm.qsm.units import imaging_frequency_of
 
-_COMMON = {'SkullStripped': True, 'SpatialReference': 'orig'}
+_SIDECAR = {'SkullStripped': True, 'SpatialReference': 'orig'}
 
 
 def write_truth(root: Path, name: str, head: Head) -> None:
@@ -45,7 +45,7 @@ def write_truth(root: Path, name: str, head: Head) -> None:
         (anat / f'{name}_dseg', head.labels, {}),
     ):
         save_volume(volume, head.affine, stem.with_suffix('.nii.gz'))
-        write_json(stem.with_suffix('.json'), _COMMON | meta)
+        write_json(stem.with_suffix('.json'), _SIDECAR | meta)
     _write_table(anat / f'{name}_dseg', head)
 
 
@@ -66,7 +66,7 @@ def _write_table(stem: Path, head: Head) -> None:
         'chi': {'Description': 'Mean true susceptibility, water = 0', 'Units': 'ppm'},
         'r2star': {'Description': 'Mean true R2*', 'Units': '1/s'},
     }
-    write_json(stem.with_suffix('.json'), _COMMON | columns)
+    write_json(stem.with_suffix('.json'), _SIDECAR | columns)
 
 
 def _write_root(root: Path) -> None:

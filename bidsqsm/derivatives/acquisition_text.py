@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-_BY = ' \u00d7 '
+_TIMES_SIGN = ' \u00d7 '
 
 #: What the consensus asks for, as a label and the metadata that tell it.
-_WANTED = {
+_CONSENSUS_ITEMS = {
     'vendor': ('Manufacturer',),
     'scanner model': ('ManufacturersModelName',),
     'scanner software': ('SoftwareVersions',),
@@ -26,7 +26,13 @@ _WANTED = {
 }
 
 #: Items that a text says elsewhere: at its start, or once for all runs.
-_ELSEWHERE = ('field strength', 'vendor', 'scanner model', 'centre frequency', 'orientation')
+_ITEMS_TOLD_ELSEWHERE = (
+    'field strength',
+    'vendor',
+    'scanner model',
+    'centre frequency',
+    'orientation',
+)
 
 
 def describe_acquisition(provenance: Mapping[str, Any]) -> str:
@@ -41,7 +47,9 @@ def describe_acquisition(provenance: Mapping[str, Any]) -> str:
     echoes = 'Multi-echo' if number > 1 else 'Single-echo'
     text = f'{echoes} gradient-echo data were acquired at {known["field strength"]}{where}'
     details = [
-        f'{label} {value}' for label, value in known.items() if label not in (*_ELSEWHERE, *extra)
+        f'{label} {value}'
+        for label, value in known.items()
+        if label not in (*_ITEMS_TOLD_ELSEWHERE, *extra)
     ]
     text += f': {"; ".join(details)}.'
     missing = missing_items(found)
@@ -59,7 +67,7 @@ def rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         ('scanner model', text_of(found.get('ManufacturersModelName'))),
         ('scanner software', text_of(found.get('SoftwareVersions'))),
         ('receive coil', text_of(found.get('ReceiveCoilName'))),
-        ('sequence type', _first(found, _WANTED['sequence type'])),
+        ('sequence type', _first(found, _CONSENSUS_ITEMS['sequence type'])),
         ('echo times', echo_times(_listed(found.get('EchoTime')))),
         ('repetition time', _number(found.get('RepetitionTime'), 'ms', scale=1000)),
         ('flip angle', _number(found.get('FlipAngle'), '°')),
@@ -80,7 +88,9 @@ def rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def missing_items(found: Mapping[str, Any]) -> list[str]:
     """What the consensus asks for and the metadata do not tell."""
-    return [label for label, keys in _WANTED.items() if not any(key in found for key in keys)]
+    return [
+        label for label, keys in _CONSENSUS_ITEMS.items() if not any(key in found for key in keys)
+    ]
 
 
 def echo_times(times: Sequence[float]) -> str:
@@ -136,7 +146,7 @@ def _first(found: Mapping[str, Any], keys: Sequence[str]) -> str:
 
 def product_of(values: Any, unit: str = '') -> str:
     """Sizes along the axes, with a cross between them."""
-    return _BY.join(f'{value:.4g}' for value in _listed(values)) + unit if values else ''
+    return _TIMES_SIGN.join(f'{value:.4g}' for value in _listed(values)) + unit if values else ''
 
 
 def _field_of_view(found: Mapping[str, Any]) -> str:
@@ -146,7 +156,7 @@ def _field_of_view(found: Mapping[str, Any]) -> str:
 
 def _acceleration(found: Mapping[str, Any]) -> str:
     keys = ('ParallelReductionFactorInPlane', 'ParallelReductionFactorOutOfPlane')
-    factors = _BY.join(f'{found[key]}' for key in keys if key in found)
+    factors = _TIMES_SIGN.join(f'{found[key]}' for key in keys if key in found)
     technique = text_of(found.get('ParallelAcquisitionTechnique'))
     return ' '.join(filter(None, [technique, factors and f'factor {factors}']))
 

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 _ENTRY = re.compile(r'^@\w+\{(?P<key>[\w-]+),\n(?P<body>.*?)^\}', re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r'^\s*(?P<name>\w+)\s*=\s*\{(?P<value>.*)\},?$', re.MULTILINE)
-_CITED = re.compile(r'@([\w-]+)')
+_CITATION = re.compile(r'@([\w-]+)')
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def cited(text: str) -> list[str]:
 
     """
     groups = re.findall(r'\[(@[^\]]+)\]', text)
-    return list(dict.fromkeys(key for group in groups for key in _CITED.findall(group)))
+    return list(dict.fromkeys(key for group in groups for key in _CITATION.findall(group)))
 
 
 def bibtex(keys: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ CODE_URL = 'https://pypi.org/project/bidsqsm/'
 
 #: Reports, logs and products that the schema does not know yet. A pattern with a trailing
 #: slash (``figures/``) does not silence a folder, a bare name does.
-IGNORED = (
+BIDSIGNORE = (
     *('*.html', 'logs', 'log', 'figures', '*_xfm.*', '*_swi.*', '*_minIP.*'),
     *('*_ironmap.*', '*_gadoliniummap.*'),
     *('*_metrics.*', '*_ratings.tsv', 'ratings', 'group_*.tsv', 'group_*.json'),
@@ -88,7 +88,7 @@ def write_bidsignore(output_dir: Path) -> None:
 
 
 def _bidsignore() -> str:
-    return '\n'.join(IGNORED) + '\n'
+    return '\n'.join(BIDSIGNORE) + '\n'
 
 
 def _write_if_new(path: Path, content: str) -> None:

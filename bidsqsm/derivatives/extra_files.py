@@ -12,7 +12,7 @@ from bidsqsm.inputs.names import in_order, join
 
 
 @dataclass(frozen=True)
-class Extra:
+class ExtraFile:
     """A file to be written beside the products.
 
     Attributes
@@ -41,7 +41,7 @@ class Extra:
     at_root: bool = False
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Extra:
+    def of(cls, values: Mapping[str, Any]) -> ExtraFile:
         """Make it from a dictionary of its attributes."""
         return cls(**{**values, 'source': Path(values['source'])})
 

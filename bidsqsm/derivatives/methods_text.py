@@ -34,10 +34,10 @@ from bidsqsm.method import as_text, within_sentence
 from bidsqsm.steps import RUN_STEPS, in_run_order
 
 #: Steps that make susceptibility.
-_INVERTED = {'dipole', 'onestep', 'joint'}
+_INVERSION_STEPS = {'dipole', 'onestep', 'joint'}
 
 #: Terms of the phase that are neither field nor noise, and what is said where they were removed.
-_REMOVED = {
+_REMOVED_TERMS = {
     'alternation': 'The sign of the phase, which alternated from slice to slice, was made even.',
     'bipolar': 'The phase difference between even and odd echoes of the bipolar readout was '
     'removed as a linear function of position [@li2015].',
@@ -76,7 +76,7 @@ def methods_text(provenances: Sequence[Mapping[str, Any]]) -> str:
 
     """
     opening = f'Images were processed with bidsqsm {__version__}.'
-    if any(_INVERTED & {*one['Processing']} for one in provenances):
+    if any(_INVERSION_STEPS & {*one['Processing']} for one in provenances):
         opening = (
             f'Susceptibility maps were made with bidsqsm {__version__}, which follows the consensus '
             'recommendations for quantitative susceptibility mapping of the brain [@bilgic2024].'
@@ -149,8 +149,8 @@ def describe_decisions(provenance: Mapping[str, Any]) -> str:
 
 def _of_phase(facts: PhaseFacts) -> list[str]:
     sentences = [_without_phase(facts)] if facts.parts == 'magnitude' else []
-    terms = {term: getattr(facts, term) for term in _REMOVED}
-    sentences += [_REMOVED[term] for term, told in terms.items() if told and told.removed]
+    terms = {term: getattr(facts, term) for term in _REMOVED_TERMS}
+    sentences += [_REMOVED_TERMS[term] for term, told in terms.items() if told and told.removed]
     if facts.filtered is not None and facts.filtered.found:
         sentences.append('The stored phase seems to have been high-pass filtered.')
     return sentences

@@ -94,6 +94,3 @@ def _rounded(value: float | None) -> float | None:
     if value is None or not math.isfinite(value):
         return None
     return float(f'{value:.6g}')
-
-
-__all__ = ['SUFFIX', 'about_run', 'as_tsv', 'columns', 'content', 'read_metrics']

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bidsqsm.inputs.names import listed
 from bidsqsm.inputs.run import GreRun, Skipped
 from bidsqsm.method import Choice
-from bidsqsm.qsm.decompose.three_pool import FEWEST
+from bidsqsm.qsm.decompose.three_pool import FEWEST_ECHOES
 from bidsqsm.qsm.relaxometry.decay import evenly_spaced
 
 #: From a run and the methods to what it lacks, as one sentence without its full stop, or ''.
@@ -41,8 +41,12 @@ def _r2(run: GreRun, _choices: Mapping[str, Choice]) -> str:
 
 
 def _many_echoes(run: GreRun, _choices: Mapping[str, Choice]) -> str:
-    few = run.n_echoes < FEWEST
-    return f'it needs {FEWEST} echoes or more, and {run.name} has {run.n_echoes}' if few else ''
+    few = run.n_echoes < FEWEST_ECHOES
+    return (
+        f'it needs {FEWEST_ECHOES} echoes or more, and {run.name} has {run.n_echoes}'
+        if few
+        else ''
+    )
 
 
 @dataclass(frozen=True)
@@ -107,27 +111,27 @@ GROUPS: Mapping[str, Group] = {
 DEFAULT_GROUPS = ('qsm', 'r2star')
 
 
-def idle_steps(wanted: Iterable[str]) -> set[str]:
+def idle_steps(groups: Iterable[str]) -> set[str]:
     """Steps of the catalogue that no group of these needs, though another one does."""
-    wanted = set(wanted)
-    return {group.step for name, group in GROUPS.items() if group.step and name not in wanted}
+    groups = set(groups)
+    return {group.step for name, group in GROUPS.items() if group.step and name not in groups}
 
 
 def skip_without_products(
-    found: Sequence[GreRun | Skipped], choices: Mapping[str, Choice], wanted: Sequence[str]
+    found: Sequence[GreRun | Skipped], choices: Mapping[str, Choice], groups: Sequence[str]
 ) -> list[GreRun | Skipped]:
     """Skip the runs that can have none of the wanted groups; the reason tells why of each."""
     return [
         Skipped(run.entities, reason, run.suffix)
-        if isinstance(run, GreRun) and (reason := _nothing_of(run, choices, wanted))
+        if isinstance(run, GreRun) and (reason := _nothing_of(run, choices, groups))
         else run
         for run in found
     ]
 
 
-def _nothing_of(run: GreRun, choices: Mapping[str, Choice], wanted: Sequence[str]) -> str:
+def _nothing_of(run: GreRun, choices: Mapping[str, Choice], groups: Sequence[str]) -> str:
     reasons: dict[str, list[str]] = {}
-    for name in wanted:
+    for name in groups:
         reasons.setdefault(GROUPS[name].lacking(run, choices), []).append(name)
     if '' in reasons:
         return ''

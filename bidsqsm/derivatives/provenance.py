@@ -48,7 +48,7 @@ def read_provenance(path: Path) -> dict[str, Any]:
         'Acquisition': content,
         'Processing': {step: steps[step] for step in in_run_order(steps)},
         'Decisions': RunFacts.of(content.get('Decisions')),
-        **{key: content[key] for key in _MEASURED if key in content},
+        **{key: content[key] for key in _MEASURED_KEYS if key in content},
     }
 
 
@@ -58,4 +58,4 @@ def _tail(product: Product) -> str:
     return '_'.join([*(f'{key}-{text}' for key, text in named.items() if text), product.suffix])
 
 
-_MEASURED = ('WholeBrainMean', 'ReferenceStandardDeviation')
+_MEASURED_KEYS = ('WholeBrainMean', 'ReferenceStandardDeviation')

@@ -12,7 +12,7 @@ import numpy as np
 
 from bidsqsm.derivatives.bibliography import printed_references
 from bidsqsm.derivatives.dataset_files import write_dataset_files
-from bidsqsm.derivatives.extra_files import Extra
+from bidsqsm.derivatives.extra_files import ExtraFile
 from bidsqsm.derivatives.products import Product, image_path
 from bidsqsm.derivatives.sidecars import dataset_root, processing, sidecar, sources
 from bidsqsm.facts import RunFacts
@@ -29,7 +29,7 @@ def write_run(
     facts: RunFacts,
     choices: Mapping[str, Choice],
     links: Mapping[str, Path] | None = None,
-    extras: Sequence[Extra] = (),
+    extras: Sequence[ExtraFile] = (),
 ) -> list[Path]:
     """Write every derivative of a run, or none of them.
 
@@ -94,7 +94,7 @@ def write_run(
     return written
 
 
-def _steps_of_labels(extra: Extra, facts: RunFacts) -> list[str]:
+def _steps_of_labels(extra: ExtraFile, facts: RunFacts) -> list[str]:
     """What the labels of an atlas went through, transforms that were given left aside."""
     if extra.suffix != 'dseg' or 'Atlas' not in (extra.content or {}):
         return []
@@ -103,7 +103,7 @@ def _steps_of_labels(extra: Extra, facts: RunFacts) -> list[str]:
     return ['registration'] * found + ['roi_refine'] * refined
 
 
-def _write_extra(extra: Extra, path: Path, template: nb.Nifti1Image, run: GreRun) -> None:
+def _write_extra(extra: ExtraFile, path: Path, template: nb.Nifti1Image, run: GreRun) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if extra.extension != '.nii.gz':
         shutil.copyfile(extra.source, path)

@@ -14,9 +14,11 @@ import numpy.typing as npt
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.nifti import READ_ERRORS, Affine, open_image, slope_and_intercept
 
-THINNEST = 8  # voxels: a thinner slab holds too little of the dipole field to be inverted
+THINNEST_SLAB_VOXELS = (
+    8  # voxels: a thinner slab holds too little of the dipole field to be inverted
+)
 VOXEL_RANGE = (0.01, 20.0)  # mm
-ORTHOGONAL = 1e-3  # cosine between two columns of the affine
+SHEAR_COSINE = 1e-3  # cosine between two columns of the affine
 SAME_GRID = 0.05  # of the smallest voxel, at the farthest corner
 
 
@@ -68,9 +70,9 @@ def read_header(path: Path, *, thin: bool = False) -> Header:
     extra = list(shape[3:])
     while extra and extra[-1] == 1:
         extra.pop()
-    if len(shape) < 3 or min(shape[:3]) < (1 if thin else THINNEST):
+    if len(shape) < 3 or min(shape[:3]) < (1 if thin else THINNEST_SLAB_VOXELS):
         raise DatasetError(
-            f'{path.name} has shape {shape}, expected a 3-D volume of at least {THINNEST} voxels '
+            f'{path.name} has shape {shape}, expected a 3-D volume of at least {THINNEST_SLAB_VOXELS} voxels '
             'along each axis: a single slice or thin slab cannot be mapped'
         )
     _check_type(image, path)
@@ -173,7 +175,7 @@ def _checked_affine(image: Any, path: Path) -> Affine:
         )
     axes = affine[:3, :3] / size
     skew = float(np.abs(axes.T @ axes - np.eye(3)).max())
-    if skew > ORTHOGONAL:
+    if skew > SHEAR_COSINE:
         raise DatasetError(
             f'{path.name} has a sheared affine (cosine {skew:.2g} between two axes), expected '
             'orthogonal axes: give the image as the scanner made it, not one that was registered'
@@ -227,16 +229,3 @@ def largest_voxel(affine: Affine) -> float:
 def meets(low: Points, high: Points, box: Points) -> bool:
     """Whether a box along the axes of the world reaches into the one around these corners."""
     return bool((low < box.max(axis=0)).all() and (high > box.min(axis=0)).all())
-
-
-__all__ = [
-    'Header',
-    'apart',
-    'check_grids',
-    'corners',
-    'different_grids',
-    'largest_voxel',
-    'meets',
-    'read_header',
-    'same_grid',
-]

@@ -285,14 +285,3 @@ def _damaged(path: Path, error: Exception) -> DatasetError:
     return DatasetError(
         f'{path} cannot be read ({reason}), expected a whole NIfTI file: copy or convert it anew'
     )
-
-
-__all__ = [
-    'channel_loader',
-    'load_stored',
-    'load_volume',
-    'load_volumes',
-    'open_image',
-    'save_volume',
-    'slope_and_intercept',
-]

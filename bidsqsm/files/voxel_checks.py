@@ -11,7 +11,7 @@ from scipy import ndimage
 from bidsqsm.errors import DatasetError
 
 Float = npt.NDArray[np.float32]
-FAINT = 0.05  # of the 99th percentile of the magnitude: fainter is not the object
+OBJECT_SHARE_OF_P99 = 0.05  # of the 99th percentile of the magnitude: fainter is not the object
 
 
 def check_volumes(
@@ -90,7 +90,7 @@ def _fill_outside(angle: Float, size: Float, names: tuple[str, str]) -> int:
 
 def _faint(size: Float) -> float:
     finite = size[np.isfinite(size)]
-    return FAINT * float(np.percentile(finite, 99)) if finite.size else 0.0
+    return OBJECT_SHARE_OF_P99 * float(np.percentile(finite, 99)) if finite.size else 0.0
 
 
 def _enclosed(solid: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
@@ -105,6 +105,3 @@ def _enclosed(solid: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 def _ends(axis: int) -> list[tuple[slice | int, ...]]:
     before = (slice(None),) * axis
     return [(*before, 0), (*before, -1)]
-
-
-__all__ = ['check_volumes']

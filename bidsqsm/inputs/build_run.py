@@ -20,7 +20,7 @@ from bidsqsm.inputs.metadata import (
 from bidsqsm.inputs.names import BidsFile, in_order, join, listed
 from bidsqsm.inputs.run import LAYOUTS, GreRun
 
-SHORT = {'mag': 'magnitude', 'phase': 'phase', 'real': 'real', 'imag': 'imag'}
+PART_NAMES = {'mag': 'magnitude', 'phase': 'phase', 'real': 'real', 'imag': 'imag'}
 Parts = dict[str, list[BidsFile]]
 
 
@@ -53,7 +53,7 @@ def build_run(files: Sequence[BidsFile], sidecars: Sidecars) -> GreRun:
         said.append(f'{next(iter(parts.values()))[0].name}: {LAYOUTS[layout]} were taken.')
     each = {part: [sidecars.of(file) for file in of] for part, of in parts.items()}
     times = agreed_echo_times(
-        {SHORT[p]: (of, echo_times(of, each[p], n_echoes)) for p, of in parts.items()}
+        {PART_NAMES[p]: (of, echo_times(of, each[p], n_echoes)) for p, of in parts.items()}
     )
     # the sidecar of the phase (or real part) says more of what matters, so it has the last word
     order = [part for part in ('mag', 'imag', 'phase', 'real') if part in parts]
@@ -168,8 +168,8 @@ def _check_echoes(parts: Parts) -> list[str]:
         if missing := echoes[other] - echoes[part]:
             wanted = _counterpart(parts[part][0], min(missing, key=lambda e: e or 0))
             raise DatasetError(
-                f'{wanted} is missing: {SHORT[part]} has {_echoes(echoes[part])} where '
-                f'{SHORT[other]} has {_echoes(echoes[other])}, expected the same: '
+                f'{wanted} is missing: {PART_NAMES[part]} has {_echoes(echoes[part])} where '
+                f'{PART_NAMES[other]} has {_echoes(echoes[other])}, expected the same: '
                 'add the file or remove that echo'
             )
     first = next(iter(parts))
@@ -222,6 +222,3 @@ def _layout(parts: Parts, headers: dict[str, list[Header]]) -> tuple[str, int, i
     if len(extra) == 1:
         return 'echoes-4d', extra[0], 1
     return 'channels-5d', extra[0], extra[1]
-
-
-__all__ = ['build_run']

@@ -170,14 +170,3 @@ def _make_database(bids_dir: Path, database_dir: Path) -> None:
             f'{database_dir} cannot hold the PyBIDS database ({error.strerror}), expected a '
             'folder that can be written: choose another --bids-database-dir'
         ) from error
-
-
-__all__ = [
-    'GRE',
-    'PHASE',
-    'anatomical_images',
-    'check_dataset',
-    'labels',
-    'select_sessions',
-    'select_subjects',
-]

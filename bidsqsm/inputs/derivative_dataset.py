@@ -12,12 +12,24 @@ from bidsqsm.inputs.names import BidsFile, in_order, natural, parse
 from bidsqsm.inputs.run import GreRun
 
 # entities that say what a derivative is, not of which image it was made
-ABOUT = ('desc', 'atlas', 'seg', 'label', 'res', 'den', 'echo', 'part', 'from', 'to', 'mode')
+DERIVATIVE_ENTITIES = (
+    'desc',
+    'atlas',
+    'seg',
+    'label',
+    'res',
+    'den',
+    'echo',
+    'part',
+    'from',
+    'to',
+    'mode',
+)
 SELF = 'bidsqsm'
 
 
 @dataclass(frozen=True)
-class Given:
+class DerivativeDataset:
     """What a derivative dataset has of the subject of a run.
 
     Parameters
@@ -44,7 +56,9 @@ class Given:
     files: tuple[BidsFile, ...]
 
     @classmethod
-    def of(cls, name: str, folder: Path, run: GreRun, t1w: Mapping[str, str] | None) -> Given:
+    def of(
+        cls, name: str, folder: Path, run: GreRun, t1w: Mapping[str, str] | None
+    ) -> DerivativeDataset:
         """Look through a dataset."""
         places = _places(folder, run, t1w)
         files = _parsed(path for place in places for path in place.glob('*/*'))
@@ -94,7 +108,9 @@ class Given:
 def origin(file: BidsFile) -> dict[str, str]:
     """Entities that say of which image a derivative was made."""
     space = () if file.entities.get('space') not in ('orig', 'T1w') else ('space',)
-    return {key: v for key, v in file.entities.items() if key not in (*ABOUT, *space)}
+    return {
+        key: v for key, v in file.entities.items() if key not in (*DERIVATIVE_ENTITIES, *space)
+    }
 
 
 def _places(folder: Path, run: GreRun, t1w: Mapping[str, str] | None) -> list[Path]:
@@ -128,6 +144,3 @@ def _loosely(path: Path, subject: Path) -> BidsFile:
             pairs[key] = label
     suffix = next((word for word in words if '-' not in word), '')
     return BidsFile(path, in_order(pairs), suffix, dot + rest)
-
-
-__all__ = ['Given', 'origin']

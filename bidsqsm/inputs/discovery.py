@@ -28,7 +28,6 @@ from bidsqsm.inputs.precomputed import (
 )
 from bidsqsm.inputs.r2_source import with_spin_echo
 from bidsqsm.inputs.run import GreRun, Skipped
-from bidsqsm.inputs.run_table import run_table
 
 Group = list[BidsFile]
 
@@ -200,6 +199,3 @@ def _nothing(
         f'{root} has no MEGRE, T2starw or T1w with phase{filtered} in the anat folders {where}; '
         f'images found there: {there}'
     )
-
-
-__all__ = ['GreRun', 'Skipped', 'find_runs', 'run_table']

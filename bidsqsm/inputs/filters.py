@@ -17,7 +17,7 @@ Query = Mapping[str, Any]
 QUERIES = ('megre', 't1w')
 NOT_ENTITIES = ('suffix', 'extension', 'datatype')
 ANY = ('*', 'Query.ANY')
-NONE = (None, 'Query.NONE')
+NO_ENTITY = (None, 'Query.NONE')
 
 
 def load_filters(path: Path | str) -> dict[str, dict[str, Any]]:
@@ -101,7 +101,7 @@ def _has(file: BidsFile, key: str, wanted: Any) -> bool:
 def _equal(key: str, found: str | None, option: Any) -> bool:
     if option == 'Query.OPTIONAL':
         return True
-    if option in NONE:
+    if option in NO_ENTITY:
         return found is None
     if option in ANY:
         return found is not None
@@ -112,6 +112,3 @@ def _equal(key: str, found: str | None, option: Any) -> bool:
     if found.isdecimal() and label.isdecimal() and key not in {'sub', 'ses'}:
         return int(found) == int(label)
     return found == label
-
-
-__all__ = ['check_filters', 'load_filters', 'matches']

@@ -19,15 +19,15 @@ _PAIRS = (
     (26, 58, 'Accumbens-area'),
     (28, 60, 'VentralDC'),
 )
-_SINGLE = ((14, '3rd-Ventricle'), (15, '4th-Ventricle'), (16, 'Brain-Stem'))
+_MIDLINE_STRUCTURES = ((14, '3rd-Ventricle'), (15, '4th-Ventricle'), (16, 'Brain-Stem'))
 
 #: Deep gray matter, ventricles and brain stem: the structures that are measured
-MEASURED: tuple[Label, ...] = tuple(
+MEASURED_LABELS: tuple[Label, ...] = tuple(
     sorted(
         (
             *(make_label(left, f'Left-{name}') for left, _, name in _PAIRS),
             *(make_label(right, f'Right-{name}') for _, right, name in _PAIRS),
-            *(make_label(value, name) for value, name in _SINGLE),
+            *(make_label(value, name) for value, name in _MIDLINE_STRUCTURES),
         ),
         key=lambda label: label.index,
     )
@@ -35,7 +35,7 @@ MEASURED: tuple[Label, ...] = tuple(
 
 #: Values with a meaning but no row: white matter (2, 41), cortex (3, 42 and from 1000 up),
 #: cerebellum (7, 8, 46, 47), fluid (24), choroid plexus, vessels, hypointensities, callosum
-_OTHERS = (
+_VALUES_WITHOUT_ROW = (
     *(0, 2, 3, 5, 7, 8, 24, 30, 31, 41, 42, 44, 46, 47, 62, 63, 72, 77, 78, 79, 80, 81, 82, 85),
     *range(251, 256),
     *range(1000, 1036),
@@ -46,7 +46,7 @@ _OTHERS = (
     *range(11100, 11176),
     *range(12100, 12176),
 )
-KNOWN = frozenset((*_OTHERS, *(label.index for label in MEASURED)))
+KNOWN_VALUES = frozenset((*_VALUES_WITHOUT_ROW, *(label.index for label in MEASURED_LABELS)))
 
 #: Below a subject's folder: name of the segmentation and its file, the better first
 SEGMENTATIONS = (
@@ -69,6 +69,3 @@ def subject_folders(folder: Path, names: Sequence[str]) -> list[Path]:
     """
     roots = (folder, folder / 'sourcedata' / 'freesurfer')
     return [root / name for root in roots for name in names if (root / name / 'mri').is_dir()]
-
-
-__all__ = ['KNOWN', 'MASKS', 'MEASURED', 'SEGMENTATIONS', 'subject_folders']

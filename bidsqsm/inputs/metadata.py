@@ -229,6 +229,3 @@ def _number(metadata: Metadata, key: str, name: str) -> float | None:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-__all__ = ['Sidecars', 'agreed_echo_times', 'echo_times', 'field_of', 'merge_echoes', 'readout_of']

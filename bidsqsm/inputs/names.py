@@ -42,7 +42,7 @@ LONG_NAMES = {
     'label': 'label',
     'desc': 'desc',
 }
-ORDER = tuple(LONG_NAMES)
+ENTITY_ORDER = tuple(LONG_NAMES)
 IMAGE = ('.nii', '.nii.gz')
 WITHIN_RUN = ('echo', 'part')  # what may differ between the files of one run
 
@@ -113,8 +113,10 @@ def parse(path: Path) -> BidsFile | None:
 
 def in_order(entities: Mapping[str, str]) -> dict[str, str]:
     """Bring entities into the order of BIDS; unknown ones stay last."""
-    known = [key for key in ORDER if key in entities]
-    return {key: entities[key] for key in (*known, *(k for k in entities if k not in ORDER))}
+    known = [key for key in ENTITY_ORDER if key in entities]
+    return {
+        key: entities[key] for key in (*known, *(k for k in entities if k not in ENTITY_ORDER))
+    }
 
 
 def join(entities: Mapping[str, str]) -> str:
@@ -170,19 +172,3 @@ def listed(words: Iterable[str], most: int = 20) -> str:
     words = list(words)
     more = f' and {len(words) - most} more' if len(words) > most else ''
     return ', '.join(words[:most]) + more if words else 'none'
-
-
-__all__ = [
-    'IMAGE',
-    'LONG_NAMES',
-    'ORDER',
-    'BidsFile',
-    'anchor',
-    'in_order',
-    'join',
-    'listed',
-    'natural',
-    'parse',
-    'thumbnail_name',
-    'viewer_name',
-]

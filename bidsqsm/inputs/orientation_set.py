@@ -13,7 +13,7 @@ from bidsqsm.errors import DatasetError
 from bidsqsm.inputs.names import LONG_NAMES, join, listed, natural
 from bidsqsm.inputs.run import GreRun, Skipped
 
-FEWEST = 3  # two kernels are both zero somewhere
+FEWEST_ORIENTATIONS = 3  # two kernels are both zero somewhere
 ENTITIES = tuple(key for key in LONG_NAMES if key not in {'sub', 'echo', 'part', 'space', 'desc'})
 
 
@@ -35,7 +35,7 @@ class OrientationSet(GreRun):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.runs) < FEWEST:
+        if len(self.runs) < FEWEST_ORIENTATIONS:
             raise DatasetError(too_few(self.entity, self.runs))
 
     @classmethod
@@ -105,9 +105,11 @@ def read_orientations(text: str) -> tuple[str, tuple[str, ...]]:
     labels = tuple(label.removeprefix(f'{entity}-') for label in rest.split(',')) if equals else ()
     if entity not in ENTITIES:
         raise ValueError(f'no entity {entity!r}; there are: {", ".join(ENTITIES)}')
-    if equals and (len(set(labels)) < len(labels) or not all(labels) or len(labels) < FEWEST):
+    if equals and (
+        len(set(labels)) < len(labels) or not all(labels) or len(labels) < FEWEST_ORIENTATIONS
+    ):
         raise ValueError(
-            f'expected {FEWEST} different labels or more after {entity}=, got {rest!r}'
+            f'expected {FEWEST_ORIENTATIONS} different labels or more after {entity}=, got {rest!r}'
         )
     return entity, labels
 
@@ -146,7 +148,7 @@ def orientation_sets(
             made.append(
                 _unfit(
                     {'sub': subject},
-                    f'sub-{subject} has no run with {asked}, expected {FEWEST} or more '
+                    f'sub-{subject} has no run with {asked}, expected {FEWEST_ORIENTATIONS} or more '
                     'orientations: name another entity in --orientations',
                 )
             )
@@ -162,7 +164,7 @@ def _made(
     fit = {x: run for x, run in by_label.items() if isinstance(run, GreRun) and run.has_phase}
     runs = [fit[label] for label in order if label in fit]
     lost = [f'{entity}-{x}{_why(by_label.get(x))}' for x in order if x not in fit]
-    if len(runs) < FEWEST or order[0] != runs[0].entities[entity]:
+    if len(runs) < FEWEST_ORIENTATIONS or order[0] != runs[0].entities[entity]:
         return _unfit(entities, too_few(entity, runs, lost), group[0].suffix)
     notes = [f'{listed(lost)} could not be used and was left out.'] if lost else []
     return OrientationSet.of(runs, entity, notes)
@@ -177,7 +179,7 @@ def too_few(entity: str, runs: Sequence[GreRun], lost: Sequence[str] = ()) -> st
     there = listed(f'{entity}-{run.entities[entity]}' for run in runs)
     without = f', without {listed(lost)}' if lost else ''
     return (
-        f'COSMOS found the orientations {there}{without}, expected {FEWEST} or more, the reference '
+        f'COSMOS found the orientations {there}{without}, expected {FEWEST_ORIENTATIONS} or more, the reference '
         'among them: add runs, or leave out --orientations'
     )
 
@@ -202,14 +204,3 @@ def _unfit(entities: Mapping[str, str], reason: str, suffix: str = '') -> UnfitS
 
 def _without(entities: Mapping[str, str], entity: str) -> dict[str, str]:
     return {key: label for key, label in entities.items() if key != entity}
-
-
-__all__ = [
-    'ENTITIES',
-    'FEWEST',
-    'OrientationSet',
-    'UnfitSet',
-    'orientation_sets',
-    'read_orientations',
-    'run_from_json',
-]

@@ -16,7 +16,7 @@ Row = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class People:
+class Participants:
     """Participants and their sessions.
 
     Attributes
@@ -42,7 +42,9 @@ class People:
         return {name: own.get(name, NOTHING) for name in self.columns}
 
 
-def read_people(bids_dir: Path, subjects: Iterable[str], troubles: list[str]) -> People:
+def read_participants(
+    bids_dir: Path, subjects: Iterable[str], troubles: list[str]
+) -> Participants:
     """Read participants.tsv, and the sessions.tsv of these subjects where there are any.
 
     Parameters
@@ -69,7 +71,7 @@ def read_people(bids_dir: Path, subjects: Iterable[str], troubles: list[str]) ->
     rows = [*participants.values(), *sessions.values()]
     names = dict.fromkeys(name for row in rows for name in row)
     columns = tuple(n for n in names if n not in ('participant_id', 'session_id', ''))
-    return People(columns, participants, sessions)
+    return Participants(columns, participants, sessions)
 
 
 def _rows(path: Path, key: str, troubles: list[str]) -> Sequence[Row]:
@@ -132,6 +134,3 @@ def _raw_of(root: Path) -> Path | None:
     if parts.scheme not in ('', 'file'):
         return None
     return root / unquote(parts.path)
-
-
-__all__ = ['People', 'ages_of', 'read_people']

@@ -15,7 +15,7 @@ from bidsqsm.atlases.label_image import FREESURFER_IMAGE, load_image
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.headers import Header, different_grids, read_header, same_grid
 from bidsqsm.files.nifti import Affine, load_volume
-from bidsqsm.inputs.derivative_dataset import Given, origin
+from bidsqsm.inputs.derivative_dataset import DerivativeDataset, origin
 from bidsqsm.inputs.names import IMAGE, LONG_NAMES, BidsFile, listed, natural, parse
 from bidsqsm.inputs.precomputed_anatomy import (
     preprocessed_t1w,
@@ -27,7 +27,11 @@ from bidsqsm.inputs.precomputed_anatomy import (
 from bidsqsm.inputs.r2_source import with_r2_map
 from bidsqsm.inputs.run import GreRun
 
-BRAIN = ('brain', '', 'qsm')  # desc- of a mask, the best first; others are of something else
+BRAIN_MASK_DESCS = (
+    'brain',
+    '',
+    'qsm',
+)  # desc- of a mask, the best first; others are of something else
 
 
 def with_t1w(run: GreRun, t1w: Sequence[BidsFile]) -> GreRun:
@@ -86,12 +90,12 @@ def with_derivatives(run: GreRun, derivatives: Mapping[str, Path]) -> GreRun:
     own = header_of(run)
     raw = None if run.t1w is None else parse(run.t1w)
     for name, folder in derivatives.items():
-        given = Given.of(name, folder, run, None if raw is None else origin(raw))
+        given = DerivativeDataset.of(name, folder, run, None if raw is None else origin(raw))
         run = _with_dataset(run, given, own)
     return _without_stray(run)
 
 
-def _with_dataset(run: GreRun, given: Given, own: Header) -> GreRun:
+def _with_dataset(run: GreRun, given: DerivativeDataset, own: Header) -> GreRun:
     preprocessed = preprocessed_t1w(given)
     t1w = preprocessed
     if t1w is None and run.t1w is not None:
@@ -99,7 +103,7 @@ def _with_dataset(run: GreRun, given: Given, own: Header) -> GreRun:
     before = run
     masks = [f for f in given.files if f.suffix == 'mask' and _is_of_brain(f)]
     # of its own earlier output, the mask that the map had, not the brain that it was trimmed from
-    order = BRAIN[::-1] if given.is_own else BRAIN
+    order = BRAIN_MASK_DESCS[::-1] if given.is_own else BRAIN_MASK_DESCS
     masks.sort(key=lambda f: order.index(f.entities.get('desc', '')))
     run = _with_mask(run, own, t1w, [f for f in masks if given.of_run(f)])
     run = with_t1w_mask(run, given, _of_t1w(given, own, t1w, masks), t1w)
@@ -201,7 +205,7 @@ def header_of(run: GreRun) -> Header:
 
 
 def _is_of_brain(file: BidsFile) -> bool:
-    known = file.entities.get('desc', '') in BRAIN and file.extension in IMAGE
+    known = file.entities.get('desc', '') in BRAIN_MASK_DESCS and file.extension in IMAGE
     return known and file.entities.get('label', 'brain') == 'brain'
 
 
@@ -213,7 +217,7 @@ def _with_mask(run: GreRun, own: Header, t1w: Header | None, masks: Sequence[Bid
 
 
 def _of_t1w(
-    given: Given, own: Header, t1w: Header | None, masks: Sequence[BidsFile]
+    given: DerivativeDataset, own: Header, t1w: Header | None, masks: Sequence[BidsFile]
 ) -> list[Path]:
     """Masks that say so by their names, or lie where the T1w does and not on the run's grid."""
     if t1w is None:
@@ -241,7 +245,7 @@ def _on_grid(own: Header, headers: Sequence[Header]) -> Path:
     raise DatasetError(different_grids(own, headers[0]))
 
 
-def _with_labels(run: GreRun, given: Given, own: Header, t1w: Header | None) -> GreRun:
+def _with_labels(run: GreRun, given: DerivativeDataset, own: Header, t1w: Header | None) -> GreRun:
     if run.labels is not None:
         return run
     files = [f for f in given.files if f.suffix == 'dseg' and f.extension in IMAGE]
@@ -272,12 +276,3 @@ def _fill(run: GreRun, pattern: str) -> str:
         return values[match[1]]
 
     return re.sub(r'\{(\w+)\}', value, pattern)
-
-
-__all__ = [
-    'check_derivatives',
-    'load_mask',
-    'with_derivatives',
-    'with_mask_pattern',
-    'with_t1w',
-]

@@ -22,13 +22,13 @@ from bidsqsm.files.headers import (
     read_header,
 )
 from bidsqsm.inputs import freesurfer
-from bidsqsm.inputs.derivative_dataset import Given
+from bidsqsm.inputs.derivative_dataset import DerivativeDataset
 from bidsqsm.inputs.names import IMAGE, BidsFile, listed
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.inputs.transforms import first_readable, key_of
 
 FREESURFER_DESC = ('aseg', 'aparcaseg', 'synthseg')  # desc- of labels with FreeSurfer's values
-EDGES = 1.5  # voxels by which the outer corners of two volumes of one extent may differ
+CORNER_VOXELS = 1.5  # voxels by which the outer corners of two volumes of one extent may differ
 Labels = tuple[Label, ...]
 
 
@@ -58,7 +58,7 @@ class Candidate:
     table: Path | None = None
 
 
-def with_transforms(run: GreRun, given: Given) -> GreRun:
+def with_transforms(run: GreRun, given: DerivativeDataset) -> GreRun:
     """Add the transforms that a run does not have yet; ``from-orig`` must have all its entities.
 
     Other apps call each T1w that they average ``orig``, so theirs are left aside.
@@ -82,7 +82,7 @@ def with_transforms(run: GreRun, given: Given) -> GreRun:
     return run
 
 
-def preprocessed_t1w(given: Given) -> Header | None:
+def preprocessed_t1w(given: DerivativeDataset) -> Header | None:
     """The T1w that a dataset's masks, labels and transforms are of, where it has one."""
     for file in given.files:
         if file.suffix == 'T1w' and file.extension in IMAGE and given.of_t1w(file):
@@ -97,11 +97,13 @@ def preprocessed_t1w(given: Given) -> Header | None:
 
 def same_extent(a: Header, b: Header) -> bool:
     """Whether two volumes fill the same box of the world, on whatever grids."""
-    tolerance = EDGES * max(largest_voxel(a.affine), largest_voxel(b.affine))
+    tolerance = CORNER_VOXELS * max(largest_voxel(a.affine), largest_voxel(b.affine))
     return apart(corners(a.shape, a.affine), corners(b.shape, b.affine)) < tolerance
 
 
-def with_t1w_mask(run: GreRun, given: Given, masks: list[Path], t1w: Header | None) -> GreRun:
+def with_t1w_mask(
+    run: GreRun, given: DerivativeDataset, masks: list[Path], t1w: Header | None
+) -> GreRun:
     """Add the first mask of the T1w that holds something near it, FreeSurfer's last."""
     if run.t1w_mask is not None:
         return run
@@ -119,7 +121,9 @@ def with_t1w_mask(run: GreRun, given: Given, masks: list[Path], t1w: Header | No
     return run
 
 
-def with_segmentations(run: GreRun, given: Given, own: Header, t1w: Header | None) -> GreRun:
+def with_segmentations(
+    run: GreRun, given: DerivativeDataset, own: Header, t1w: Header | None
+) -> GreRun:
     """Add the label images whose values have names."""
     for candidate in _candidates(given):
         if candidate.name in {one.name for one in run.segmentations}:
@@ -137,7 +141,7 @@ def with_segmentations(run: GreRun, given: Given, own: Header, t1w: Header | Non
     return run
 
 
-def _candidates(given: Given) -> Iterator[Candidate]:
+def _candidates(given: DerivativeDataset) -> Iterator[Candidate]:
     dsegs = [f for f in given.files if f.suffix == 'dseg' and f.extension in IMAGE]
     # other apps write these of the T1w without saying so
     by_desc = {
@@ -165,7 +169,7 @@ def _candidates(given: Given) -> Iterator[Candidate]:
         yield from _of_freesurfer(given)
 
 
-def _of_freesurfer(given: Given) -> Iterator[Candidate]:
+def _of_freesurfer(given: DerivativeDataset) -> Iterator[Candidate]:
     for folder in freesurfer.subject_folders(given.folder, given.subject_names()):
         for name, file in freesurfer.SEGMENTATIONS:
             if _is_there(folder / file):
@@ -173,7 +177,7 @@ def _of_freesurfer(given: Given) -> Iterator[Candidate]:
                 break
 
 
-def _synthseg(given: Given) -> Iterator[Candidate]:
+def _synthseg(given: DerivativeDataset) -> Iterator[Candidate]:
     """SynthSeg puts its name behind that of the image: ``sub-01_T1w_synthseg.nii.gz``."""
     of_image = {given.run.suffix: 'orig', 'T1w': 'T1w'} if given.run.suffix != 'T1w' else {}
     for file in given.loose('synthseg'):
@@ -184,7 +188,7 @@ def _synthseg(given: Given) -> Iterator[Candidate]:
             yield Candidate('SynthSeg', file.path, stated)
 
 
-def _stated(given: Given, file: BidsFile, image: str = '') -> str | None:
+def _stated(given: DerivativeDataset, file: BidsFile, image: str = '') -> str | None:
     """The space that the name of a file tells, '' for none; None where the file is another's."""
     of_run, of_t1w = given.of_run(file), given.of_t1w(file)
     if not (of_run or of_t1w):
@@ -203,7 +207,11 @@ def _made(candidate: Candidate, own: Header, t1w: Header | None) -> tuple[Segmen
     beside = own if space == 'orig' or t1w is None else t1w
     _check_place(path, found.low, found.high, beside)
     if candidate.table is None:
-        labels, known, where = freesurfer.MEASURED, freesurfer.KNOWN, "FreeSurfer's table"
+        labels, known, where = (
+            freesurfer.MEASURED_LABELS,
+            freesurfer.KNOWN_VALUES,
+            "FreeSurfer's table",
+        )
     else:
         labels = read_labels(candidate.table)
         known, where = frozenset(label.index for label in labels), candidate.table.name
@@ -274,12 +282,3 @@ def _is_there(path: Path) -> bool:
 
 def _letters(text: str) -> str:
     return ''.join(letter for letter in text if letter.isalnum())
-
-
-__all__ = [
-    'preprocessed_t1w',
-    'same_extent',
-    'with_segmentations',
-    'with_t1w_mask',
-    'with_transforms',
-]

@@ -9,13 +9,13 @@ from typing import Any, NoReturn
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.headers import check_grids, read_header
 from bidsqsm.files.json_files import read_json
-from bidsqsm.inputs.derivative_dataset import Given
+from bidsqsm.inputs.derivative_dataset import DerivativeDataset
 from bidsqsm.inputs.metadata import Sidecars, echo_times
 from bidsqsm.inputs.names import IMAGE, BidsFile
-from bidsqsm.inputs.run import GreRun, SpinEcho
+from bidsqsm.inputs.run import GreRun, R2Source
 
 MESE = 'MESE'
-FEWEST = 3  # spin echoes: two tell a rate, but not whether it fits
+FEWEST_SPIN_ECHOES = 3  # spin echoes: two tell a rate, but not whether it fits
 #: What a value in the unit of a sidecar is in the map's own, 1/s or s; BIDS wants the first.
 _UNITS: Mapping[str, Mapping[str, float]] = {
     'R2map': {'1/s': 1, 's-1': 1, 's^-1': 1, 'hz': 1, '1/ms': 1000, 'ms-1': 1000, 'ms^-1': 1000},
@@ -58,13 +58,13 @@ def with_spin_echo(run: GreRun, images: Sequence[BidsFile], sidecars: Sidecars) 
     return run
 
 
-def _spin_echo(files: Sequence[BidsFile], sidecars: Sidecars) -> SpinEcho:
+def _spin_echo(files: Sequence[BidsFile], sidecars: Sidecars) -> R2Source:
     files = sorted(files, key=lambda file: file.echo or 0)
     times = echo_times(files, [sidecars.of(file) for file in files], len(files))
-    if len(files) < FEWEST or not times:
+    if len(files) < FEWEST_SPIN_ECHOES or not times:
         raise DatasetError(
             f'{files[0].name} has {len(files)} files with {len(times)} echo times, expected '
-            f'{FEWEST} or more, one file for each echo: complete them'
+            f'{FEWEST_SPIN_ECHOES} or more, one file for each echo: complete them'
         )
     headers = [read_header(file.path, thin=True) for file in files]
     if extra := next((header.extra for header in headers if header.extra), ()):
@@ -73,10 +73,10 @@ def _spin_echo(files: Sequence[BidsFile], sidecars: Sidecars) -> SpinEcho:
             'split the file'
         )
     check_grids(headers)
-    return SpinEcho(MESE, tuple(file.path for file in files), tuple(times))
+    return R2Source(MESE, tuple(file.path for file in files), tuple(times))
 
 
-def with_r2_map(run: GreRun, given: Given) -> GreRun:
+def with_r2_map(run: GreRun, given: DerivativeDataset) -> GreRun:
     """Add a map of R2 or T2 from a derivative dataset, before any spin echo of the raw one.
 
     Its entities are those of the run, else it lies in the same session and has no ``space`` but the
@@ -107,7 +107,7 @@ def with_r2_map(run: GreRun, given: Given) -> GreRun:
     return run
 
 
-def _map(file: BidsFile) -> SpinEcho:
+def _map(file: BidsFile) -> R2Source:
     header = read_header(file.path, thin=True)
     if header.extra:
         raise DatasetError(
@@ -120,7 +120,7 @@ def _map(file: BidsFile) -> SpinEcho:
     scale = known.get(f'{units}'.lower().replace('⁻¹', '-1').replace(' ', ''))
     if scale is None:
         _unknown(file, units)
-    return SpinEcho(file.suffix, (file.path,), scale=scale)
+    return R2Source(file.suffix, (file.path,), scale=scale)
 
 
 def _unknown(file: BidsFile, units: object) -> NoReturn:
@@ -132,6 +132,3 @@ def _unknown(file: BidsFile, units: object) -> NoReturn:
 
 def _said(run: GreRun, sentence: str) -> GreRun:
     return replace(run, warnings=(*run.warnings, sentence))
-
-
-__all__ = ['with_r2_map', 'with_spin_echo']

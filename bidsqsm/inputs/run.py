@@ -26,7 +26,7 @@ LAYOUTS = {
 
 
 @dataclass(frozen=True)
-class SpinEcho:
+class R2Source:
     """Where R2 comes from.
 
     Parameters
@@ -48,7 +48,7 @@ class SpinEcho:
     scale: float = 1.0
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> SpinEcho:
+    def of(cls, values: Mapping[str, Any]) -> R2Source:
         """Make it from what JSON holds of it."""
         files = tuple(Path(path) for path in values['files'])
         return cls(values['kind'], files, tuple(values['echo_times']), values['scale'])
@@ -119,7 +119,7 @@ class GreRun:
     t1w_mask: Path | None = None
     transforms: Mapping[str, Path] = field(default_factory=dict)
     segmentations: tuple[Segmentation, ...] = ()
-    spin_echo: SpinEcho | None = None
+    spin_echo: R2Source | None = None
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -238,7 +238,7 @@ class GreRun:
         values['transforms'] = {key: Path(path) for key, path in values['transforms'].items()}
         values['segmentations'] = tuple(map(Segmentation.of, values['segmentations']))
         if values['spin_echo'] is not None:
-            values['spin_echo'] = SpinEcho.of(values['spin_echo'])
+            values['spin_echo'] = R2Source.of(values['spin_echo'])
         for several in ('echo_times', 'shape', 'warnings'):
             values[several] = tuple(values[several])
         values['affine'] = tuple(tuple(row) for row in values['affine'])
@@ -267,6 +267,3 @@ class Skipped:
     @property
     def name(self) -> str:
         return join(self.entities)
-
-
-__all__ = ['LAYOUTS', 'PARTS', 'GreRun', 'Skipped', 'SpinEcho']

@@ -74,6 +74,3 @@ def _times(echo_times: Sequence[float]) -> str:
     if len(times) > 3:
         times[2:-1] = ['..']
     return ' '.join(times)
-
-
-__all__ = ['run_table']

@@ -13,7 +13,7 @@ FORMATS = ('.h5', '.txt', '.tfm', '.mat')
 # spaces of a subject, which no template has for a name
 NATIVE = ('orig', 'T1w', 'T2w', 'scanner', 'native', 'fsnative', 'boldref', 'dwiref', 'T1wref')
 HDF5 = b'\x89HDF\r\n\x1a\n'
-LARGE = 2**24  # bytes: reading a dense field takes seconds and half a gigabyte
+LARGE_FIELD_BYTES = 2**24  # bytes: reading a dense field takes seconds and half a gigabyte
 
 
 def key_of(file: BidsFile) -> str | None:
@@ -75,7 +75,7 @@ def check_transform(path: Path) -> None:
     if path.suffix == '.h5':
         # ITK prints pages on the terminal for these
         _check_hdf5(path)
-        if path.stat().st_size > LARGE:
+        if path.stat().st_size > LARGE_FIELD_BYTES:
             return
     import SimpleITK
 
@@ -106,6 +106,3 @@ def _check_hdf5(path: Path) -> None:
             f'{path.name} is truncated, it holds {found} bytes, expected {wanted}: '
             'copy or compute it anew'
         )
-
-
-__all__ = ['FORMATS', 'check_transform', 'first_readable', 'inverse_of', 'key_of']

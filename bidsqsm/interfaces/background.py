@@ -10,10 +10,10 @@ from bidsqsm.interfaces.step_interface import (
     StepInterface,
     StepOutputSpec,
     convergence,
-    grid_of,
-    mask_of,
     not_converged,
-    volume,
+    read_grid,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.interfaces.weights import weights_for
 from bidsqsm.qsm.background.known_local_field import remove_beside
@@ -46,11 +46,11 @@ class RemoveBackground(StepInterface):
 
     def _run_interface(self, runtime):
         remove = self.choice('background')
-        field, mask = volume(self.inputs.in_file), mask_of(self.inputs.in_mask)
+        field, mask = read_volume(self.inputs.in_file), read_mask(self.inputs.in_mask)
         weights = weights_for(remove, self.inputs.noise, mask)
-        grid = grid_of(self.inputs.in_file)
+        grid = read_grid(self.inputs.in_file)
         with threads(self.inputs.num_threads), watched() as endings:
-            known = volume(self.given('chi'))
+            known = read_volume(self.given('chi'))
             local, left = remove_beside(remove, field, mask, grid, known, **weights)
         self.save(runtime, self.inputs.in_file, local_field=local, mask=left)
         kept = round(float(left.sum() / mask.sum()), 4)

@@ -10,9 +10,9 @@ from bidsqsm.interfaces.step_interface import (
     StepInterface,
     StepOutputSpec,
     convergence,
-    echoes,
-    grid_of,
     not_converged,
+    read_echoes,
+    read_grid,
 )
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
@@ -47,10 +47,10 @@ class FitField(StepInterface):
     def _run_interface(self, runtime):
         fit = self.choice('field')
         given = self.inputs
-        phase, magnitude = echoes(given.in_file), echoes(given.magnitude)
+        phase, magnitude = read_echoes(given.in_file), read_echoes(given.magnitude)
         mask = head_mask(magnitude)
         known = {
-            'grid': grid_of(given.in_file),
+            'grid': read_grid(given.in_file),
             'phase_sign': 0 if given.phase_sign == 'auto' else int(given.phase_sign),
         }
         wanted = {name: value for name, value in known.items() if fit.method.takes(name)}

@@ -12,20 +12,20 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    echoes,
-    grid_of,
-    mask_of,
-    volume,
+    read_echoes,
+    read_grid,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.mask_result import Masks
 from bidsqsm.qsm.metrics import dice
 
-BRAIN = (400.0, 2300.0)  # mL: from a newborn's to more than the largest adult's
+BRAIN_RANGE_ML = (400.0, 2300.0)  # mL: from a newborn's to more than the largest adult's
 WHOLE_HEAD = 120.0  # mm: a volume with a shorter side may hold a part of the brain
 AGREE = 0.85  # Dice of two masks of one brain: the worst of sound ones still have 0.9
-NOISE = 0.025  # median quality below which phase is noise; pure noise has 0.005 to 0.02
+NOISE_QUALITY = 0.025  # median quality below which phase is noise; pure noise has 0.005 to 0.02
 
 
 class _MakeMaskInputSpec(StepInputSpec):
@@ -57,9 +57,9 @@ class MakeMask(StepInterface):
         with threads(self.inputs.num_threads):
             masks = self._make() if given is None else Masks(given, given)
         phase = self.given('quality') is not None
-        self._results['facts'] = told(masks, path, grid_of(self.inputs.in_file), phase=phase)
+        self._results['facts'] = told(masks, path, read_grid(self.inputs.in_file), phase=phase)
         if phase:
-            refuse_noise(volume(self.inputs.quality), masks.qsm)
+            refuse_noise(read_volume(self.inputs.quality), masks.qsm)
         parts = {f'{name}_mask': part for name, part in masks.parts.items()}
         self.save(
             runtime, self.inputs.in_file, brain_mask=masks.brain, qsm_mask=masks.qsm, **parts
@@ -69,11 +69,11 @@ class MakeMask(StepInterface):
     def _make(self) -> Masks:
         make = self.choice('mask')
         arrays = {
-            'magnitude': echoes(self.inputs.in_file),
-            'quality_map': volume(self.given('quality')),
-            'residual': volume(self.given('residual')),
-            'grid': grid_of(self.inputs.in_file),
-            'template_mask': mask_of(self.given('template_mask')),
+            'magnitude': read_echoes(self.inputs.in_file),
+            'quality_map': read_volume(self.given('quality')),
+            'residual': read_volume(self.given('residual')),
+            'grid': read_grid(self.inputs.in_file),
+            'template_mask': read_mask(self.given('template_mask')),
         }
         return make(**{name: array for name, array in arrays.items() if make.method.takes(name)})
 
@@ -131,9 +131,9 @@ def check(masks: Masks, grid: Grid) -> list[str]:
     brain, qsm = volumes(masks, grid)
     warnings = [] if qsm > 0.5 * brain else [f'only {qsm / brain:.0%} of the brain could be kept']
     sides = [n * size for n, size in zip(grid.shape, grid.voxel_size, strict=True)]
-    if brain > BRAIN[1] or (brain < BRAIN[0] and min(sides) >= WHOLE_HEAD):
+    if brain > BRAIN_RANGE_ML[1] or (brain < BRAIN_RANGE_ML[0] and min(sides) >= WHOLE_HEAD):
         warnings.append(
-            f'The brain mask holds {brain:.0f} mL, expected {BRAIN[0]:.0f} to {BRAIN[1]:.0f} mL '
+            f'The brain mask holds {brain:.0f} mL, expected {BRAIN_RANGE_ML[0]:.0f} to {BRAIN_RANGE_ML[1]:.0f} mL '
             'for a whole head: look at its outline in the report, else give a mask (--mask FILE).'
         )
     return warnings
@@ -142,9 +142,9 @@ def check(masks: Masks, grid: Grid) -> list[str]:
 def refuse_noise(quality: Volume, mask: Mask) -> None:
     """Stop a run whose phase in the mask is noise, from which any map would be fiction."""
     median = float(np.median(quality[mask]))
-    if median < NOISE:
+    if median < NOISE_QUALITY:
         raise DatasetError(
             f'the phase in the mask is noise (median quality {median:.3f} of 1, expected above '
-            f'{NOISE}): look at phase and magnitude, and give a mask (--mask FILE) if the brain '
+            f'{NOISE_QUALITY}): look at phase and magnitude, and give a mask (--mask FILE) if the brain '
             'was missed'
         )

@@ -16,10 +16,10 @@ from bidsqsm.interfaces.step_interface import (
     StepOutputSpec,
     affine_of,
     convergence,
-    grid_of,
-    mask_of,
     not_converged,
-    volume,
+    read_grid,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.interfaces.weights import inverse_noise
 from bidsqsm.qsm.iteration import watched
@@ -27,9 +27,9 @@ from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.joint.orientations import Orientation, angles, brought, condition_number
 from bidsqsm.qsm.registration.rigid import register_rigid
 
-SIMILAR = 10.0  # degrees
-POOR = 12.0  # condition number: three orientations 10 degrees apart
-OVERLAP = 0.85  # of the masks; a brain mask of another orientation may differ at its rim
+SIMILAR_DEGREES = 10.0  # degrees
+POOR_CONDITION_NUMBER = 12.0  # condition number: three orientations 10 degrees apart
+MASK_OVERLAP = 0.85  # of the masks; a brain mask of another orientation may differ at its rim
 
 
 class _RegisterHeadInputSpec(StepInputSpec):
@@ -53,10 +53,14 @@ class RegisterHead(StepInterface):
 
     def _run_interface(self, runtime):
         fixed, moving = self.inputs.fixed, self.inputs.moving
-        masks = mask_of(self.inputs.fixed_mask), mask_of(self.inputs.moving_mask)
+        masks = read_mask(self.inputs.fixed_mask), read_mask(self.inputs.moving_mask)
         with threads(self.inputs.num_threads):
             motion = register_rigid(
-                volume(fixed), volume(moving), *masks, affine_of(fixed), affine_of(moving)
+                read_volume(fixed),
+                read_volume(moving),
+                *masks,
+                affine_of(fixed),
+                affine_of(moving),
             )
         path = Path(runtime.cwd, 'motion.txt')
         np.savetxt(path, motion, fmt='%.9f')
@@ -96,7 +100,7 @@ class InvertJointly(StepInterface):
             fields, masks, weights, magnitudes, directions = (
                 list(x) for x in zip(*found, strict=True)
             )
-            chi = invert(fields, masks, grid_of(reference), directions, weight_maps=weights)
+            chi = invert(fields, masks, read_grid(reference), directions, weight_maps=weights)
         mask = np.logical_and.reduce(masks)
         self.save(runtime, reference, chi=chi, mask=mask, registered=np.stack(magnitudes))
         facts = turned(self.inputs.names, directions, motions)
@@ -115,12 +119,12 @@ class InvertJointly(StepInterface):
 
     def _brought(self, index: int, motion: np.ndarray) -> tuple[Any, ...]:
         """Field, mask, weights, magnitude and field direction on the grid of the reference."""
-        path, mask = self.inputs.local_fields[index], mask_of(self.inputs.masks[index])
-        weights = inverse_noise(volume(self.inputs.noises[index]), mask)
-        magnitude = volume(self.inputs.magnitudes[index])
-        own = Orientation(volume(path), mask, weights, magnitude, affine_of(path))
+        path, mask = self.inputs.local_fields[index], read_mask(self.inputs.masks[index])
+        weights = inverse_noise(read_volume(self.inputs.noises[index]), mask)
+        magnitude = read_volume(self.inputs.magnitudes[index])
+        own = Orientation(read_volume(path), mask, weights, magnitude, affine_of(path))
         reference = self.inputs.local_fields[0]
-        return brought(own, motion, grid_of(reference).shape, affine_of(reference))
+        return brought(own, motion, read_grid(reference).shape, affine_of(reference))
 
 
 def turned(names: list[str], directions: list[Any], motions: list[np.ndarray]) -> JointFacts:
@@ -128,15 +132,15 @@ def turned(names: list[str], directions: list[Any], motions: list[np.ndarray]) -
     pairs = [f'{a} and {b}' for i, a in enumerate(names) for b in names[i + 1 :]]
     between, condition = angles(directions), condition_number(directions)
     warnings = [
-        f'The main field of {pair} differs by {angle:.0f} degrees only, expected {SIMILAR:.0f} or '
+        f'The main field of {pair} differs by {angle:.0f} degrees only, expected {SIMILAR_DEGREES:.0f} or '
         'more: they count as little more than one orientation.'
         for pair, angle in zip(pairs, between, strict=True)
-        if angle < SIMILAR
+        if angle < SIMILAR_DEGREES
     ]
-    if condition > POOR:
+    if condition > POOR_CONDITION_NUMBER:
         warnings.append(
             f'The orientations determine the susceptibility poorly (condition number '
-            f'{condition:.0f}, expected {POOR:.0f} at most): look for streaks; turn the head about two '
+            f'{condition:.0f}, expected {POOR_CONDITION_NUMBER:.0f} at most): look for streaks; turn the head about two '
             'axes, by 15 degrees or more each.'
         )
     return JointFacts(
@@ -153,10 +157,10 @@ def overlap(names: list[str], masks: list[np.ndarray]) -> list[float]:
     """Share of the reference's mask that each mask covers once it is registered."""
     shares = [round(float((masks[0] & m).sum() / max(masks[0].sum(), 1)), 4) for m in masks]
     for name, share in zip(names, shares, strict=True):
-        if share < OVERLAP / 2:
+        if share < MASK_OVERLAP / 2:
             raise ValueError(
                 f'{name} covers {100 * share:.0f} % of the mask of {names[0]} after registration, '
-                f'expected {100 * OVERLAP:.0f} % or more: the registration failed; leave this run out'
+                f'expected {100 * MASK_OVERLAP:.0f} % or more: the registration failed; leave this run out'
             )
     return shares
 
@@ -165,9 +169,9 @@ def apart(names: list[str], shares: list[float]) -> list[str]:
     """A warning for each mask that covers too little of the reference's."""
     return [
         f'{name} covers {100 * share:.0f} % of the mask of {names[0]}, expected '
-        f'{100 * OVERLAP:.0f} % or more: look at its registration and its mask.'
+        f'{100 * MASK_OVERLAP:.0f} % or more: look at its registration and its mask.'
         for name, share in zip(names, shares, strict=True)
-        if share < OVERLAP
+        if share < MASK_OVERLAP
     ]
 
 

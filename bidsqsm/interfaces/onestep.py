@@ -10,11 +10,11 @@ from bidsqsm.interfaces.step_interface import (
     StepInterface,
     StepOutputSpec,
     convergence,
-    echoes,
-    grid_of,
-    mask_of,
     not_converged,
-    volume,
+    read_echoes,
+    read_grid,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.interfaces.weights import weights_for
 from bidsqsm.qsm.echo_signal import Echoes
@@ -51,9 +51,13 @@ class InvertTotalField(StepInterface):
 
     def _run_interface(self, runtime):
         invert, given = self.choice('onestep'), self.inputs
-        field, mask, grid = volume(given.in_file), mask_of(given.in_mask), grid_of(given.in_file)
+        field, mask, grid = (
+            read_volume(given.in_file),
+            read_mask(given.in_mask),
+            read_grid(given.in_file),
+        )
         data = weights_for(invert, given.noise, mask) | {
-            name: volume(self.given(name))
+            name: read_volume(self.given(name))
             for name in ('magnitude', 'r2star', 'noise')
             if invert.method.takes(name)
         }
@@ -70,5 +74,5 @@ class InvertTotalField(StepInterface):
 
     def _echoes(self) -> Echoes:
         given = self.inputs
-        phase = echoes(given.phase) * given.sign
-        return Echoes(phase, echoes(given.echoes), given.echo_times, given.imaging_frequency)
+        phase = read_echoes(given.phase) * given.sign
+        return Echoes(phase, read_echoes(given.echoes), given.echo_times, given.imaging_frequency)

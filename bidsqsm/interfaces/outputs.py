@@ -8,7 +8,7 @@ from typing import Any
 from nipype.interfaces.base import File, InputMultiObject, traits
 
 from bidsqsm.catalog import STEPS
-from bidsqsm.derivatives.extra_files import Extra
+from bidsqsm.derivatives.extra_files import ExtraFile
 from bidsqsm.derivatives.products import PRODUCTS
 from bidsqsm.derivatives.writer import write_run
 from bidsqsm.facts import RunFacts, StepFacts
@@ -32,10 +32,10 @@ class _WriteDerivativesInputSpec(StepInputSpec):
         traits.Str, traits.Str, desc='choice of every step, e.g. {"dipole": "tv:weight=0.001"}'
     )
     links = traits.Dict(traits.Str, traits.Str, desc='name and folder of the datasets drawn on')
-    left_out = traits.List(traits.Str, desc='sentences on products that the run cannot have')
+    unavailable = traits.List(traits.Str, desc='sentences on products that the run cannot have')
     extras = InputMultiObject(
         traits.Dict,
-        desc='files that are none of the products, see bidsqsm.derivatives.extra_files.Extra',
+        desc='files that are none of the products, see bidsqsm.derivatives.extra_files.ExtraFile',
     )
 
 
@@ -69,8 +69,8 @@ class WriteDerivatives(StepInterface):
             RunFacts.of({step: found for step, found in facts.items() if found}),
             {step: STEPS[step].choose(text) for step, text in methods.items()},
             {name: Path(path) for name, path in (self.given('links') or {}).items()},
-            [Extra.of(extra) for extra in self.given('extras') or []],
+            [ExtraFile.of(extra) for extra in self.given('extras') or []],
         )
-        self._results['facts'] = StepFacts(warnings=tuple(self.given('left_out') or ()))
+        self._results['facts'] = StepFacts(warnings=tuple(self.given('unavailable') or ()))
         self._results['out_files'] = [str(path) for path in written]
         return runtime

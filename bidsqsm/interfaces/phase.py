@@ -39,7 +39,7 @@ class ReadMagnitude(StepInterface):
 class _PreparePhaseInputSpec(_ReadMagnitudeInputSpec):
     coil = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. mcpc3ds')
     unwrap = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. romeo')
-    wishes = traits.Dict(desc='alternation, bipolar and offset: auto, yes or no')
+    corrections = traits.Dict(desc='alternation, bipolar and offset: auto, yes or no')
     force = traits.List(traits.Str, desc='checks that do not stop the run')
 
 
@@ -57,9 +57,11 @@ class PreparePhase(StepInterface):
         run = GreRun.from_json(self.inputs.run)
         coil = STEPS['coil'].choose(self.inputs.coil)
         unwrap = STEPS['unwrap'].choose(self.inputs.unwrap)
-        wishes, force = self.given('wishes') or {}, self.given('force') or []
+        corrections, force = self.given('corrections') or {}, self.given('force') or []
         with threads(self.inputs.num_threads):
-            found = prepare_run(run, coil=coil, unwrap=unwrap, wishes=wishes, force=force)
+            found = prepare_run(
+                run, coil=coil, unwrap=unwrap, corrections=corrections, force=force
+            )
         rss = np.sqrt(np.sum(found.magnitude**2, axis=0))
         like = self.inputs.in_files[0]
         self.save(runtime, like, phase=found.phase, magnitude=found.magnitude, magnitude_rss=rss)

@@ -39,7 +39,7 @@ def prepare_run(
     *,
     coil: Choice | None,
     unwrap: Choice,
-    wishes: Mapping[str, Any],
+    corrections: Mapping[str, Any],
     force: Sequence[str] = (),
 ) -> PreparedRun:
     """Read a run, scale its phase, combine its channels and remove receive and readout phase.
@@ -52,7 +52,7 @@ def prepare_run(
         Method that combines channels; not used where they are combined.
     unwrap
         Method that the removal of the receive phase unwraps with.
-    wishes
+    corrections
         ``alternation``, ``bipolar`` and ``offset``, each ``auto``, ``yes`` or ``no``.
     force
         ``filtered-phase`` goes on with phase that looks high-pass filtered.
@@ -72,7 +72,7 @@ def prepare_run(
         said = check_volumes(phase, magnitude, **_names(run)) if run.n_channels > 1 else []
         done = prepare(
             phase, magnitude, None, run.echo_times, run.grid,
-            **wishes, readout=readout_of(run.metadata), unwrap=unwrap,
+            **corrections, readout=readout_of(run.metadata), unwrap=unwrap,
         )  # fmt: skip
     except DatasetError:
         raise

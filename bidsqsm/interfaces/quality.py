@@ -10,7 +10,7 @@ from nipype.interfaces.base import File, traits
 
 from bidsqsm.atlases.label_image import load_labels
 from bidsqsm.derivatives import metrics_files
-from bidsqsm.derivatives.extra_files import Extra
+from bidsqsm.derivatives.extra_files import ExtraFile
 from bidsqsm.facts import StepFacts
 from bidsqsm.files.atomic import write_text
 from bidsqsm.files.json_files import write_json
@@ -19,18 +19,18 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    echoes,
-    grid_of,
-    mask_of,
-    volume,
+    read_echoes,
+    read_grid,
+    read_mask,
+    read_volume,
 )
-from bidsqsm.qsm.quality.maps import IMAGES, Maps
+from bidsqsm.qsm.quality.maps import QUALITY_IMAGES, Maps
 from bidsqsm.qsm.quality.measure import alarms, in_order, measure
 from bidsqsm.rois.quality import iron_rich_labels, region_metrics
 from bidsqsm.rois.region_table import read_table
 
 #: Images that are read from files of their own; the nuclei come from labels and table.
-FILES = tuple(name for name in IMAGES if name != 'nuclei')
+FILES = tuple(name for name in QUALITY_IMAGES if name != 'nuclei')
 _SERIES = ('magnitude', 'unwrapped')
 
 
@@ -68,7 +68,7 @@ class MeasureQuality(StepInterface):
         # the name of a set of runs has an entity of its own
         named = parse(Path(f'{content["Run"]}_{metrics_files.SUFFIX}.tsv'))
         entities = named.entities if named else {}
-        extra = Extra(
+        extra = ExtraFile(
             listed, entities, metrics_files.SUFFIX, '.tsv', {**metrics_files.columns(), **content}
         )
         self._results['metrics'] = str(path)
@@ -83,10 +83,10 @@ class MeasureQuality(StepInterface):
         if table is not None and self.given('labels'):
             labels, _ = load_labels(self.inputs.labels, none=True)
             images['nuclei'] = np.isin(labels, iron_rich_labels(table))
-        return Maps(grid=grid_of(like), echo_times=tuple(self.inputs.echo_times), **images)
+        return Maps(grid=read_grid(like), echo_times=tuple(self.inputs.echo_times), **images)
 
 
 def _read(name: str, path: str) -> Any:
     if name in _SERIES:
-        return echoes(path)
-    return mask_of(path) if name.endswith('mask') or name == 'support' else volume(path)
+        return read_echoes(path)
+    return read_mask(path) if name.endswith('mask') or name == 'support' else read_volume(path)

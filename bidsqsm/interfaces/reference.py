@@ -10,14 +10,16 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    grid_of,
-    mask_of,
-    volume,
+    read_grid,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads
 
-PLAUSIBLE = 0.5  # ppm: in a brain, only few voxels of large bleeds or calcifications are beyond
+PLAUSIBLE_PPM = (
+    0.5  # ppm: in a brain, only few voxels of large bleeds or calcifications are beyond
+)
 
 
 class _ReferenceChiInputSpec(StepInputSpec):
@@ -43,12 +45,12 @@ class ReferenceChi(StepInterface):
 
     def _run_interface(self, runtime):
         refer = self.choice('reference')
-        chi, mask = volume(self.inputs.in_file), mask_of(self.inputs.in_mask)
-        r2star, labels = volume(self.given('r2star')), volume(self.given('labels'))
+        chi, mask = read_volume(self.inputs.in_file), read_mask(self.inputs.in_mask)
+        r2star, labels = read_volume(self.given('r2star')), read_volume(self.given('labels'))
         if labels is not None and (fluid := self.given('fluid')):
             labels = np.isin(labels, fluid)
         with threads(self.inputs.num_threads):
-            found = refer(chi, mask, grid_of(self.inputs.in_file), r2star, labels)
+            found = refer(chi, mask, read_grid(self.inputs.in_file), r2star, labels)
         self.save(runtime, self.inputs.in_file, chi=found.chi, region=found.region)
         self._results['region_name'] = refer.method.name
         reach = reach_of(found.chi, mask)
@@ -69,11 +71,11 @@ def reach_of(chi: Volume, mask: Mask) -> float:
 
 def implausible(reach: float) -> tuple[str, ...]:
     """A warning where a map reaches further (ppm) than that of any brain."""
-    if reach <= PLAUSIBLE:
+    if reach <= PLAUSIBLE_PPM:
         return ()
     text = (
         f'The susceptibility is implausible: 1 % of the voxels lie beyond +-{reach:.2f} ppm, '
-        f'expected {PLAUSIBLE} ppm at most in a brain: look at unwrapped phase, total field '
+        f'expected {PLAUSIBLE_PPM} ppm at most in a brain: look at unwrapped phase, total field '
         'and mask in the report, and check echo times and field strength.'
     )
     return (text,)

@@ -10,17 +10,17 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    echoes,
-    grid_of,
-    mask_of,
-    volume,
+    read_echoes,
+    read_grid,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.relaxometry.decay import saturated
 from bidsqsm.qsm.relaxometry.relaxation import Relaxation
 
-MANY = 0.02  # share of the brain without a rate that is worth a warning
+UNFITTED_RATE_SHARE = 0.02  # share of the brain without a rate that is worth a warning
 
 
 class _FitRelaxationInputSpec(StepInputSpec):
@@ -49,7 +49,7 @@ class FitRelaxation(StepInterface):
 
     def _run_interface(self, runtime):
         fit = self.choice('relaxometry')
-        magnitude, mask = echoes(self.inputs.in_file), mask_of(self.inputs.in_mask)
+        magnitude, mask = read_echoes(self.inputs.in_file), read_mask(self.inputs.in_mask)
         with threads(self.inputs.num_threads):
             found = fit(magnitude, mask, self.inputs.echo_times, dephasing=self._dephasing(mask))
         self.save(
@@ -61,11 +61,11 @@ class FitRelaxation(StepInterface):
         return runtime
 
     def _dephasing(self, mask: Mask) -> Volume | None:
-        field = volume(self.given('in_field'))
+        field = read_volume(self.given('in_field'))
         if field is None:
             return None
         correct = STEPS['gradient_correction'].choose(self.inputs.gradient_correction)
-        grid, frequency = grid_of(self.inputs.in_field), self.inputs.imaging_frequency
+        grid, frequency = read_grid(self.inputs.in_field), self.inputs.imaging_frequency
         left: Volume = correct(field, mask, grid, self.inputs.echo_times, frequency)
         return left
 
@@ -85,5 +85,5 @@ def told(found: Relaxation, magnitude: Volume, mask: Mask) -> RelaxometryFacts:
         mean_echoes_used=round(float(used.mean()), 2) if used.size else 0.0,
         unfitted_voxels=int(unfitted.sum()),
         saturated_voxels=int(cut.sum()),
-        warnings=(warning,) if share > MANY else (),
+        warnings=(warning,) if share > UNFITTED_RATE_SHARE else (),
     )

@@ -12,10 +12,10 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    echoes,
-    grid_of,
-    mask_of,
-    volume,
+    read_echoes,
+    read_grid,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.phase.sign import SignDecision, decide_sign
@@ -43,13 +43,13 @@ class DecideSign(StepInterface):
     output_spec = _DecideSignOutputSpec
 
     def _run_interface(self, runtime):
-        field, mask = volume(self.inputs.in_file), mask_of(self.inputs.in_mask)
-        r2star = volume(self.given('r2star'))
+        field, mask = read_volume(self.inputs.in_file), read_mask(self.inputs.in_mask)
+        r2star = read_volume(self.given('r2star'))
         with threads(self.inputs.num_threads):
-            seen = decide_sign(field, mask, grid_of(self.inputs.in_file), r2star)
+            seen = decide_sign(field, mask, read_grid(self.inputs.in_file), r2star)
         facts = settle(seen, self.inputs.phase_sign, self.inputs.expected)
         sign = self._results['sign'] = facts.sign
-        phase = echoes(self.inputs.unwrapped) * sign
+        phase = read_echoes(self.inputs.unwrapped) * sign
         total_field = field * sign
         self.save(runtime, self.inputs.in_file, total_field=total_field, unwrapped=phase)
         self._results['facts'] = facts

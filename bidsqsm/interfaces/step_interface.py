@@ -24,7 +24,7 @@ from bidsqsm.facts import Record, SolverFacts
 from bidsqsm.files.nifti import load_volume, save_volume
 from bidsqsm.method import Choice
 from bidsqsm.qsm.grid import Grid, Mask
-from bidsqsm.qsm.iteration import Ending
+from bidsqsm.qsm.iteration import Convergence
 
 #: Points of the history of an iteration that are kept.
 CHANGES = 200
@@ -93,7 +93,7 @@ class StepInterface(SimpleInterface):
                 self._results[name] = str(save_volume(array, affine, path))
 
 
-def convergence(endings: Sequence[Ending]) -> tuple[SolverFacts, ...]:
+def convergence(endings: Sequence[Convergence]) -> tuple[SolverFacts, ...]:
     """How each iteration of a step came to its end.
 
     ``changes`` has the measure after :data:`CHANGES` iterations at most, evenly spaced from the
@@ -112,7 +112,7 @@ def convergence(endings: Sequence[Ending]) -> tuple[SolverFacts, ...]:
     )
 
 
-def not_converged(endings: Sequence[Ending]) -> tuple[str, ...]:
+def not_converged(endings: Sequence[Convergence]) -> tuple[str, ...]:
     """A warning for each iteration that did not converge."""
     return tuple(ending.sentence for ending in endings if not ending.converged)
 
@@ -135,23 +135,23 @@ def affine_of(path: str) -> npt.NDArray[np.float64]:
     return np.asarray(nb.load(path).affine, dtype=np.float64)
 
 
-def volume(path: str | None) -> Any:
+def read_volume(path: str | None) -> Any:
     """Values of an image of the work folder, float32; None stays None."""
     return None if path is None else load_volume(path)[0]
 
 
-def echoes(path: str) -> Any:
+def read_echoes(path: str) -> Any:
     """Values of an image with one or more echoes, echo first."""
     values = load_volume(path)[0]
     return values if values.ndim == 4 else values[np.newaxis]
 
 
-def mask_of(path: str | None) -> Mask | None:
+def read_mask(path: str | None) -> Mask | None:
     """A mask of the work folder."""
     return None if path is None else load_volume(path)[0] > 0
 
 
-def grid_of(path: str) -> Grid:
+def read_grid(path: str) -> Grid:
     """Grid of an image."""
     import nibabel as nb
 

@@ -9,9 +9,9 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    grid_of,
-    mask_of,
-    volume,
+    read_grid,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.qsm.two_pass import combine, holed_mask
 
@@ -38,9 +38,9 @@ class CutHoles(StepInterface):
     def _run_interface(self, runtime):
         given = self.inputs
         mask, quality, residual = (
-            mask_of(given.in_mask), volume(given.quality), volume(given.residual)
+            read_mask(given.in_mask), read_volume(given.quality), read_volume(given.residual)
         )  # fmt: skip
-        size = grid_of(given.in_mask).voxel_size
+        size = read_grid(given.in_mask).voxel_size
         holed = holed_mask(mask, quality, residual, size, **(self.given('limits') or {}))
         self.save(runtime, given.in_mask, mask=holed)
         self._results['facts'] = HolesFacts(holes=int((mask & ~holed).sum()))
@@ -70,9 +70,9 @@ class CombinePasses(StepInterface):
 
     def _run_interface(self, runtime):
         given = self.inputs
-        mask = mask_of(given.mask)
-        holed = mask_of(given.holed_mask) & mask
-        chi, shift = combine(volume(given.chi), volume(given.holed_chi), mask, holed)
+        mask = read_mask(given.mask)
+        holed = read_mask(given.holed_mask) & mask
+        chi, shift = combine(read_volume(given.chi), read_volume(given.holed_chi), mask, holed)
         self.save(runtime, given.chi, chi=chi, mask=mask, holed_mask=holed)
         filled = int((mask & ~holed).sum())
         self._results['facts'] = TwoPassFacts(

@@ -5,7 +5,12 @@ from __future__ import annotations
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.facts import UnwrapFacts
-from bidsqsm.interfaces.step_interface import StepInputSpec, StepInterface, StepOutputSpec, echoes
+from bidsqsm.interfaces.step_interface import (
+    StepInputSpec,
+    StepInterface,
+    StepOutputSpec,
+    read_echoes,
+)
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.head_mask import head_mask
 
@@ -30,7 +35,7 @@ class UnwrapPhase(StepInterface):
 
     def _run_interface(self, runtime):
         unwrap = self.choice('unwrap')
-        phase, magnitude = echoes(self.inputs.in_file), echoes(self.inputs.magnitude)
+        phase, magnitude = read_echoes(self.inputs.in_file), read_echoes(self.inputs.magnitude)
         with threads(self.inputs.num_threads):
             found = unwrap(phase, magnitude, head_mask(magnitude), self.inputs.echo_times)
         self.save(runtime, self.inputs.in_file, unwrapped=found.phase, quality=found.quality)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bidsqsm.interfaces.step_interface import volume
+from bidsqsm.interfaces.step_interface import read_volume
 from bidsqsm.method import Choice
 from bidsqsm.qsm.grid import Mask, Volume
 
@@ -13,7 +13,7 @@ def weights_for(choice: Choice, noise: str, mask: Mask) -> dict[str, Volume]:
     """The keyword ``weight_map`` of a method that has one: the inverse of the noise file."""
     if not choice.method.takes('weight_map'):
         return {}
-    return {'weight_map': inverse_noise(volume(noise), mask)}
+    return {'weight_map': inverse_noise(read_volume(noise), mask)}
 
 
 def inverse_noise(noise: Volume, mask: Mask) -> Volume:

@@ -142,16 +142,3 @@ def rfft_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
 
     """
     return shape[0], shape[1], shape[2] // 2 + 1
-
-
-__all__ = [
-    'Box',
-    'Grid',
-    'Labels',
-    'Mask',
-    'Matrix',
-    'Triple',
-    'Volume',
-    'bounding_box',
-    'rfft_shape',
-]

@@ -13,7 +13,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Ending:
+class Convergence:
     """Where an iteration stopped.
 
     Attributes
@@ -55,13 +55,13 @@ class Ending:
         )
 
 
-_ENDINGS: ContextVar[list[Ending] | None] = ContextVar('endings', default=None)
+_ENDINGS: ContextVar[list[Convergence] | None] = ContextVar('endings', default=None)
 
 
 @contextmanager
-def watched() -> Iterator[list[Ending]]:
+def watched() -> Iterator[list[Convergence]]:
     """Collect the endings of all iterations in this block."""
-    endings: list[Ending] = []
+    endings: list[Convergence] = []
     token = _ENDINGS.set(endings)
     try:
         yield endings
@@ -69,7 +69,7 @@ def watched() -> Iterator[list[Ending]]:
         _ENDINGS.reset(token)
 
 
-def ended(ending: Ending) -> None:
+def ended(ending: Convergence) -> None:
     """Make an ending known to the log and to whoever watches."""
     LOGGER.info('%s', ending.sentence)
     if (endings := _ENDINGS.get()) is not None:
@@ -78,7 +78,7 @@ def ended(ending: Ending) -> None:
 
 def iterate(
     step: Callable[[], float], *, name: str, tol: float | None, max_iter: int, least: int = 1
-) -> Ending:
+) -> Convergence:
     """Repeat a step until what it returns has fallen to a tolerance.
 
     Parameters
@@ -116,6 +116,6 @@ def iterate(
                 f'{name} diverged after {len(changes)} iterations: check the field and its mask '
                 'for wild values, or take another weight or step'
             )
-    ending = Ending(name, tuple(changes), tol)
+    ending = Convergence(name, tuple(changes), tol)
     ended(ending)
     return ending

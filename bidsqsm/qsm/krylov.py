@@ -8,7 +8,7 @@ import numba as nb
 import numpy as np
 
 from bidsqsm.qsm.grid import Volume
-from bidsqsm.qsm.iteration import Ending, ended
+from bidsqsm.qsm.iteration import Convergence, ended
 from bidsqsm.qsm.jit import kernel
 
 
@@ -121,7 +121,7 @@ def conjugate_gradients(
         left.append(max(size / start, 0.0) ** 0.5)
         # beta_k keeps the next direction conjugate to all before it: p^T A p' = 0
         _scale_and_add(direction, np.float32(size / last), better)
-    ended(Ending(name, tuple(left) or (0.0,), tol))
+    ended(Convergence(name, tuple(left) or (0.0,), tol))
     return x
 
 
@@ -185,5 +185,5 @@ def least_squares(
         last, size = size, dot(slope, slope)
         left.append((size / start) ** 0.5)
         _scale_and_add(direction, np.float32(size / last), slope)
-    ended(Ending(name, tuple(left) or (0.0,), tol))
+    ended(Convergence(name, tuple(left) or (0.0,), tol))
     return x

@@ -8,9 +8,9 @@ from scipy import ndimage, stats
 from bidsqsm.qsm.grid import Grid, Mask, Volume, bounding_box
 
 _SHARE = 0.02  # of the voxels: nuclei and veins
-_FEWEST = 100  # voxels that a rank correlation is taken over
+_FEWEST_RANKED_VOXELS = 100  # voxels that a rank correlation is taken over
 _FINE, _AROUND = 1.0, 8.0  # mm: smoothing, and what surroundings are
-_LEAST = 300  # voxels of which the outstanding ones are looked at
+_FEWEST_VOXELS = 300  # voxels of which the outstanding ones are looked at
 
 
 def correlation_with_r2star(
@@ -53,10 +53,10 @@ def correlation_with_r2star(
     box = bounding_box(mask)
     known = mask[box] & (r2star[box] > 0)
     inside = voters[box] & known
-    if np.count_nonzero(inside) < _LEAST:
+    if np.count_nonzero(inside) < _FEWEST_VOXELS:
         return float('nan')
     shown, rate = (_contrast(x[box], known, grid)[inside] for x in (chi, r2star))
-    share = max(_SHARE, _FEWEST / rate.size)
+    share = max(_SHARE, _FEWEST_RANKED_VOXELS / rate.size)
     out = rate >= np.percentile(rate, 100 * (1 - share))
     return float(stats.spearmanr(shown[out], rate[out]).statistic)
 

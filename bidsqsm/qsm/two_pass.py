@@ -9,7 +9,7 @@ from bidsqsm.qsm.grid import Mask, Triple, Volume
 from bidsqsm.qsm.masking.morphology import close, dilate, largest_component
 from bidsqsm.qsm.masking.reliable_voxels import QUALITY_LIMIT, RESIDUAL_LIMIT, reliable
 
-SMALLEST = 3  # voxels of a hole: fewer are noise, and a hole costs the data around it
+SMALLEST_HOLE_VOXELS = 3  # voxels of a hole: fewer are noise, and a hole costs the data around it
 GAP = 4.0  # mm, half-width of what lies between two holes and goes with them
 
 
@@ -49,7 +49,7 @@ def holed_mask(
     poor = mask & ~reliable(quality_map, residual, mask, quality_limit, residual_limit)
     parts, _ = ndimage.label(poor, np.ones((3, 3, 3)))
     sizes = np.bincount(parts.reshape(-1))
-    large = sizes >= SMALLEST
+    large = sizes >= SMALLEST_HOLE_VOXELS
     large[0] = False
     holes = close(dilate(large[parts], 1.01 * max(voxel_size), voxel_size), GAP, voxel_size)
     return largest_component(mask & ~holes)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bidsqsm.derivatives.bibliography import works
-from bidsqsm.qsm.concentration.brain_iron import GROWING, chi_of_iron
+from bidsqsm.qsm.concentration.brain_iron import IRON_STRUCTURES, chi_of_iron
 from bidsqsm.rois.regions import BOTH
 
 YOUNGEST, OLDEST = 20.0, 90.0  # years that the published values span
-MIDDLE = 45.0  # of the adults of 20 to 70 years for whom the ranges hold as they stand
+MIDDLE_AGE = 45.0  # of the adults of 20 to 70 years for whom the ranges hold as they stand
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ def published_range(structure: str, age: float | None = None) -> tuple[float, fl
         return math.nan, math.nan
     known = RANGES[structure]
     moved = 0.0
-    if age is not None and structure in GROWING:
-        moved = chi_of_iron(structure, age) - chi_of_iron(structure, MIDDLE)
+    if age is not None and structure in IRON_STRUCTURES:
+        moved = chi_of_iron(structure, age) - chi_of_iron(structure, MIDDLE_AGE)
     return known.low + moved, known.high + moved
 
 
@@ -184,6 +184,3 @@ def _sentence(
         f'brain, expected {1000 * low:.0f} to {1000 * high:.0f} ppb {whom} ({sources}): look at '
         'labels, mask and map.'
     )
-
-
-__all__ = ['RANGES', 'Published', 'check', 'published_range', 'rank_of', 'verdict']

@@ -89,6 +89,3 @@ def csf_value(chi: Volume | None, mask: Mask, grid: Grid, r2star: Volume | None)
         return csf(chi, known, grid, r2star).value
     except ValueError:
         return None
-
-
-__all__ = ['csf_value', 'in_hz', 'in_ppm', 'one_grid']

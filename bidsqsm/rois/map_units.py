@@ -16,7 +16,7 @@ from bidsqsm.qsm.units import imaging_frequency_of
 from bidsqsm.rois.map_files import in_hz, in_ppm
 
 #: Known units of each map, the one that the table has first, and what they are multiplied by
-UNITS: Mapping[str, Mapping[str, float]] = {
+MAP_UNITS: Mapping[str, Mapping[str, float]] = {
     'chi': {'ppm': 1, 'ppb': 1e-3},
     'r2star': {'1/s': 1, 's^-1': 1, 's-1': 1, 'Hz': 1, '1/ms': 1e3, 'ms^-1': 1e3},
     't2star': {'s': 1, 'ms': 1e-3},
@@ -30,7 +30,7 @@ UNITS: Mapping[str, Mapping[str, float]] = {
     'gadolinium': {'mmol/L': 1, 'mM': 1, 'mol/L': 1e3},
 }
 #: Median size beyond which a map cannot be in the unit that the table has, and what it may be in
-_BEYOND = {'chi': (1.0, 'ppm', 'ppb'), 't2star': (2.0, 's', 'ms')}
+_OTHER_UNIT_SIZES = {'chi': (1.0, 'ppm', 'ppb'), 't2star': (2.0, 's', 'ms')}
 
 
 def load_maps(paths: Mapping[str, Path], units: str = '') -> tuple[dict[str, Volume], list[str]]:
@@ -56,7 +56,7 @@ def as_bids_has_it(
     Parameters
     ----------
     key
-        One of :data:`bidsqsm.rois.region_table.MAPS`.
+        One of :data:`bidsqsm.rois.region_table.MEASURED_MAPS`.
     values : (nx, ny, nz) float32 array
         As read.
     path
@@ -86,13 +86,13 @@ def as_bids_has_it(
     (0.1, ['sub-1_Chimap.nii.gz is in ppb and was converted to ppm.'])
 
     """
-    wanted = next(iter(UNITS[key]))
+    wanted = next(iter(MAP_UNITS[key]))
     found = units or unit_of(key, path)
     _check_size(key, values, path, found)
-    scaled = not found or (found != 'ppm' and UNITS[key][found] == 1)
+    scaled = not found or (found != 'ppm' and MAP_UNITS[key][found] == 1)
     if scaled or found == wanted:
         return values, []
-    values = values * np.float32(UNITS[key][found])
+    values = values * np.float32(MAP_UNITS[key][found])
     if key == 'local_field':
         values = in_hz(values, frequency_of(path, chi))
     return values, [f'{path.name} is in {found} and was converted to {wanted}.']
@@ -114,18 +114,18 @@ def unit_of(key: str, path: Path) -> str:
 
     """
     found = f'{sidecar_of(path).get("Units", "")}'.strip()
-    if found and found not in UNITS[key]:
+    if found and found not in MAP_UNITS[key]:
         raise DatasetError(
-            f'{path} is in {found!r} by its sidecar, expected one of {", ".join(UNITS[key])}: '
+            f'{path} is in {found!r} by its sidecar, expected one of {", ".join(MAP_UNITS[key])}: '
             'correct Units in the sidecar, or convert the map'
         )
     return found
 
 
 def _check_size(key: str, values: Volume, path: Path, units: str) -> None:
-    if key not in _BEYOND or units:
+    if key not in _OTHER_UNIT_SIZES or units:
         return
-    limit, wanted, other = _BEYOND[key]
+    limit, wanted, other = _OTHER_UNIT_SIZES[key]
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
     if sizes.size and (median := float(np.median(sizes))) > limit:
         how = ' or give --units' if key == 'chi' else ''
@@ -140,7 +140,7 @@ def noise_in_ppm(path: Path, chi: Path) -> Volume:
     values, units = load_volume(path)[0], unit_of('noise', path) or 'Hz'
     if units == 'Hz':
         return in_ppm(values, frequency_of(path, chi))
-    return np.asarray(values.astype(np.float64) * UNITS['noise'][units])
+    return np.asarray(values.astype(np.float64) * MAP_UNITS['noise'][units])
 
 
 def frequency_of(*paths: Path) -> float:
@@ -199,14 +199,3 @@ def sidecar_of(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DatasetError(f'{beside} cannot be read ({error}), expected JSON: mend it') from error
     return content if isinstance(content, dict) else {}
-
-
-__all__ = [
-    'UNITS',
-    'as_bids_has_it',
-    'frequency_of',
-    'load_maps',
-    'noise_in_ppm',
-    'sidecar_of',
-    'unit_of',
-]

@@ -10,7 +10,7 @@ from bidsqsm.derivatives.products import PRODUCTS
 from bidsqsm.errors import DatasetError
 from bidsqsm.inputs.names import BidsFile, in_order, join, natural, parse
 from bidsqsm.rois.region_measurement import Files
-from bidsqsm.rois.region_table import FURTHER
+from bidsqsm.rois.region_table import OPTIONAL_MAPS
 
 #: desc- of a map and that of its mask
 _MASKS = {'': 'qsm', 'cosmos': 'cosmos'}
@@ -101,7 +101,7 @@ def _measurable(root: Path, chi: BidsFile, names: Path | None) -> Iterator[Found
             noise=_beside(fmap, own, 'fieldmap', 'noise'),
             **{
                 key: _beside(anat, own, PRODUCTS[key].suffix, PRODUCTS[key].desc)
-                for key in FURTHER
+                for key in OPTIONAL_MAPS
                 if key in PRODUCTS
             },
         )
@@ -127,6 +127,3 @@ def _table_name(chi: BidsFile, labels: BidsFile) -> str:
     desc = _desc(labels) + _desc(chi)
     entities = {**labels.entities, **({'desc': desc} if desc else {})}
     return f'{join(in_order(entities))}_dseg.tsv'
-
-
-__all__ = ['Found', 'find_measurable']

@@ -12,7 +12,7 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import dipole_kernel
 
 WEIGHT = 5e-3  # of the penalty, the default of the catalogue's Tikhonov regularisation
-REACH = 48.0  # mm from the region's box within which the noise of the field is counted
+NOISE_REACH_MM = 48.0  # mm from the region's box within which the noise of the field is counted
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ class Noise:
         places = np.unravel_index(where, shape)
         first = [int(p.min()) for p in places]
         extent = [int(p.max()) - a + 1 for p, a in zip(places, first, strict=True)]
-        reach = [int(np.ceil(REACH / d)) for d in size]
+        reach = [int(np.ceil(NOISE_REACH_MM / d)) for d in size]
         nx, ny, nz = extent
-        box = replace(self.grid, shape=(nx, ny, nz)).padded(2 * REACH + max(size))
+        box = replace(self.grid, shape=(nx, ny, nz)).padded(2 * NOISE_REACH_MM + max(size))
         weights = np.zeros(box.shape, np.float32)
         begin = [a - r for a, r in zip(first, reach, strict=True)]
         inner = tuple(p - b for p, b in zip(places, begin, strict=True))
@@ -101,6 +101,3 @@ def _inverse_dipole(grid: Grid) -> Volume:
     whole: Volume = np.square(dipole)
     whole += np.float32(WEIGHT)
     return np.divide(dipole, whole, out=whole)
-
-
-__all__ = ['Noise']

@@ -20,7 +20,7 @@ from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.rois.literature import check
 from bidsqsm.rois.map_files import csf_value, one_grid
 from bidsqsm.rois.map_units import load_maps, noise_in_ppm, sidecar_of
-from bidsqsm.rois.region_table import FURTHER, MAPS, columns, roi_table, write_table
+from bidsqsm.rois.region_table import MEASURED_MAPS, OPTIONAL_MAPS, columns, roi_table, write_table
 from bidsqsm.rois.regions import with_unnamed, without_combined
 
 
@@ -62,7 +62,10 @@ class Files:
     @property
     def images(self) -> dict[str, Path]:
         """Those that are there and lie on the grid."""
-        keys = (*('chi', 'labels', 'mask', 'r2star', 't2star', 'local_field', 'noise'), *FURTHER)
+        keys = (
+            *('chi', 'labels', 'mask', 'r2star', 't2star', 'local_field', 'noise'),
+            *OPTIONAL_MAPS,
+        )
         return {key: path for key in keys if (path := getattr(self, key)) is not None}
 
 
@@ -112,7 +115,9 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
     """
     grid = one_grid(files.images.values())
     paths = files.images
-    maps, notes = load_maps({key: paths[key] for key in MAPS if key in paths}, files.units)
+    maps, notes = load_maps(
+        {key: paths[key] for key in MEASURED_MAPS if key in paths}, files.units
+    )
     mask = _mask(files, maps['chi'], notes)
     named = read_labels(files.names) if files.names else ()
     labels, _ = load_labels(files.labels, none=bool(named))
@@ -193,6 +198,3 @@ def write_measurement(
     write_table(measured.table, path)
     write_json(beside, content)
     return path
-
-
-__all__ = ['Files', 'Measurement', 'measure', 'write_measurement']

@@ -22,7 +22,7 @@ from bidsqsm.rois.statistics import STATISTICS, summary
 
 
 @dataclass(frozen=True)
-class Measured:
+class MapColumn:
     """A map that may be measured: its unit, and whether only values above zero are fits."""
 
     title: str
@@ -30,20 +30,20 @@ class Measured:
     positive: bool = False
 
 
-MAPS: Mapping[str, Measured] = {
-    'chi': Measured('susceptibility', 'ppm'),
-    'r2star': Measured('R2*', '1/s', positive=True),
-    't2star': Measured('T2*', 's', positive=True),
-    'local_field': Measured('local field', 'Hz'),
-    'r2prime': Measured("R2'", '1/s', positive=True),
-    't2prime': Measured("T2'", 's', positive=True),
-    'chi_paramagnetic': Measured('paramagnetic susceptibility', 'ppm'),
-    'chi_diamagnetic': Measured('diamagnetic susceptibility', 'ppm'),
-    'iron': Measured('iron (wet weight)', 'mg/kg'),
-    'gadolinium': Measured('gadolinium', 'mmol/L'),
+MEASURED_MAPS: Mapping[str, MapColumn] = {
+    'chi': MapColumn('susceptibility', 'ppm'),
+    'r2star': MapColumn('R2*', '1/s', positive=True),
+    't2star': MapColumn('T2*', 's', positive=True),
+    'local_field': MapColumn('local field', 'Hz'),
+    'r2prime': MapColumn("R2'", '1/s', positive=True),
+    't2prime': MapColumn("T2'", 's', positive=True),
+    'chi_paramagnetic': MapColumn('paramagnetic susceptibility', 'ppm'),
+    'chi_diamagnetic': MapColumn('diamagnetic susceptibility', 'ppm'),
+    'iron': MapColumn('iron (wet weight)', 'mg/kg'),
+    'gadolinium': MapColumn('gadolinium', 'mmol/L'),
 }
 #: Those that a run has only where they were asked for
-FURTHER = tuple(MAPS)[4:]
+OPTIONAL_MAPS = tuple(MEASURED_MAPS)[4:]
 
 
 def roi_table(
@@ -68,7 +68,7 @@ def roi_table(
     names
         Labels to measure, whether the image has them or not.
     maps : mapping to (nx, ny, nz) float32 arrays
-        Any of :data:`MAPS`, in its unit and on the grid of the labels; without ``chi``, its columns
+        Any of :data:`MEASURED_MAPS`, in its unit and on the grid of the labels; without ``chi``, its columns
         have no values.
         What is not finite was not measured, nor was a rate or time that is not above zero.
     mask : (nx, ny, nz) bool array
@@ -130,7 +130,7 @@ def roi_table(
         row['mean_wholebrain'] = row['mean'] - whole_brain
         row['mean_csf'] = math.nan if csf is None else row['mean'] - csf
         row |= _against_literature(region, row['mean_wholebrain'], age)
-        for key in (key for key in MAPS if key in maps and key != 'chi'):
+        for key in (key for key in MEASURED_MAPS if key in maps and key != 'chi'):
             row |= _other(key, maps[key].ravel()[inside], coverage_limit * where.size)
         rows.append(row)
     return pd.DataFrame(rows, columns=_names(maps))
@@ -144,9 +144,9 @@ def _check(
     grid: Grid | None,
     coverage_limit: float,
 ) -> None:
-    unknown = [key for key in maps if key not in MAPS]
+    unknown = [key for key in maps if key not in MEASURED_MAPS]
     if unknown:
-        raise ValueError(f'no map {unknown[0]!r}; there are: {", ".join(MAPS)}')
+        raise ValueError(f'no map {unknown[0]!r}; there are: {", ".join(MEASURED_MAPS)}')
     shapes = {'mask': mask.shape, **{key: values.shape for key, values in maps.items()}}
     if noise is not None:
         shapes['noise'] = noise.shape
@@ -190,7 +190,7 @@ def _against_literature(region: Region, value: float, age: float | None) -> dict
 def _other(key: str, values: npt.NDArray[np.floating], least: float) -> dict[str, Any]:
     """Columns of a map that is not chi, from its values where chi was measured."""
     fitted = np.isfinite(values)
-    if MAPS[key].positive:
+    if MEASURED_MAPS[key].positive:
         fitted &= values > 0
     values = values[fitted]
     found = summary(values if values.size >= least else values[:0])
@@ -198,7 +198,7 @@ def _other(key: str, values: npt.NDArray[np.floating], least: float) -> dict[str
 
 
 def _names(maps: Mapping[str, Volume]) -> list[str]:
-    missing = tuple(f'{key}_' for key in MAPS if key not in maps and key != 'chi')
+    missing = tuple(f'{key}_' for key in MEASURED_MAPS if key not in maps and key != 'chi')
     return [name for name in columns() if not name.startswith(missing)]
 
 
@@ -247,7 +247,7 @@ def columns() -> Mapping[str, Mapping[str, str]]:
         'chi_range_high': _described('Upper end of that range', 'ppm'),
         'chi_in_range': _described('Whether mean_wholebrain lies in it: yes or no'),
     }
-    for key, one in MAPS.items():
+    for key, one in MEASURED_MAPS.items():
         if key != 'chi':
             found[f'{key}_n_voxels'] = _described(f'Voxels among n_voxels that have {one.title}')
             for name, meaning in STATISTICS.items():
@@ -324,6 +324,3 @@ def read_table(path: Path) -> pd.DataFrame:
     table = read_frame(path)
     words = ['name', 'hemisphere', 'structure', 'chi_in_range']
     return table.astype(dict.fromkeys(words, object)).fillna(dict.fromkeys(words, ''))
-
-
-__all__ = ['FURTHER', 'MAPS', 'columns', 'columns_of', 'roi_table', 'write_table']

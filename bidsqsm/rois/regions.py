@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bidsqsm.atlases.structures import MERGED, STRUCTURES, Label
+from bidsqsm.atlases.structures import PARTS_OF_STRUCTURE, STRUCTURES, Label
 from bidsqsm.qsm.grid import Labels
 
 BOTH = 'B'
 _SIDES = (BOTH, 'L', 'R')
-_FIRST = 1000  # lowest number of a combined row
+_FIRST_COMBINED_INDEX = 1000  # lowest number of a combined row
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _needs_merging(structure: str, names: Sequence[Label]) -> bool:
 
 def _by_side(structure: str, names: Sequence[Label]) -> dict[str, list[int]]:
     """Labels of a structure on each side; of a merged one only where all its parts are there."""
-    parts = MERGED.get(structure, ())
+    parts = PARTS_OF_STRUCTURE.get(structure, ())
     found: dict[str, list[int]] = {}
     for side in ('L', 'R', ''):
         own = [n for n in names if n.hemisphere == side]
@@ -109,7 +109,7 @@ def _row(base: int, structure: str, side: str, name: str, members: list[int]) ->
 
 def _beyond(names: Sequence[Label]) -> int:
     # BIDS wants whole numbers, each once: take them from above all labels
-    base = _FIRST
+    base = _FIRST_COMBINED_INDEX
     while base <= max((n.index for n in names), default=0):
         base *= 10
     return base
@@ -172,7 +172,11 @@ def without_combined(names: Sequence[Label], labels: Labels) -> tuple[Label, ...
 
     def combines(label: Label) -> bool:
         called = {f'{label.structure}{side}' for side in ('', '_L', '_R')}
-        return label.index >= _FIRST and label.name in called and label.index not in present
+        return (
+            label.index >= _FIRST_COMBINED_INDEX
+            and label.name in called
+            and label.index not in present
+        )
 
     return tuple(label for label in names if not combines(label))
 
@@ -202,6 +206,3 @@ class Places:
         last = np.searchsorted(self._values, members, side='right')
         parts = [self._where[self._order[a:b]] for a, b in zip(first, last, strict=True)]
         return np.sort(np.concatenate(parts))
-
-
-__all__ = ['BOTH', 'Places', 'Region', 'regions_of', 'with_unnamed', 'without_combined']

@@ -31,6 +31,3 @@ def without_side(name: str) -> str:
     words = [word for word in re.split(r'[\s_-]+', name) if word]
     kept = [word for word in words if word.lower() not in _SIDES]
     return ' '.join(kept or words)
-
-
-__all__ = ['spelled', 'without_side']

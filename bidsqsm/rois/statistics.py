@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bidsqsm.qsm.units import MAD_TO_SD
 
-WITHIN = 2.5  # scaled median absolute deviations from the median, for the robust mean
+ROBUST_MEAN_SDS = 2.5  # scaled median absolute deviations from the median, for the robust mean
 
 #: Every statistic and what it is.
 STATISTICS: Mapping[str, str] = {
@@ -23,7 +23,7 @@ STATISTICS: Mapping[str, str] = {
     'p95': '95th percentile',
     'min': 'smallest value',
     'max': 'largest value',
-    'robust_mean': f'mean of the values within {WITHIN} scaled median absolute deviations '
+    'robust_mean': f'mean of the values within {ROBUST_MEAN_SDS} scaled median absolute deviations '
     f'({MAD_TO_SD} times the median distance from the median) of the median',
 }
 
@@ -78,7 +78,4 @@ def robust_mean(values: npt.NDArray[np.float64]) -> float:
 
     """
     away = np.abs(values - np.median(values))
-    return float(values[away <= WITHIN * MAD_TO_SD * np.median(away)].mean())
-
-
-__all__ = ['STATISTICS', 'WITHIN', 'robust_mean', 'summary']
+    return float(values[away <= ROBUST_MEAN_SDS * MAD_TO_SD * np.median(away)].mean())

@@ -11,7 +11,7 @@ from bidsqsm.qsm.grid import Labels, Volume
 from bidsqsm.rois.literature import RANGES
 
 #: Structures without a published range, and the neighbour whose iron is nearest to theirs
-_LIKE = {'subthalamic_nucleus': 'substantia_nigra'}
+_RANGE_OF_NEIGHBOUR = {'subthalamic_nucleus': 'substantia_nigra'}
 
 
 def typical_chi(structure: str) -> float:
@@ -26,7 +26,7 @@ def typical_chi(structure: str) -> float:
 
     """
     whole = whole_of(structure)
-    known = RANGES.get(_LIKE.get(whole, whole))
+    known = RANGES.get(_RANGE_OF_NEIGHBOUR.get(whole, whole))
     return (known.low + known.high) / 2 if known else 0.0
 
 

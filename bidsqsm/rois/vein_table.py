@@ -81,6 +81,3 @@ def vein_columns() -> dict[str, Any]:
         key: {'Description': f'{text}.', **({'Units': units} if units else {})}
         for key, (text, units) in _COLUMNS.items()
     }
-
-
-__all__ = ['vein_columns', 'vein_table']

@@ -15,16 +15,16 @@ from bidsqsm.atlases.label_image import load_labels
 from bidsqsm.atlases.label_table import read_index, rows_with
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.nifti import load_volume
-from bidsqsm.qsm.concentration.vial_line import FEWEST, Line, core_of, line_through
+from bidsqsm.qsm.concentration.vial_line import FEWEST_VIALS, Line, core_of, line_through
 from bidsqsm.qsm.grid import Labels, Mask, Triple, Volume
 from bidsqsm.rois.map_files import one_grid
 from bidsqsm.rois.map_units import load_maps
-from bidsqsm.rois.region_table import MAPS
+from bidsqsm.rois.region_table import MEASURED_MAPS
 from bidsqsm.rois.statistics import summary
 
 #: Maps that are held against concentrations
-AGAINST = ('chi', 'r2star')
-_SHOWN = ('mean', 'sd', 'median', 'p05', 'p95')
+CALIBRATED_MAPS = ('chi', 'r2star')
+_VIAL_STATISTICS = ('mean', 'sd', 'median', 'p05', 'p95')
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ def read_vials(tsv: Path) -> tuple[Vial, ...]:
             f'{tsv} has index {twice[0]} more than once, expected every vial once: remove a row'
         )
     different = {vial.concentration for vial in found}
-    if len(found) < FEWEST or len(different) < 2:
+    if len(found) < FEWEST_VIALS or len(different) < 2:
         raise DatasetError(
-            f'{tsv} has {len(found)} vials of {len(different)} concentrations, expected {FEWEST} '
+            f'{tsv} has {len(found)} vials of {len(different)} concentrations, expected {FEWEST_VIALS} '
             'vials or more that are not all alike: add vials'
         )
     return tuple(found)
@@ -170,7 +170,9 @@ def calibrate(files: VialFiles, *, rim: float = 0.0) -> Calibration:
     size = one_grid(files.images.values()).voxel_size
     labels, _ = load_labels(files.labels)
     paths = files.images
-    maps, notes = load_maps({key: paths[key] for key in AGAINST if key in paths}, files.units)
+    maps, notes = load_maps(
+        {key: paths[key] for key in CALIBRATED_MAPS if key in paths}, files.units
+    )
     known = np.isfinite(maps['chi'])
     known &= maps['chi'] != 0 if files.mask is None else load_volume(files.mask)[0] > 0.5
     cores = {vial: _core(files, labels, vial, size, rim) for vial in vials}
@@ -207,16 +209,15 @@ def _row(
     }
     for key, values in maps.items():
         inside: npt.NDArray[np.floating] = values[core & known]
-        inside = inside[np.isfinite(inside) & (inside > 0 if MAPS[key].positive else True)]
+        inside = inside[
+            np.isfinite(inside) & (inside > 0 if MEASURED_MAPS[key].positive else True)
+        ]
         if not inside.size:
             raise DatasetError(
                 f'{getattr(files, key)} has no value in label {vial.index} ({vial.name}), expected '
-                f'{MAPS[key].title} in every vial: look at mask and labels, or remove its row'
+                f'{MEASURED_MAPS[key].title} in every vial: look at mask and labels, or remove its row'
             )
         found = summary(inside)
         row[f'{key}_n_voxels'] = inside.size
-        row |= {f'{key}_{name}': found[name] for name in _SHOWN}
+        row |= {f'{key}_{name}': found[name] for name in _VIAL_STATISTICS}
     return row
-
-
-__all__ = ['AGAINST', 'Calibration', 'Vial', 'VialFiles', 'calibrate', 'read_vials']

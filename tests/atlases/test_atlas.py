@@ -11,13 +11,8 @@ import nibabel as nb
 import numpy as np
 import pytest
 
-from bidsqsm.atlases.atlas import (
-    MissingTemplate,
-    read_dseg,
-    read_labels,
-    resolve_atlases,
-    resolve_template,
-)
+from bidsqsm.atlases.atlas import read_dseg, read_labels, resolve_atlases, resolve_template
+from bidsqsm.atlases.templateflow import MissingTemplate
 from bidsqsm.cli.run import main
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.nifti import save_volume

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bidsqsm.atlases.structures import MERGED, STRUCTURES, Label, make_label
+from bidsqsm.atlases.structures import PARTS_OF_STRUCTURE, STRUCTURES, Label, make_label
 from bidsqsm.qsm.phantom.labels import LABELS
 from bidsqsm.qsm.phantom.tissue import NUCLEI
 
@@ -77,7 +77,10 @@ def test_a_side_that_is_told_counts_more_than_the_name():
 
 
 def test_parts_and_their_wholes_are_structures():
-    assert {*MERGED, *(part for parts in MERGED.values() for part in parts)} < set(STRUCTURES)
+    assert {
+        *PARTS_OF_STRUCTURE,
+        *(part for parts in PARTS_OF_STRUCTURE.values() for part in parts),
+    } < set(STRUCTURES)
     assert set(NUCLEI) < set(STRUCTURES)
 
 

@@ -9,8 +9,8 @@ import requests
 from templateflow.conf.cache import TemplateFlowCache
 
 from bidsqsm.__main__ import main
-from bidsqsm.atlases.atlas import MissingTemplate, resolve_atlases, resolve_template
-from bidsqsm.atlases.templateflow import files_of
+from bidsqsm.atlases.atlas import resolve_atlases, resolve_template
+from bidsqsm.atlases.templateflow import MissingTemplate, files_of
 from helpers.template_atlases import make_placeholders, make_templateflow
 
 MNI = 'tpl-MNI152NLin2009cAsym/tpl-MNI152NLin2009cAsym_res-01'

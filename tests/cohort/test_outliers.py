@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bidsqsm.cohort.outliers import Alike, Measure, compare
+from bidsqsm.cohort.outliers import Measure, PeerGroups, compare
 from bidsqsm.cohort.protocols import Protocol, protocol_of
-from bidsqsm.cohort.robust import LIMIT, limit, spread
+from bidsqsm.cohort.robust import OUTLIER_Z, limit, spread
 
 ONE = Protocol('MEGRE', 3.0, (1.0, 1.0, 1.0), 5, 20, 'A')
 TWO = replace(ONE, scanner='B')
@@ -22,7 +22,7 @@ def judged(values, measure=PLAIN, protocols=None, counted=None):
     return compare(
         values,
         measure,
-        Alike.of(protocols or [ONE] * values.size),
+        PeerGroups.of(protocols or [ONE] * values.size),
         everyone if counted is None else counted,
     )
 
@@ -40,8 +40,8 @@ def test_the_spread_of_normal_values_is_their_standard_deviation_and_outliers_do
 
 
 def test_the_limit_is_that_of_the_literature_for_many_values_and_wider_for_few():
-    assert limit(1e9) == pytest.approx(LIMIT, rel=1e-4)
-    assert limit(3) > limit(10) > limit(100) > LIMIT
+    assert limit(1e9) == pytest.approx(OUTLIER_Z, rel=1e-4)
+    assert limit(3) > limit(10) > limit(100) > OUTLIER_Z
     assert limit(0) == np.inf
 
 

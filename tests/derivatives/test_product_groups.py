@@ -7,7 +7,7 @@ import pytest
 from bidsqsm.cli.parser import parse_arguments
 from bidsqsm.derivatives.product_groups import DEFAULT_GROUPS, GROUPS, idle_steps
 from bidsqsm.steps import RUN_STEPS, boxes_of
-from bidsqsm.workflows.contrasts.contrast_steps import OTHERS, unwanted
+from bidsqsm.workflows.contrasts.contrast_steps import BUILDERS, excluded
 
 ARGS = ['in', 'out', 'participant']
 
@@ -18,7 +18,7 @@ def test_every_group_is_chosen_by_its_name_and_told_in_the_summary():
         config = parse_arguments([*ARGS, '--products', name])
         assert config.products == (name,)
         assert config.summary()['products'] == [name]
-    assert {*OTHERS} == {*GROUPS} - {'qsm'}
+    assert {*BUILDERS} == {*GROUPS} - {'qsm'}
 
 
 def test_an_unknown_product_is_refused_with_the_known_ones(capsys):
@@ -51,4 +51,4 @@ def test_every_group_consists_of_steps_of_the_table():
             *(step.name for step in RUN_STEPS.values() if step.group == name),
         )
     assert boxes_of(['r2star']) == {'relaxometry_wf'}
-    assert unwanted(['qsm', 'swi']) == {*GROUPS} - {'qsm', 'swi'}
+    assert excluded(['qsm', 'swi']) == {*GROUPS} - {'qsm', 'swi'}

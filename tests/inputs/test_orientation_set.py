@@ -6,7 +6,7 @@ import pytest
 
 from bidsqsm.cli.parser import parse_arguments
 from bidsqsm.derivatives.products import image_path
-from bidsqsm.inputs.discovery import find_runs, run_table
+from bidsqsm.inputs.discovery import find_runs
 from bidsqsm.inputs.orientation_set import (
     OrientationSet,
     orientation_sets,
@@ -14,6 +14,7 @@ from bidsqsm.inputs.orientation_set import (
     run_from_json,
 )
 from bidsqsm.inputs.run import Skipped
+from bidsqsm.inputs.run_table import run_table
 
 CALL = ['in', 'out', 'participant']
 

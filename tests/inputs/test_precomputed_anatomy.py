@@ -12,10 +12,11 @@ import SimpleITK
 from bidsqsm.atlases.label_image import load_labels
 from bidsqsm.derivatives.sidecars import sources
 from bidsqsm.errors import DatasetError
-from bidsqsm.inputs.discovery import GreRun, Skipped, find_runs, run_table
-from bidsqsm.inputs.freesurfer import KNOWN, MEASURED
+from bidsqsm.inputs.discovery import GreRun, Skipped, find_runs
+from bidsqsm.inputs.freesurfer import KNOWN_VALUES, MEASURED_LABELS
 from bidsqsm.inputs.orientation_set import orientation_sets, run_from_json
 from bidsqsm.inputs.precomputed import load_mask
+from bidsqsm.inputs.run_table import run_table
 from bidsqsm.inputs.transforms import check_transform
 from helpers.bids_skeleton import SHAPE, TILTED, Skeleton
 
@@ -283,7 +284,7 @@ def test_labels_without_names_serve_the_reference_alone(one_run, given):
 
 
 def test_deep_gray_matter_ventricles_and_brain_stem_are_measured():
-    rows = {label.index: (label.structure, label.hemisphere) for label in MEASURED}
+    rows = {label.index: (label.structure, label.hemisphere) for label in MEASURED_LABELS}
     assert rows[10] == ('thalamus', 'L')
     assert rows[50] == ('caudate', 'R')
     assert rows[12] == ('putamen', 'L')
@@ -293,7 +294,7 @@ def test_deep_gray_matter_ventricles_and_brain_stem_are_measured():
     assert rows[15] == ('ventricle', '')
     assert rows[16] == ('brain_stem', '')
     assert not {2, 3, 7, 8, 24, 41, 42, 46, 47, 1022}.intersection(rows)
-    assert {2, 3, 7, 8, 24, 41, 42, 46, 47, 1022} < KNOWN
+    assert {2, 3, 7, 8, 24, 41, 42, 46, 47, 1022} < KNOWN_VALUES
 
 
 def test_values_that_freesurfer_does_not_know_are_named(with_t1w, given):

@@ -8,8 +8,9 @@ import pytest
 
 from bidsqsm.config import settled_methods
 from bidsqsm.derivatives.product_groups import skip_without_products
-from bidsqsm.inputs.discovery import GreRun, Skipped, find_runs, run_table
-from bidsqsm.inputs.run import SpinEcho
+from bidsqsm.inputs.discovery import GreRun, Skipped, find_runs
+from bidsqsm.inputs.run import R2Source
+from bidsqsm.inputs.run_table import run_table
 from helpers.bids_skeleton import ECHO_TIMES, SCANNER, SHAPE
 
 
@@ -106,6 +107,6 @@ def test_a_run_with_phase_is_skipped_by_the_same_rule(skeleton):
 
 
 def test_r2prime_needs_no_phase(run):
-    spin = SpinEcho('R2map', (run.magnitude[0],))
+    spin = R2Source('R2map', (run.magnitude[0],))
     given = replace(run, spin_echo=spin)
     assert kept(given, 'r2prime') is given

@@ -11,7 +11,7 @@ from bidsqsm.files.nifti import load_volume, save_volume
 from bidsqsm.inputs.discovery import find_runs
 from bidsqsm.interfaces.contrasts.decompose import Decompose
 from bidsqsm.qsm.units import imaging_frequency_of
-from bidsqsm.workflows.contrasts.contrast_steps import left_out
+from bidsqsm.workflows.contrasts.contrast_steps import unavailable
 from helpers.bids_skeleton import Skeleton
 
 TIMES = [0.006, 0.014, 0.022, 0.030]
@@ -84,6 +84,6 @@ def test_three_echoes_are_told_before_anything_is_computed(tmp_path):
     skeleton.megre('sub-01', echo_times=TIMES[:3])
     skeleton.megre('sub-02', echo_times=TIMES)
     three, four = find_runs(skeleton.root)
-    (said,) = left_out(three, settled_methods(), ['qsm', 'decompose'])
+    (said,) = unavailable(three, settled_methods(), ['qsm', 'decompose'])
     assert said == 'decompose was left out: it needs 4 echoes or more, and sub-01 has 3.'
-    assert not left_out(four, settled_methods(), ['decompose'])
+    assert not unavailable(four, settled_methods(), ['decompose'])

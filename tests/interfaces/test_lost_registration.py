@@ -15,7 +15,7 @@ from bidsqsm.files.nifti import load_volume, save_volume
 from bidsqsm.interfaces.anatomy.derivative_lists import CollectTransforms
 from bidsqsm.interfaces.anatomy.refinement import RefineRois
 from bidsqsm.interfaces.anatomy.registration import RegisterT1w, RegisterTemplate, TakeTransform
-from bidsqsm.interfaces.anatomy.resampling import CarryHeads, CarryLabels, CarryMask
+from bidsqsm.interfaces.anatomy.resampling import ResampleImages, ResampleLabels, ResampleMask
 from bidsqsm.interfaces.anatomy.rois import MeasureRois
 from bidsqsm.qsm.registration.itk import affine_transform, points_through
 from helpers.template_atlases import AFFINE, MASSP20, SHAPE, brain, labels
@@ -75,10 +75,12 @@ def test_a_head_without_a_brain_is_told(files, tmp_path):
 
 def test_a_failure_on_the_way_leaves_masks_out_and_labels_empty(files, tmp_path):
     way = {'reference': files['chi'], 'registrations': [{}, {'failed': 'it folds'}]}
-    labelled = CarryLabels(in_file=files['labels'], keep=[1, 2], **way).run(cwd=tmp_path).outputs
+    labelled = (
+        ResampleLabels(in_file=files['labels'], keep=[1, 2], **way).run(cwd=tmp_path).outputs
+    )
     assert not load_volume(labelled.labels)[0].any()
     assert labelled.facts == {'registration_failed': 'it folds'}
-    masked = CarryMask(template=files['head'], mask=files['mask'], **way).run(cwd=tmp_path)
+    masked = ResampleMask(template=files['head'], mask=files['mask'], **way).run(cwd=tmp_path)
     assert not isinstance(masked.outputs.mask, str)
 
 
@@ -88,7 +90,7 @@ def test_heads_are_carried_to_where_they_lie_and_a_lost_one_is_left_out(files, t
     SimpleITK.WriteTransform(affine_transform(step), str(tmp_path / 'there.txt'))
     way = {'own_t1w_transforms': [str(tmp_path / 'there.txt')], 'own_t1w_registrations': [{}]}
     way['template_t1w_transforms'] = way['own_t1w_transforms']
-    heads = CarryHeads(
+    heads = ResampleImages(
         reference=files['chi'], own_t1w=files['head'], template_t1w=files['head'],
         template_t1w_registrations=[{}, {'failed': 'it folds'}], **way,
     ).run(cwd=tmp_path).outputs  # fmt: skip

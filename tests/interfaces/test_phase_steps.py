@@ -26,7 +26,7 @@ MHZ = 123.2
 AFFINE = np.diag([STEP, STEP, STEP, 1.0])
 INNER = np.zeros(SIZE, bool)
 INNER[18:22, 20:24, 16:20] = True
-WISHES = {'alternation': 'auto', 'bipolar': 'auto', 'offset': 'auto'}
+CORRECTIONS = {'alternation': 'auto', 'bipolar': 'auto', 'offset': 'auto'}
 
 
 @pytest.fixture(scope='module')
@@ -77,7 +77,7 @@ def prepared(run, **changes):
     settings = {
         'coil': STEPS['coil'].choose('mcpc3ds'),
         'unwrap': STEPS['unwrap'].choose('romeo'),
-        'wishes': WISHES,
+        'corrections': CORRECTIONS,
         **changes,
     }
     return prepare_run(run, **settings)

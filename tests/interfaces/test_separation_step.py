@@ -19,8 +19,8 @@ from bidsqsm.facts import RunFacts, SeparationFacts
 from bidsqsm.files.nifti import save_volume
 from bidsqsm.interfaces.contrasts.separation import SeparateSources, how, summed
 from bidsqsm.qsm.separation.sources import Sources
-from bidsqsm.reports.drawing.run_images import Scene
-from bidsqsm.reports.panels import KINDS
+from bidsqsm.reports.drawing.run_images import RunImages
+from bidsqsm.reports.panels import PANELS
 from bidsqsm.reports.panels.source_figures import draw_sources
 from helpers.example_run import make_facts, make_products, make_run
 
@@ -118,12 +118,12 @@ def test_one_echo_has_no_separation(tmp_path):
 def test_the_report_shows_both_parts(tmp_path):
     """Both are bright: what is diamagnetic is drawn with its sign turned."""
     products = make_products(tmp_path / 'work')
-    scene = Scene(make_run(tmp_path / 'ds'), products)
+    scene = RunImages(make_run(tmp_path / 'ds'), products)
     image = imread(BytesIO(draw_sources(scene)))
     gray = image if image.ndim == 2 else image[..., :3].mean(-1)
     shares = [(row > 0.1).mean() for row in np.array_split(gray, 2)]
     assert min(shares) > 0.2
     assert max(shares) < 1.3 * min(shares)
-    panel = KINDS['separation']
+    panel = PANELS['separation']
     assert panel.needs == ('chi_paramagnetic', 'chi_diamagnetic')
     assert panel.make is draw_sources

@@ -13,7 +13,7 @@ from nipype.interfaces.base import isdefined
 
 from bidsqsm.files.nifti import save_volume
 from bidsqsm.interfaces.contrasts.oxygenation import MeasureVeins
-from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.panels.vein_figures import draw_veins
 
 SHAPE = (36, 40, 30)
@@ -98,8 +98,8 @@ def test_veins_without_a_core_are_shown_without_a_saturation(files, tmp_path):
 def test_the_picture_shows_a_vein_wherever_it_lies_along_the_line_of_sight(files, tmp_path):
     veins = measured(files, tmp_path / 'a').veins
     products = {'chi': files.chi, 'qsm_mask': files.mask, 'vein_mask': Path(veins)}
-    with_vein = draw_veins(Scene(None, products))
+    with_vein = draw_veins(RunImages(None, products))
     moved = np.roll(nb.load(veins).get_fdata(dtype=np.float32), 6, axis=0)
     products['vein_mask'] = Path(save_volume(moved, AFFINE, tmp_path / 'moved.nii'))
     assert with_vein.startswith(b'\x89PNG')
-    assert draw_veins(Scene(None, products)) != with_vein
+    assert draw_veins(RunImages(None, products)) != with_vein

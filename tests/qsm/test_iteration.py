@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bidsqsm.interfaces.step_interface import convergence, not_converged
-from bidsqsm.qsm.iteration import Ending, iterate, watched
+from bidsqsm.qsm.iteration import Convergence, iterate, watched
 
 
 def halving():
@@ -58,7 +58,7 @@ def test_a_diverging_iteration_has_no_result():
 
 def test_a_long_history_is_thinned_evenly_and_keeps_its_ends():
     changes = tuple(1 / (n + 1) for n in range(1000))
-    kept = convergence([Ending('slow', changes, 0.1)])[0].changes
+    kept = convergence([Convergence('slow', changes, 0.1)])[0].changes
     assert len(kept) == 200
     assert (kept[0], kept[-1]) == (1.0, 0.001)
     places = [round(1 / value) for value in kept]
@@ -71,4 +71,4 @@ def test_nothing_is_collected_outside_a_watch():
         pass
     iterate(halving(), name='halving', tol=0.2, max_iter=9)
     assert endings == []
-    assert Ending('idle', (), 0.1).converged is False
+    assert Convergence('idle', (), 0.1).converged is False

@@ -11,7 +11,7 @@ import SimpleITK
 from bidsqsm.catalog import STEPS
 from bidsqsm.qsm.metrics import dice
 from bidsqsm.qsm.registration.contrast import without_bias
-from bidsqsm.qsm.registration.head_image import Head
+from bidsqsm.qsm.registration.head_image import HeadImage
 from bidsqsm.qsm.registration.inverse import inverted
 from bidsqsm.qsm.registration.itk import affine_transform, chain, points_through, to_image
 from bidsqsm.qsm.registration.rigid import register_rigid
@@ -72,7 +72,7 @@ def bent(points):
 
 def head_of(way, shape, affine):
     points = way(world(shape, affine))
-    return Head(tissue(points).astype(np.float32), brain(points), affine)
+    return HeadImage(tissue(points).astype(np.float32), brain(points), affine)
 
 
 def straight(size, extent):

@@ -109,6 +109,6 @@ def test_the_box_around_a_region_holds_nearly_all_of_its_error():
     sigma = np.full(grid.shape, 0.002, np.float32)
     boxed = Noise.within(sigma, mask, grid).error_of_mean(region)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('bidsqsm.rois.precision.REACH', 90.0)
+        patch.setattr('bidsqsm.rois.precision.NOISE_REACH_MM', 90.0)
         whole = Noise.within(sigma, mask, grid).error_of_mean(region)
     assert boxed == pytest.approx(whole, rel=0.02)

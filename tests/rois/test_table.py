@@ -19,7 +19,7 @@ from bidsqsm.facts import RegionsFacts
 from bidsqsm.interfaces.anatomy.rois import MeasureRois
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.rois.literature import check
-from bidsqsm.rois.region_table import MAPS, columns, columns_of, roi_table, write_table
+from bidsqsm.rois.region_table import MEASURED_MAPS, columns, columns_of, roi_table, write_table
 from bidsqsm.rois.regions import regions_of, with_unnamed
 
 NAMES = [
@@ -312,7 +312,7 @@ def test_labels_that_were_interpolated_are_refused(dataset):
 
 def test_every_column_is_described_with_its_unit(dataset, scene):
     labels, chi, mask = scene
-    maps = dict.fromkeys(MAPS, chi)
+    maps = dict.fromkeys(MEASURED_MAPS, chi)
     table = roi_table(labels, NAMES, maps, mask, SIZE)
     assert list(columns()) == list(table)
     units = {name: about.get('Units') for name, about in columns().items()}

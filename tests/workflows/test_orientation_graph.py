@@ -10,7 +10,7 @@ from bidsqsm.inputs.discovery import find_runs
 from bidsqsm.inputs.orientation_set import orientation_sets
 from bidsqsm.workflows.base import init_bidsqsm_wf
 from bidsqsm.workflows.method_selection import used_choices
-from bidsqsm.workflows.multi_orientation import TAKEN
+from bidsqsm.workflows.multi_orientation import JOINT_INPUTS
 from helpers.bids_skeleton import Skeleton
 
 NAMES = ['acq-1', 'acq-2', 'acq-3']
@@ -51,10 +51,10 @@ def test_every_run_hands_what_it_made_to_the_set(build):
         for _, target in data['connect']
     }
     for number in (1, 2, 3):
-        for what in TAKEN:
+        for what in JOINT_INPUTS:
             assert (f'sub_01_acq_{number}_wf', f'inputnode.{what}_{number}') in wired
     assert ('sub_01_acq_1_wf', 'inputnode.r2star') in wired
-    assert len(wired) == 3 * len(TAKEN) + 1
+    assert len(wired) == 3 * len(JOINT_INPUTS) + 1
     written = joint.get_node('outputs_wf.write_derivatives')
     assert written.inputs.methods['joint'] == 'cosmos'
 

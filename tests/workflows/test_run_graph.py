@@ -10,7 +10,7 @@ import pytest
 
 from bidsqsm.atlases.atlas import resolve_atlases, resolve_template
 from bidsqsm.atlases.label_image import Segmentation
-from bidsqsm.atlases.selection import NONE, Anatomy
+from bidsqsm.atlases.selection import NO_ATLASES, AtlasesAndSpaces
 from bidsqsm.atlases.structures import make_label
 from bidsqsm.catalog import STEPS
 from bidsqsm.config import Config, settled_methods
@@ -19,7 +19,7 @@ from bidsqsm.derivatives.product_groups import GROUPS
 from bidsqsm.derivatives.products import PRODUCTS
 from bidsqsm.derivatives.sidecars import processing
 from bidsqsm.inputs.discovery import GreRun, find_runs
-from bidsqsm.rois.region_table import FURTHER
+from bidsqsm.rois.region_table import OPTIONAL_MAPS
 from bidsqsm.steps import RUN_STEPS
 from bidsqsm.workflows.anatomy.multicontrast_registration import preliminary
 from bidsqsm.workflows.base import init_bidsqsm_wf
@@ -48,10 +48,10 @@ def run(tmp_path_factory) -> GreRun:
 
 
 @pytest.fixture(scope='module')
-def anatomy(tmp_path_factory) -> Anatomy:
+def anatomy(tmp_path_factory) -> AtlasesAndSpaces:
     """One atlas, on a template of its own."""
     folder = make_atlas(tmp_path_factory.mktemp('atlas'), about={'Name': 'A', 'Template': 'TA'})
-    return Anatomy(resolve_atlases([str(folder)]))
+    return AtlasesAndSpaces(resolve_atlases([str(folder)]))
 
 
 @pytest.fixture(scope='module')
@@ -59,13 +59,13 @@ def build(run, tmp_path_factory):
     """Build the graph of a run; the same graph is built once, and tests only look at it."""
     output_dir, built = tmp_path_factory.mktemp('run') / 'out', {}
 
-    def build(run=run, omp_nthreads=1, phase_sign='auto', wishes=None, rounds=1, two_pass=False,
-              anatomy=NONE, wanted=tuple(GROUPS), anew=False, **choices):  # fmt: skip
+    def build(run=run, omp_nthreads=1, phase_sign='auto', corrections=None, rounds=1, two_pass=False,
+              anatomy=NO_ATLASES, groups=tuple(GROUPS), anew=False, **choices):  # fmt: skip
         chosen = {k: STEPS[k].choose(v) for k, v in choices.items()}
         settings = {
             'run': run, 'choices': settled_methods(chosen, separate=rounds > 1),
-            'omp_nthreads': omp_nthreads, 'phase_sign': phase_sign, 'wishes': wishes,
-            'rounds': rounds, 'two_pass': two_pass, 'anatomy': anatomy, 'wanted': wanted,
+            'omp_nthreads': omp_nthreads, 'phase_sign': phase_sign, 'corrections': corrections,
+            'rounds': rounds, 'two_pass': two_pass, 'anatomy': anatomy, 'groups': groups,
         }  # fmt: skip
         key = repr(settings)
         if anew or key not in built:
@@ -94,7 +94,7 @@ def test_every_method_builds_and_is_in_the_methods_text(step, method, run, build
     several = replace(run, n_channels=2, layout='channels-4d') if step == 'coil' else run
     chosen = choice_of(STEPS[step][method])
     workflow = build(
-        run=several, anatomy=anatomy if step in OF_REGIONS else NONE, **{step: chosen}
+        run=several, anatomy=anatomy if step in OF_REGIONS else NO_ATLASES, **{step: chosen}
     )
     assert workflow.list_node_names()
     assert f'{RUN_STEPS[step].lead} {STEPS[step][method].clause} (' in methods_text(workflow)
@@ -187,10 +187,10 @@ def test_r2prime_is_made_for_the_separation_where_r2_is_known(run, build):
             )
         ], 'subtract_r2' in nodes(workflow)
 
-    assert fed(wanted=('separation',)) == ([True, True], True)
-    assert fed(wanted=('separation',), run=replace(run, spin_echo=None)) == ([False, False], False)
-    assert fed(wanted=('qsm', 'r2star')) == ([False, False], False)
-    workflow = build(wanted=('separation',))
+    assert fed(groups=('separation',)) == ([True, True], True)
+    assert fed(groups=('separation',), run=replace(run, spin_echo=None)) == ([False, False], False)
+    assert fed(groups=('qsm', 'r2star')) == ([False, False], False)
+    workflow = build(groups=('separation',))
     outputs = workflow.get_node('outputs_wf')
     maps = workflow._graph[workflow.get_node('r2prime_wf')][outputs]['connect']  # noqa: SLF001
     assert [target for _, target in maps] == ['inputnode.facts_r2prime']
@@ -199,8 +199,8 @@ def test_r2prime_is_made_for_the_separation_where_r2_is_known(run, build):
 def test_further_maps_of_a_run_are_measured_in_its_regions(run, build, anatomy):
     links = ends_of(build(anatomy=anatomy))
     measured = {target for _, target in links}
-    assert {'iron', 'gadolinium'} <= {*FURTHER}
-    own = {key for key in FURTHER if key in PRODUCTS} - {'gadolinium'}
+    assert {'iron', 'gadolinium'} <= {*OPTIONAL_MAPS}
+    own = {key for key in OPTIONAL_MAPS if key in PRODUCTS} - {'gadolinium'}
     assert {f'rois_wf.{key}' for key in own} <= measured
     assert ('concentration_wf.iron', 'rois_wf.iron') in links
     agent = ends_of(build(anatomy=anatomy, concentration='gadolinium:coefficient=0.3'))
@@ -213,7 +213,7 @@ def test_echoes_at_uneven_distances_leave_arlo_out_and_the_rest_is_made(run, bui
     made = nodes(workflow)
     assert 'fit_relaxation' not in made
     assert {'decide_sign', 'reference_chi', 'weight_magnitude'} <= {*made}
-    said = made['write_derivatives'].inputs.left_out
+    said = made['write_derivatives'].inputs.unavailable
     assert any(
         text.startswith('r2star was left out: ') and '4, 9, 12, 16 ms' in text for text in said
     )
@@ -246,9 +246,9 @@ def test_without_phase_nothing_that_needs_it_is_built(magnitudes, build, options
         *('fit_spin_echo', 'carry_r2', 'subtract_r2', 'measure_quality', 'merge_extras'),
     }
     said = nodes(workflow)['write_derivatives'].inputs
-    left = {text.partition(' ')[0] for text in said.left_out}
+    left = {text.partition(' ')[0] for text in said.unavailable}
     assert left == {*GROUPS} - {'qsm', 'r2star', 'r2prime'}
-    assert all(text.endswith('was left out: sub-01 has no phase.') for text in said.left_out)
+    assert all(text.endswith('was left out: sub-01 has no phase.') for text in said.unavailable)
     assert {*said.methods} == {'mask', 'gradient_correction', 'relaxometry'}
     assert said.methods['gradient_correction'] == 'none'
     text = methods_text(workflow)
@@ -256,7 +256,7 @@ def test_without_phase_nothing_that_needs_it_is_built(magnitudes, build, options
 
 
 def test_without_phase_regions_and_spaces_are_those_of_the_magnitude(magnitudes, build, several):
-    own = Anatomy(resolve_atlases([several['A']]), (resolve_template(several['A']),))
+    own = AtlasesAndSpaces(resolve_atlases([several['A']]), (resolve_template(several['A']),))
     links = ends_of(build(run=with_anatomy(magnitudes), anatomy=own))
     steps = {end.partition('.')[0] for link in links for end in link}
     assert 'alignment_wf' not in steps, 'nothing stands beside the magnitude'
@@ -308,9 +308,9 @@ def test_one_step_leaves_out_the_two_that_it_replaces(run, build):
 
 
 def test_wishes_and_signs_reach_their_nodes(build):
-    made = nodes(build(phase_sign='-1', wishes={'bipolar': 'yes'}))
+    made = nodes(build(phase_sign='-1', corrections={'bipolar': 'yes'}))
     assert made['decide_sign'].inputs.phase_sign == '-1'
-    assert made['prepare_phase'].inputs.wishes == {'bipolar': 'yes'}
+    assert made['prepare_phase'].inputs.corrections == {'bipolar': 'yes'}
 
 
 def hashes(workflow):
@@ -484,7 +484,7 @@ def test_a_run_is_registered_with_what_it_needs_and_with_nothing_twice(
     run, build, several, parts, atlases, space, expected
 ):
     run = with_anatomy(run, **parts)
-    own = Anatomy(
+    own = AtlasesAndSpaces(
         resolve_atlases([several[name] for name in atlases]),
         tuple(resolve_template(several[name]) for name in space),
     )
@@ -523,7 +523,7 @@ def test_a_first_registration_is_coarser_but_within_the_bounds():
 
 @pytest.mark.parametrize('method', ['greedy', 'greedy:contrast_weight=0', 'affine'])
 def test_regions_and_spaces_follow_the_last_registration(run, build, several, method):
-    own = Anatomy(resolve_atlases([several['A']]), (resolve_template(several['A']),))
+    own = AtlasesAndSpaces(resolve_atlases([several['A']]), (resolve_template(several['A']),))
     links = ends_of(build(run=with_anatomy(run), anatomy=own, registration=method))
     last = 'alignment_wf' if method == 'greedy' else 'anatomical_wf'
     assert (f'{last}.into_TA', 'rois_wf.into_TA') in links
@@ -535,7 +535,7 @@ def test_regions_and_spaces_follow_the_last_registration(run, build, several, me
 
 @pytest.mark.parametrize('t1w', [True, False])
 def test_the_report_shows_the_t1w_and_the_first_template_on_the_run(run, build, several, t1w):
-    own = Anatomy(resolve_atlases([several['A'], several['B']]))
+    own = AtlasesAndSpaces(resolve_atlases([several['A'], several['B']]))
     workflow = build(run=with_anatomy(run, t1w=t1w), anatomy=own)
     links = ends_of(workflow)
     into = {target for _, target in links if target.startswith('overlay_wf.')}
@@ -553,7 +553,7 @@ def test_the_report_shows_the_t1w_and_the_first_template_on_the_run(run, build, 
 
 
 def test_points_go_to_a_template_through_the_t1w_and_back_the_other_way(run, build, several):
-    own = Anatomy(resolve_atlases([several['A']]))
+    own = AtlasesAndSpaces(resolve_atlases([several['A']]))
     workflow = build(run=with_anatomy(run, t1w=True), anatomy=own).get_node('anatomical_wf')
     found = {}
     for one, other, data in workflow._graph.edges(data=True):  # noqa: SLF001

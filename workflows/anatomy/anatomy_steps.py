@@ -7,11 +7,11 @@ from typing import Any
 
 from nipype.pipeline import engine as pe
 
-from bidsqsm.atlases.selection import Anatomy
+from bidsqsm.atlases.selection import AtlasesAndSpaces
 from bidsqsm.derivatives.products import PRODUCTS
 from bidsqsm.inputs.discovery import GreRun
 from bidsqsm.method import Choice
-from bidsqsm.rois.region_table import FURTHER
+from bidsqsm.rois.region_table import OPTIONAL_MAPS
 from bidsqsm.steps import RUN_STEPS
 from bidsqsm.workflows.anatomy.multicontrast_registration import (
     aligned_templates,
@@ -30,7 +30,7 @@ _TAKERS = ('alignment_wf', 'rois_wf', 'spaces_wf')
 
 def region_steps(
     run: GreRun,
-    anatomy: Anatomy,
+    anatomy: AtlasesAndSpaces,
     choices: Mapping[str, Choice],
     age: float | None,
     mem_gb: float,
@@ -72,11 +72,16 @@ def region_steps(
 
 
 def region_links(
-    made: Mapping[str, pe.Workflow], run: GreRun, anatomy: Anatomy, choices: Mapping[str, Choice]
+    made: Mapping[str, pe.Workflow],
+    run: GreRun,
+    anatomy: AtlasesAndSpaces,
+    choices: Mapping[str, Choice],
 ) -> list[Link]:
     """Links of these among each other and with the other steps of a run."""
     step = made.get
-    further = [(p.maker, p.output or key, key) for key, p in PRODUCTS.items() if key in FURTHER]
+    further = [
+        (p.maker, p.output or key, key) for key, p in PRODUCTS.items() if key in OPTIONAL_MAPS
+    ]
     links: list[Link] = [
         (step('phase_wf'), step('anatomical_wf'), ['magnitude']),
         (step('anatomical_wf'), step('alignment_wf'), ['contrast', 'brain']),
@@ -108,7 +113,10 @@ def region_links(
 
 
 def _transform_links(
-    made: Mapping[str, pe.Workflow], run: GreRun, anatomy: Anatomy, choices: Mapping[str, Choice]
+    made: Mapping[str, pe.Workflow],
+    run: GreRun,
+    anatomy: AtlasesAndSpaces,
+    choices: Mapping[str, Choice],
 ) -> list[Link]:
     """Who takes the transforms of which space, and of which registration: the last one there is."""
     step = made.get

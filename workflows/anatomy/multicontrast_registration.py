@@ -9,21 +9,23 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from bidsqsm.atlases.atlas import Atlas, Template
-from bidsqsm.atlases.selection import Anatomy
+from bidsqsm.atlases.selection import AtlasesAndSpaces
 from bidsqsm.inputs.discovery import GreRun
 from bidsqsm.interfaces.anatomy.multicontrast_registration import RegisterContrasts
 from bidsqsm.method import Choice
 from bidsqsm.rois.typical_chi import typical_chi
-from bidsqsm.workflows.anatomy.transform_paths import WAYS, Way, collect, pass_on
+from bidsqsm.workflows.anatomy.transform_paths import WAYS, TransformPath, collect, pass_on
 
 #: Times the voxel size of the registration that is to follow
-COARSER = 2.0
+COARSER_VOXELS = 2.0
 
 #: The run as its magnitude shows it, and the maps that stand beside it.
-IMAGES = ('contrast', 'brain', 'chi', 'qsm_mask', 'r2star')
+REGISTERED_IMAGES = ('contrast', 'brain', 'chi', 'qsm_mask', 'r2star')
 
 
-def aligned_templates(run: GreRun, anatomy: Anatomy, method: Choice) -> tuple[Template, ...]:
+def aligned_templates(
+    run: GreRun, anatomy: AtlasesAndSpaces, method: Choice
+) -> tuple[Template, ...]:
     """Templates with which a run is registered by several contrasts.
 
     These are the ones that a run meets without a T1w and without a transform that was given, by a
@@ -45,7 +47,7 @@ def aligned_templates(run: GreRun, anatomy: Anatomy, method: Choice) -> tuple[Te
 
 def preliminary(method: Choice) -> Choice:
     """The method by which the magnitude alone is registered where more contrasts follow: coarser."""
-    coarse = COARSER * method.settings()['resolution']
+    coarse = COARSER_VOXELS * method.settings()['resolution']
     bounds = method.method.parameters['resolution'].bounds
     allowed = bounds is None or coarse in bounds
     return replace(method, values={**method.values, 'resolution': coarse}) if allowed else method
@@ -108,12 +110,14 @@ def init_alignment_wf(
     """
     workflow = pe.Workflow(name=name)
     ways = [f'{way}_{template.name}' for template in templates for way in WAYS]
-    inputnode = pe.Node(niu.IdentityInterface(fields=[*IMAGES, *ways]), name='inputnode')
+    inputnode = pe.Node(
+        niu.IdentityInterface(fields=[*REGISTERED_IMAGES, *ways]), name='inputnode'
+    )
     outputnode = pe.Node(
         niu.IdentityInterface(fields=['extras', 'summary', *ways]), name='outputnode'
     )
-    found: Mapping[str, Way] = {
-        template.name: Way().on(
+    found: Mapping[str, TransformPath] = {
+        template.name: TransformPath().on(
             _register(workflow, inputnode, template, atlases, method, mem_gb, omp_nthreads),
             'orig',
             template.name,

@@ -8,12 +8,12 @@ from pathlib import Path
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.atlases.selection import Anatomy
+from bidsqsm.atlases.selection import AtlasesAndSpaces
 from bidsqsm.inputs.discovery import GreRun
-from bidsqsm.interfaces.anatomy.resampling import CarryHeads
+from bidsqsm.interfaces.anatomy.resampling import ResampleImages
 
 
-def overlaid(run: GreRun, anatomy: Anatomy) -> dict[str, tuple[str, Path]]:
+def overlaid(run: GreRun, anatomy: AtlasesAndSpaces) -> dict[str, tuple[str, Path]]:
     """Images to carry to a run: the space and the file of each.
 
     These are the T1w and the first template, whose regions the report shows.
@@ -62,7 +62,7 @@ def init_overlay_wf(
     inputnode = pe.Node(niu.IdentityInterface(fields=['reference', *ways]), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields=[*images]), name='outputnode')
     carry_heads = pe.Node(
-        CarryHeads(**{key: str(path) for key, (_, path) in images.items()}),
+        ResampleImages(**{key: str(path) for key, (_, path) in images.items()}),
         name='carry_heads',
         mem_gb=mem_gb,
     )

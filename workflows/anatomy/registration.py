@@ -19,10 +19,10 @@ from bidsqsm.interfaces.anatomy.registration import (
     RegisterTemplate,
     TakeTransform,
 )
-from bidsqsm.interfaces.anatomy.resampling import CarryMask
+from bidsqsm.interfaces.anatomy.resampling import ResampleMask
 from bidsqsm.method import Choice
 from bidsqsm.workflows.anatomy.multicontrast_registration import preliminary
-from bidsqsm.workflows.anatomy.transform_paths import WAYS, Way, collect, pass_on
+from bidsqsm.workflows.anatomy.transform_paths import WAYS, TransformPath, collect, pass_on
 
 
 def init_anatomical_wf(
@@ -121,29 +121,29 @@ class _Builder:
     continued: Collection[str]
     resources: Mapping[str, Any]
 
-    def to_t1w(self) -> Way:
+    def to_t1w(self) -> TransformPath:
         given = self.run.transforms.get('orig:T1w')
         if given:
             take = _take('take_t1w', given, fixed=self.run.t1w)
             self.workflow.connect(self.inputnode, 'magnitude', take, 'moving')
-            return Way().on(take, 'orig', 'T1w')
+            return TransformPath().on(take, 'orig', 'T1w')
         register = pe.Node(
             RegisterT1w(t1w=str(self.run.t1w)), name='register_t1w', **self.resources
         )
         if self.run.t1w_mask is not None:
             register.inputs.t1w_mask = str(self.run.t1w_mask)
         self._from_run(register)
-        return Way().on(register, 'orig', 'T1w')
+        return TransformPath().on(register, 'orig', 'T1w')
 
     def to_template(
-        self, template: Template, method: Choice | None, found: Mapping[str, Way]
-    ) -> Way:
+        self, template: Template, method: Choice | None, found: Mapping[str, TransformPath]
+    ) -> TransformPath:
         run, name = self.run, template.name
         direct = run.transforms.get(f'orig:{name}')
         if direct:
             take = _take(f'take_{name}', direct, fixed=template.t1w)
             self.workflow.connect(self.inputnode, 'magnitude', take, 'moving')
-            return Way().on(take, 'orig', name)
+            return TransformPath().on(take, 'orig', name)
         given = run.transforms.get(f'T1w:{name}') if run.t1w else None
         if given:
             take = _take(f'take_{name}', given, fixed=template.t1w)
@@ -160,7 +160,7 @@ class _Builder:
             register.inputs.template_mask = str(template.mask)
         if not run.t1w:
             self._from_run(register)
-            return Way().on(register, 'orig', name, written=not going_on)
+            return TransformPath().on(register, 'orig', name, written=not going_on)
         register.inputs.in_file = str(run.t1w)
         if run.t1w_mask is not None:
             register.inputs.given_mask = str(run.t1w_mask)
@@ -188,7 +188,7 @@ def _carry_brain(
     inputnode: pe.Node,
     outputnode: pe.Node,
 ) -> None:
-    carry = pe.Node(CarryMask(template=str(template.t1w)), name='carry_brain')
+    carry = pe.Node(ResampleMask(template=str(template.t1w)), name='carry_brain')
     if template.mask is not None:
         carry.inputs.mask = str(template.mask)
     space = template.name

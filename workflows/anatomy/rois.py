@@ -14,13 +14,22 @@ from bidsqsm.atlases.label_image import Segmentation
 from bidsqsm.inputs.discovery import GreRun
 from bidsqsm.interfaces.anatomy.derivative_lists import CollectRois
 from bidsqsm.interfaces.anatomy.refinement import RefineRois
-from bidsqsm.interfaces.anatomy.resampling import CarryLabels
+from bidsqsm.interfaces.anatomy.resampling import ResampleLabels
 from bidsqsm.interfaces.anatomy.rois import MeasureRois
 from bidsqsm.method import Choice
-from bidsqsm.rois.region_table import FURTHER
+from bidsqsm.rois.region_table import OPTIONAL_MAPS
 
 #: What is measured, and what is needed to measure it.
-MAPS = ('chi', 'mask', 'r2star', 't2star', 'local_field', 'noise', 'reference_region', *FURTHER)
+ROI_INPUTS = (
+    'chi',
+    'mask',
+    'r2star',
+    't2star',
+    'local_field',
+    'noise',
+    'reference_region',
+    *OPTIONAL_MAPS,
+)
 
 
 def init_rois_wf(
@@ -74,7 +83,7 @@ def init_rois_wf(
     workflow = pe.Workflow(name=name)
     spaces = spaces_of(run, atlases)
     ways = [f'{way}_{space}' for space in spaces for way in ('into', 'registrations')]
-    inputnode = pe.Node(niu.IdentityInterface(fields=[*MAPS, *ways]), name='inputnode')
+    inputnode = pe.Node(niu.IdentityInterface(fields=[*ROI_INPUTS, *ways]), name='inputnode')
     outputnode = pe.Node(
         niu.IdentityInterface(fields=['extras', 'shown_labels', 'shown_table']), name='outputnode'
     )
@@ -145,7 +154,7 @@ def _carry(
     else:
         path, space = source.path, source.space
     carry = pe.Node(
-        CarryLabels(in_file=str(path), keep=[label.index for label in source.labels]),
+        ResampleLabels(in_file=str(path), keep=[label.index for label in source.labels]),
         name=f'carry_{source.name}',
         mem_gb=mem_gb,
     )
@@ -178,7 +187,7 @@ def _measure(
     )
     if age is not None:
         measure.inputs.age = age
-    maps = [(name, 'in_mask' if name == 'mask' else name) for name in MAPS]
+    maps = [(name, 'in_mask' if name == 'mask' else name) for name in ROI_INPUTS]
     workflow.connect([
         (inputnode, measure, maps),
         (labels, measure, [('labels', 'labels')]),

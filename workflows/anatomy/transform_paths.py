@@ -16,19 +16,19 @@ WAYS = ('out_of', 'into', 'registrations')
 
 
 @dataclass
-class Way:
+class TransformPath:
     """The registrations between a run and a space, from the run on."""
 
     nodes: list[pe.Node] = field(default_factory=list)
     about: list[dict[str, Any]] = field(default_factory=list)
 
-    def on(self, node: pe.Node, moving: str, fixed: str, *, written: bool = True) -> Way:
+    def on(self, node: pe.Node, moving: str, fixed: str, *, written: bool = True) -> TransformPath:
         """One registration further; ``written`` says whether its transforms are a derivative."""
         about = {'moving': moving, 'fixed': fixed, 'written': written}
-        return Way([*self.nodes, node], [*self.about, about])
+        return TransformPath([*self.nodes, node], [*self.about, about])
 
 
-def pass_on(workflow: pe.Workflow, way: Way, space: str, outputnode: pe.Node) -> None:
+def pass_on(workflow: pe.Workflow, way: TransformPath, space: str, outputnode: pe.Node) -> None:
     """Hand the transforms and facts of a way on as the outputs of its space."""
     # points go from the run through the inverses, and back the other way round
     for what, output, nodes in (
@@ -42,7 +42,9 @@ def pass_on(workflow: pe.Workflow, way: Way, space: str, outputnode: pe.Node) ->
         workflow.connect(merge, 'out', outputnode, f'{what}_{space}')
 
 
-def collect(workflow: pe.Workflow, found: Mapping[str, Way], outputnode: pe.Node) -> None:
+def collect(
+    workflow: pe.Workflow, found: Mapping[str, TransformPath], outputnode: pe.Node
+) -> None:
     """Gather every registration once, for writing and for the report."""
     members = [
         (node, about)

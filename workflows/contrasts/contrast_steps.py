@@ -1,6 +1,6 @@
 """The contrasts that a run may have besides susceptibility: how each is built, and why it is not.
 
-A new one is a row of :data:`OTHERS` here, of :data:`bidsqsm.steps.RUN_STEPS`, of
+A new one is a row of :data:`BUILDERS` here, of :data:`bidsqsm.steps.RUN_STEPS`, of
 :data:`bidsqsm.derivatives.product_groups.GROUPS` and of :data:`bidsqsm.derivatives.products.PRODUCTS`, and its links in
 :func:`bidsqsm.workflows.run.init_run_wf`.
 """
@@ -87,7 +87,7 @@ def _decompose(
 
 
 #: How the workflow of a group is made.
-OTHERS: Mapping[str, Build] = {
+BUILDERS: Mapping[str, Build] = {
     'r2star': _relaxometry,
     'r2prime': _r2prime,
     'concentration': _concentration,
@@ -104,25 +104,25 @@ USES: Mapping[str, tuple[str, ...]] = {'separation': ('r2prime',)}
 
 
 def other_steps(
-    run: GreRun, choices: Mapping[str, Choice], wanted: Iterable[str], resources: Mapping[str, Any]
+    run: GreRun, choices: Mapping[str, Choice], groups: Iterable[str], resources: Mapping[str, Any]
 ) -> dict[str, pe.Workflow]:
     """Workflows of the groups that a run can have, of those that are wanted or that others use."""
-    used = {'r2star', *(name for group in wanted for name in USES.get(group, ()))}
-    names = [name for name in OTHERS if name in used.union(wanted)]
+    used = {'r2star', *(name for group in groups for name in USES.get(group, ()))}
+    names = [name for name in BUILDERS if name in used.union(groups)]
     made = [
-        OTHERS[name](run, choices, resources)
+        BUILDERS[name](run, choices, resources)
         for name in names
         if not GROUPS[name].lacking(run, choices)
     ]
     return {workflow.name: workflow for workflow in made}
 
 
-def left_out(run: GreRun, choices: Mapping[str, Choice], wanted: Iterable[str]) -> list[str]:
+def unavailable(run: GreRun, choices: Mapping[str, Choice], groups: Iterable[str]) -> list[str]:
     """A sentence for each wanted group that a run cannot have."""
-    reasons = {name: GROUPS[name].lacking(run, choices) for name in wanted if name in OTHERS}
+    reasons = {name: GROUPS[name].lacking(run, choices) for name in groups if name in BUILDERS}
     return [f'{name} was left out: {reason}.' for name, reason in reasons.items() if reason]
 
 
-def unwanted(wanted: Iterable[str]) -> set[str]:
+def excluded(groups: Iterable[str]) -> set[str]:
     """Groups that were not asked for."""
-    return {*GROUPS} - {*wanted}
+    return {*GROUPS} - {*groups}

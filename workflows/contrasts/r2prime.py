@@ -5,14 +5,14 @@ from __future__ import annotations
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.inputs.run import SpinEcho
+from bidsqsm.inputs.run import R2Source
 from bidsqsm.interfaces.contrasts.r2prime import CarryR2, FitSpinEcho, SubtractR2
 from bidsqsm.method import Choice
 
 
 def init_r2prime_wf(
     *,
-    spin_echo: SpinEcho,
+    spin_echo: R2Source,
     method: Choice,
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,

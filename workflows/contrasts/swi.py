@@ -5,7 +5,7 @@ from __future__ import annotations
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.interfaces.contrasts.swi import IMAGES, WeightMagnitude
+from bidsqsm.interfaces.contrasts.swi import SWI_IMAGES, WeightMagnitude
 from bidsqsm.method import Choice
 
 
@@ -69,7 +69,7 @@ def init_swi_wf(
 
     """
     workflow = pe.Workflow(name=name or f'{method.step}_wf')
-    fields = [*IMAGES[method.step], 'facts']
+    fields = [*SWI_IMAGES[method.step], 'facts']
 
     inputnode = pe.Node(
         niu.IdentityInterface(fields=['magnitude', 'map', 'sign', 'mask']), name='inputnode'

@@ -7,7 +7,7 @@ from typing import Any
 
 from nipype.interfaces.base import File, InputMultiObject, traits
 
-from bidsqsm.derivatives.extra_files import Extra
+from bidsqsm.derivatives.extra_files import ExtraFile
 from bidsqsm.facts import RegionsFacts, RegistrationFacts, RegistrationSummary
 from bidsqsm.files.json_files import write_json
 from bidsqsm.interfaces.step_interface import StepInputSpec, StepInterface, StepOutputSpec
@@ -52,7 +52,7 @@ class CollectTransforms(StepInterface):
                 (self.inputs.backward[number], (fixed, moving)),
             ):
                 named = {'from': start, 'to': end, 'mode': 'image'}
-                extras.append(Extra(Path(path), named, 'xfm', Path(path).suffix).as_dict())
+                extras.append(ExtraFile(Path(path), named, 'xfm', Path(path).suffix).as_dict())
         self._results['extras'] = extras
         self._results['facts'] = self._results['summary'] = RegistrationSummary(pairs=pairs)
         return runtime
@@ -88,8 +88,8 @@ class CollectRois(StepInterface):
             described = columns_of(Path(table))
             content = {**about['content'], 'Decisions': known, **described}
             extras += [
-                Extra(Path(labels), entities, 'dseg', '.nii.gz', content).as_dict(),
-                Extra(Path(table), entities, 'dseg', '.tsv').as_dict(),
+                ExtraFile(Path(labels), entities, 'dseg', '.nii.gz', content).as_dict(),
+                ExtraFile(Path(table), entities, 'dseg', '.tsv').as_dict(),
             ]
             if 'description' in about:
                 extras.append(self._description(runtime, entities['atlas'], about['description']))
@@ -100,5 +100,5 @@ class CollectRois(StepInterface):
 
     def _description(self, runtime: Any, name: str, content: dict[str, Any]) -> dict[str, Any]:
         path = write_json(Path(runtime.cwd, f'{name}.json'), content)
-        extra = Extra(path, {'atlas': name}, 'description', '.json', at_root=True)
+        extra = ExtraFile(path, {'atlas': name}, 'description', '.json', at_root=True)
         return extra.as_dict()

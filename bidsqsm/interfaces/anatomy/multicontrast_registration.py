@@ -14,9 +14,9 @@ from bidsqsm.atlases.structures import Label
 from bidsqsm.facts import RegistrationFacts
 from bidsqsm.files.nifti import load_volume
 from bidsqsm.interfaces.anatomy.registration import RegisterTemplate, RegisterTemplateInputSpec
-from bidsqsm.interfaces.step_interface import mask_of, volume
+from bidsqsm.interfaces.step_interface import read_mask, read_volume
 from bidsqsm.qsm.grid import Volume
-from bidsqsm.qsm.registration.head_image import Head, shape_of
+from bidsqsm.qsm.registration.head_image import HeadImage, shape_of
 from bidsqsm.qsm.registration.itk import affine_transform
 from bidsqsm.qsm.resampling import resample_through
 from bidsqsm.rois.typical_chi import drawn_chi
@@ -70,10 +70,10 @@ class RegisterContrasts(RegisterTemplate):
         self._results['facts'] = replace(first, contrasts=('magnitude',))
         return runtime
 
-    def _heads(self) -> tuple[Head, Head]:
+    def _heads(self) -> tuple[HeadImage, HeadImage]:
         head, template = super()._heads()
         pairs = [*self._pairs().values()]
-        of_run = tuple(volume(one) * mask_of(mask) for one, mask, _ in pairs)
+        of_run = tuple(read_volume(one) * read_mask(mask) for one, mask, _ in pairs)
         of_template = tuple(self._on(template, other) for *_, other in pairs)
         return replace(head, further=of_run), replace(template, further=of_template)
 
@@ -90,7 +90,7 @@ class RegisterContrasts(RegisterTemplate):
             )
         return found
 
-    def _on(self, template: Head, path: str | None) -> Volume:
+    def _on(self, template: HeadImage, path: str | None) -> Volume:
         """A map of the template on the grid of its T1w; its labels draw it where there is none."""
         shape, still = shape_of(template.image), affine_transform(np.eye(4))
         if path is not None:

@@ -13,9 +13,9 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    grid_of,
-    mask_of,
-    volume,
+    read_grid,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.qsm.grid import Labels
 from bidsqsm.qsm.jit import threads
@@ -42,7 +42,7 @@ class RefineRois(StepInterface):
 
     def _run_interface(self, runtime):
         refine = self.choice('roi_refine')
-        chi, mask = volume(self.inputs.chi), mask_of(self.inputs.in_mask)
+        chi, mask = read_volume(self.inputs.chi), read_mask(self.inputs.in_mask)
         before, _ = load_labels(self.inputs.labels, none=True)
         for name, other in (('chi', chi), ('in_mask', mask)):
             if other.shape != before.shape:
@@ -51,8 +51,8 @@ class RefineRois(StepInterface):
                     f'{getattr(self.inputs, name)}: bring the labels onto the grid of the map'
                 )
         with threads(self.inputs.num_threads):
-            r2star = volume(self.given('r2star'))
-            after = refine(before, chi, mask, grid_of(self.inputs.chi), r2star=r2star)
+            r2star = read_volume(self.given('r2star'))
+            after = refine(before, chi, mask, read_grid(self.inputs.chi), r2star=r2star)
         self.save(runtime, self.inputs.chi, labels=after)
         self._results['facts'] = replace(changes(before, after), roi_refine=refine.method.name)
         return runtime

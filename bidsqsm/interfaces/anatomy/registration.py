@@ -22,23 +22,23 @@ from bidsqsm.interfaces.step_interface import (
     StepInterface,
     StepOutputSpec,
     affine_of,
-    echoes,
-    mask_of,
-    volume,
+    read_echoes,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.qsm.grid import Mask
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.brain import brain_mask
 from bidsqsm.qsm.registration.contrast import coarser, normalised, without_bias
-from bidsqsm.qsm.registration.head_image import Head, shape_of
+from bidsqsm.qsm.registration.head_image import HeadImage, shape_of
 from bidsqsm.qsm.registration.inverse import inverted
 from bidsqsm.qsm.registration.itk import affine_transform
 from bidsqsm.qsm.registration.rigid import register_rigid
 from bidsqsm.qsm.resampling import carry_mask, regrid
 
-RIGID = 2.0  # mm: voxels of the finest level of a rigid registration
+RIGID_VOXEL_MM = 2.0  # mm: voxels of the finest level of a rigid registration
 FLATTEN = 0.7  # power by which a T1w gets the contrast of a magnitude
-WHOLE = 8e5  # mm3: the brain of an adult that is not cut off by the field of view
+ADULT_BRAIN_MM3 = 8e5  # mm3: the brain of an adult that is not cut off by the field of view
 
 
 class _PairOutputSpec(StepOutputSpec):
@@ -63,9 +63,9 @@ class MakeContrast(StepInterface):
     output_spec = _MakeContrastOutputSpec
 
     def _run_interface(self, runtime):
-        magnitude = echoes(self.inputs.in_file)
+        magnitude = read_echoes(self.inputs.in_file)
         affine = affine_of(self.inputs.in_file)
-        brain = mask_of(self.given('in_mask'))
+        brain = read_mask(self.given('in_mask'))
         if brain is None:
             combined = np.sqrt(np.mean(magnitude**2, axis=0))
             size = np.linalg.norm(affine[:3, :3], axis=0)
@@ -102,14 +102,16 @@ class RegisterT1w(StepInterface):
         return runtime
 
     def _align(self, runtime: Any, what: str) -> None:
-        own, affine = volume(self.inputs.in_file), affine_of(self.inputs.in_file)
-        mask = mask_of(self.inputs.in_mask)
-        t1w, t1w_affine = volume(self.inputs.t1w), affine_of(self.inputs.t1w)
+        own, affine = read_volume(self.inputs.in_file), affine_of(self.inputs.in_file)
+        mask = read_mask(self.inputs.in_mask)
+        t1w, t1w_affine = read_volume(self.inputs.t1w), affine_of(self.inputs.t1w)
         brain = brain_on(self.given('t1w_mask'), t1w, t1w_affine)
         if not (mask.any() and brain.any()):
             raise ValueError(f'no brain was found in {"the T1w" if mask.any() else "the run"}')
         with threads(self.inputs.num_threads):
-            motion = register_rigid(*paired(Head(own, mask, affine), Head(t1w, brain, t1w_affine)))
+            motion = register_rigid(
+                *paired(HeadImage(own, mask, affine), HeadImage(t1w, brain, t1w_affine))
+            )
         to_t1w = affine_transform(motion)
         found = carry_mask(brain, t1w_affine, to_t1w, mask.shape, affine)
         # either mask may miss a part or hold more: the smaller one must lie in the other
@@ -119,17 +121,21 @@ class RegisterT1w(StepInterface):
             # a T1w alone shows its brain less well than a magnitude, which may be a slab
             back = affine_transform(np.linalg.inv(motion))
             carried = carry_mask(mask, affine, back, shape_of(brain), t1w_affine)
-            brain = carried if Head(own, mask, affine).volume > WHOLE else brain | carried
+            brain = (
+                carried
+                if HeadImage(own, mask, affine).volume > ADULT_BRAIN_MM3
+                else brain | carried
+            )
         self.save(runtime, self.inputs.t1w, brain=brain)
         # points of the T1w to the run bring the run's images onto the T1w
         keep(self._results, runtime, affine_transform(np.linalg.inv(motion)), to_t1w, '.txt')
 
 
-def paired(fixed: Head, moving: Head) -> tuple[Any, ...]:
+def paired(fixed: HeadImage, moving: HeadImage) -> tuple[Any, ...]:
     """What a rigid registration takes, on grids no finer than it goes."""
     heads = []
     for head in (fixed, moving):
-        shape, onto = coarser(head.image.shape, head.affine, RIGID)
+        shape, onto = coarser(head.image.shape, head.affine, RIGID_VOXEL_MM)
         image = regrid(normalised(head.image, head.mask), head.affine, shape, onto)
         mask = regrid(head.mask.astype(np.float32), head.affine, shape, onto) > 0.5
         heads.append((image, mask, onto))
@@ -174,15 +180,15 @@ class RegisterTemplate(StepInterface):
         self._results['facts'] = verdict(found, head, template, name)
         keep(self._results, runtime, found.to_head, found.to_template, '.h5')
 
-    def _heads(self) -> tuple[Head, Head]:
-        image, affine = volume(self.inputs.in_file), affine_of(self.inputs.in_file)
-        mask = mask_of(self.given('in_mask'))
+    def _heads(self) -> tuple[HeadImage, HeadImage]:
+        image, affine = read_volume(self.inputs.in_file), affine_of(self.inputs.in_file)
+        mask = read_mask(self.given('in_mask'))
         if mask is None:
             mask = brain_on(self.given('given_mask'), image, affine)
         template = self.inputs.template
         return (
-            Head(image, mask, affine),
-            Head(volume(template), self._template_brain(), affine_of(template)),
+            HeadImage(image, mask, affine),
+            HeadImage(read_volume(template), self._template_brain(), affine_of(template)),
         )
 
     def _template_brain(self) -> Mask:

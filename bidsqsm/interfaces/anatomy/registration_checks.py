@@ -7,16 +7,20 @@ from dataclasses import replace
 from bidsqsm.facts import RegistrationFacts
 from bidsqsm.qsm.metrics import dice
 from bidsqsm.qsm.registration.alignment import Alignment, likeness
-from bidsqsm.qsm.registration.greedy import FOLDED
-from bidsqsm.qsm.registration.head_image import Head, shape_of
+from bidsqsm.qsm.registration.greedy import FOLDED_SHARE
+from bidsqsm.qsm.registration.head_image import HeadImage, shape_of
 from bidsqsm.qsm.registration.start import is_part
 from bidsqsm.qsm.resampling import carry_mask
 
-OVERLAP = (0.70, 0.85)  # of the two brains: below the first a failure, below the second odd
-ALIKE = 0.5  # correlation with the template: of heads in place 0.8 or more, out of place 0.3
+BRAIN_OVERLAPS = (0.70, 0.85)  # of the two brains: below the first a failure, below the second odd
+TEMPLATE_CORRELATION = (
+    0.5  # correlation with the template: of heads in place 0.8 or more, out of place 0.3
+)
 
 
-def verdict(found: Alignment, head: Head, template: Head, name: str) -> RegistrationFacts:
+def verdict(
+    found: Alignment, head: HeadImage, template: HeadImage, name: str
+) -> RegistrationFacts:
     """How well a registration did: overlap of the brains within the field of view, folding."""
     carried = carry_mask(
         template.mask, template.affine, found.to_template, shape_of(head.mask), head.affine
@@ -32,13 +36,13 @@ def verdict(found: Alignment, head: Head, template: Head, name: str) -> Registra
         folded=found.folded,
         smoothing=tuple(found.smoothing) if found.smoothing else None,
     )
-    if alike < ALIKE and facts.failure is None:
+    if alike < TEMPLATE_CORRELATION and facts.failure is None:
         facts = failed(
-            f'{name} are not alike after registration (correlation {alike:.2f}, expected {ALIKE} '
+            f'{name} are not alike after registration (correlation {alike:.2f}, expected {TEMPLATE_CORRELATION} '
             'or more)',
             facts,
         )
-    if found.folded > FOLDED and facts.failure is None:
+    if found.folded > FOLDED_SHARE and facts.failure is None:
         facts = failed(
             f'the registration of {name} folds {found.folded:.1%} of the brain (volume changes '
             f'down to {found.jacobian[0]:.2f})',
@@ -56,7 +60,7 @@ def verdict(found: Alignment, head: Head, template: Head, name: str) -> Registra
 def judged(overlap: float, what: str) -> RegistrationFacts:
     """Facts of an overlap: fine, odd or a failure."""
     facts = RegistrationFacts(overlap=round(overlap, 3))
-    least, fine = OVERLAP
+    least, fine = BRAIN_OVERLAPS
     if overlap < least:
         return failed(
             f'the brains of {what} overlap by {overlap:.2f} only, expected {fine} or more', facts

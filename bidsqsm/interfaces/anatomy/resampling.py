@@ -11,7 +11,7 @@ from nipype.interfaces.base import File, InputMultiObject, traits
 
 from bidsqsm.atlases.atlas_checks import check_template
 from bidsqsm.atlases.label_image import load_labels
-from bidsqsm.derivatives.extra_files import Extra
+from bidsqsm.derivatives.extra_files import ExtraFile
 from bidsqsm.derivatives.products import PRODUCTS
 from bidsqsm.facts import LabelsFacts, RegistrationFacts, StepFacts
 from bidsqsm.files.nifti import load_volume, save_volume
@@ -55,7 +55,7 @@ class _CarryMaskOutputSpec(StepOutputSpec):
     mask = File(exists=True, desc='brain on the grid of the run; left out where it is not known')
 
 
-class CarryMask(StepInterface):
+class ResampleMask(StepInterface):
     """Bring the brain of a template onto the grid of a run."""
 
     input_spec = _CarryMaskInputSpec
@@ -83,7 +83,7 @@ class _CarryLabelsOutputSpec(StepOutputSpec):
     labels = File(exists=True, desc='labels on the grid of the run; all 0 where not known')
 
 
-class CarryLabels(StepInterface):
+class ResampleLabels(StepInterface):
     """Bring labels onto the grid of a run, in one interpolation."""
 
     input_spec = _CarryLabelsInputSpec
@@ -124,7 +124,7 @@ for _name in HEADS:
     )
 
 
-class CarryHeads(StepInterface):
+class ResampleImages(StepInterface):
     """Bring images of heads onto the grid of a run, to be looked at: one interpolation each."""
 
     input_spec = _CarryHeadsInputSpec
@@ -195,7 +195,7 @@ class ToTemplate(StepInterface):
                 volume = load_volume(self.given(key))[0]
                 yield key, carry_map(volume, mask, places, inside, step)
 
-    def _extra(self, key: str, place: Path) -> Extra:
+    def _extra(self, key: str, place: Path) -> ExtraFile:
         product, resolution = PRODUCTS[key], self.given('resolution')
         entities = {'space': self.inputs.space}
         content = {'SpatialReference': Path(self.inputs.template).as_uri()}
@@ -204,7 +204,7 @@ class ToTemplate(StepInterface):
             content['Resolution'] = f'As {Path(self.inputs.template).name}'
         if product.desc:
             entities['desc'] = product.desc
-        return Extra(place, entities, product.suffix, '.nii.gz', content, key)
+        return ExtraFile(place, entities, product.suffix, '.nii.gz', content, key)
 
 
 def registrations_of(plain: Sequence[Mapping[str, Any]] | None) -> list[RegistrationFacts]:

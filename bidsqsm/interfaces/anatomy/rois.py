@@ -13,13 +13,13 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    grid_of,
-    mask_of,
-    volume,
+    read_grid,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.rois.literature import check
 from bidsqsm.rois.map_files import csf_value, in_hz, in_ppm
-from bidsqsm.rois.region_table import FURTHER, MAPS, roi_table, write_table
+from bidsqsm.rois.region_table import MEASURED_MAPS, OPTIONAL_MAPS, roi_table, write_table
 from bidsqsm.rois.regions import with_unnamed
 
 
@@ -41,8 +41,8 @@ class _MeasureRoisInputSpec(StepInputSpec):
     coverage_limit = traits.Float(0.5, usedefault=True, desc='share of a label to be measured')
 
 
-for _name in FURTHER:
-    _map = File(exists=True, desc=f'{MAPS[_name].title}, in {MAPS[_name].units}')
+for _name in OPTIONAL_MAPS:
+    _map = File(exists=True, desc=f'{MEASURED_MAPS[_name].title}, in {MEASURED_MAPS[_name].units}')
     _MeasureRoisInputSpec.add_class_trait(_name, _map)
 
 
@@ -59,14 +59,14 @@ class MeasureRois(StepInterface):
     def _run_interface(self, runtime):
         labels, _ = load_labels(self.inputs.labels, none=True)
         names, warnings = with_unnamed(labels, [Label(**label) for label in self.inputs.names])
-        maps = {name: volume(self.given(name)) for name in MAPS if self.given(name)}
+        maps = {name: read_volume(self.given(name)) for name in MEASURED_MAPS if self.given(name)}
         frequency = self.inputs.imaging_frequency
         if 'local_field' in maps:
             maps['local_field'] = in_hz(maps['local_field'], frequency)
-        noise = volume(self.given('noise'))
+        noise = read_volume(self.given('noise'))
         if noise is not None:  # as it is read back from the file that is written
             noise = in_ppm(in_hz(noise, frequency), round(frequency, 6))
-        mask, grid = mask_of(self.inputs.in_mask), grid_of(self.inputs.in_mask)
+        mask, grid = read_mask(self.inputs.in_mask), read_grid(self.inputs.in_mask)
         csf = csf_value(maps.get('chi'), mask, grid, maps.get('r2star'))
         table = roi_table(
             labels, names, maps, mask, grid.voxel_size, noise=noise, grid=grid, csf=csf,

@@ -9,8 +9,8 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    mask_of,
-    volume,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.method import Choice
 from bidsqsm.qsm.grid import Mask, Volume
@@ -36,7 +36,7 @@ class EstimateConcentration(StepInterface):
 
     def _run_interface(self, runtime):
         estimate = self.choice('concentration')
-        chi, mask = volume(self.inputs.in_file), mask_of(self.inputs.in_mask)
+        chi, mask = read_volume(self.inputs.in_file), read_mask(self.inputs.in_mask)
         with threads(self.inputs.num_threads):
             found = estimate(chi, mask)
         (name,) = estimate.method.makes

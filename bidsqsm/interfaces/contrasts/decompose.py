@@ -10,16 +10,16 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    echoes,
-    mask_of,
-    volume,
+    read_echoes,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.qsm.decompose.own_phase import own_phase
 from bidsqsm.qsm.decompose.three_pool import Pools
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads
 
-_MANY = 0.05  # share of voxels without a fit that is worth a warning
+_UNFITTED_SHARE = 0.05  # share of voxels without a fit that is worth a warning
 
 
 class _DecomposeInputSpec(StepInputSpec):
@@ -44,11 +44,11 @@ class Decompose(StepInterface):
 
     def _run_interface(self, runtime):
         fit = self.choice('decompose')
-        chi, mask = volume(self.inputs.in_file), mask_of(self.inputs.in_mask)
+        chi, mask = read_volume(self.inputs.in_file), read_mask(self.inputs.in_mask)
         times, frequency = self.inputs.echo_times, self.inputs.imaging_frequency
         with threads(self.inputs.num_threads):
             found = fit(
-                own_phase(chi, times, frequency), echoes(self.inputs.magnitude),
+                own_phase(chi, times, frequency), read_echoes(self.inputs.magnitude),
                 mask, times, frequency,
             )  # fmt: skip
         self._results['facts'] = describe(found, chi, mask)
@@ -75,7 +75,7 @@ def describe(found: Pools, chi: Volume, mask: Mask) -> DecomposeFacts:
         lost_voxels=whole - fitted,
         median_misfit=_rounded(np.median(found.error[inside])),
         sum_less_chi={'mean': _rounded(off.mean()), 'sd': _rounded(off.std())},
-        warnings=(f'{lost}; they are zero.',) if whole - fitted > _MANY * whole else (),
+        warnings=(f'{lost}; they are zero.',) if whole - fitted > _UNFITTED_SHARE * whole else (),
     )
 
 

@@ -10,23 +10,23 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import File, traits
 
-from bidsqsm.derivatives.extra_files import Extra
+from bidsqsm.derivatives.extra_files import ExtraFile
 from bidsqsm.facts import OxygenationFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
     affine_of,
-    grid_of,
-    mask_of,
-    volume,
+    read_grid,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.oxygenation.vein_measures import Vein
 from bidsqsm.rois.region_table import write_table
 from bidsqsm.rois.vein_table import vein_columns, vein_table
 
-_NAMED = {'desc': 'vein'}
+_VEIN_ENTITIES = {'desc': 'vein'}
 
 
 class _MeasureVeinsInputSpec(StepInputSpec):
@@ -50,9 +50,11 @@ class MeasureVeins(StepInterface):
 
     def _run_interface(self, runtime):
         measure = self.choice('oxygenation')
-        chi, mask = volume(self.inputs.in_file), mask_of(self.inputs.in_mask)
+        chi, mask = read_volume(self.inputs.in_file), read_mask(self.inputs.in_mask)
         with threads(self.inputs.num_threads):
-            found = measure(chi, mask, grid_of(self.inputs.in_file), volume(self.given('r2star')))
+            found = measure(
+                chi, mask, read_grid(self.inputs.in_file), read_volume(self.given('r2star'))
+            )
         self._results['facts'] = facts_of(found.table)
         self._results['extras'] = []
         if found.table:
@@ -74,8 +76,8 @@ class MeasureVeins(StepInterface):
         }
         labels = Path(self._results['vein_labels'])
         return [
-            Extra(labels, _NAMED, 'dseg', '.nii.gz', content).as_dict(),
-            Extra(path, _NAMED, 'dseg', '.tsv').as_dict(),
+            ExtraFile(labels, _VEIN_ENTITIES, 'dseg', '.nii.gz', content).as_dict(),
+            ExtraFile(path, _VEIN_ENTITIES, 'dseg', '.tsv').as_dict(),
         ]
 
 

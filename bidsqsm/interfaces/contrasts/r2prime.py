@@ -11,28 +11,28 @@ from nipype.interfaces.base import File, InputMultiObject, traits
 from bidsqsm.facts import R2PrimeFacts
 from bidsqsm.files.nifti import load_volume
 from bidsqsm.interfaces.anatomy.registration import paired
-from bidsqsm.interfaces.anatomy.registration_checks import OVERLAP
+from bidsqsm.interfaces.anatomy.registration_checks import BRAIN_OVERLAPS
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
     affine_of,
-    echoes,
-    mask_of,
-    volume,
+    read_echoes,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.brain import brain_mask
-from bidsqsm.qsm.registration.head_image import Head
+from bidsqsm.qsm.registration.head_image import HeadImage
 from bidsqsm.qsm.registration.itk import affine_transform
 from bidsqsm.qsm.registration.rigid import register_rigid
 from bidsqsm.qsm.relaxometry.reversible import reversible
 from bidsqsm.qsm.resampling import carry_map, carry_mask, places_of
 
 SKIP_FIRST = 4  # spin echoes from which on the first, without stimulated echoes, is left out
-RATES = (1.0, 200.0)  # 1/s: where the median R2 of a brain may lie
-NEGATIVE = 0.2  # share of the brain with R2 above R2* that is worth a warning
+MEDIAN_R2_RANGE = (1.0, 200.0)  # 1/s: where the median R2 of a brain may lie
+NEGATIVE_SHARE = 0.2  # share of the brain with R2 above R2* that is worth a warning
 
 
 class _FitSpinEchoInputSpec(StepInputSpec):
@@ -114,9 +114,9 @@ class CarryR2(StepInterface):
 
     def _run_interface(self, runtime):
         about = R2PrimeFacts.of(self.given('about'))
-        values = rates(volume(self.inputs.in_file), self.inputs.kind, self.inputs.scale)
+        values = rates(read_volume(self.inputs.in_file), self.inputs.kind, self.inputs.scale)
         affine, onto = (affine_of(one) for one in (self.inputs.in_file, self.inputs.magnitude))
-        mask = mask_of(self.inputs.in_mask)
+        mask = read_mask(self.inputs.in_mask)
         with threads(self.inputs.num_threads):
             placing = self._placing(mask, affine, onto)
             r2 = carried(values, affine, placing.motion, mask, onto)
@@ -129,7 +129,7 @@ class CarryR2(StepInterface):
             median_r2=round(middle, 2),
             warnings=(*about.warnings, *placing.warnings),
         )
-        if RATES[0] <= middle <= RATES[1]:
+        if MEDIAN_R2_RANGE[0] <= middle <= MEDIAN_R2_RANGE[1]:
             self.save(runtime, self.inputs.magnitude, r2=r2)
         else:
             facts = none_of_r2(facts, self.inputs.in_file, middle)
@@ -141,8 +141,10 @@ class CarryR2(StepInterface):
         header = Placing(np.eye(4), 'header')
         if self.given('moving') is None:
             return header
-        own = Head(echoes(self.inputs.magnitude)[0], mask, onto)
-        other = Head(volume(self.inputs.moving), mask_of(self.inputs.moving_brain), affine)
+        own = HeadImage(read_echoes(self.inputs.magnitude)[0], mask, onto)
+        other = HeadImage(
+            read_volume(self.inputs.moving), read_mask(self.inputs.moving_brain), affine
+        )
         if not (own.mask.any() and other.mask.any()):
             return header
         motion = register_rigid(*paired(own, other))
@@ -150,11 +152,11 @@ class CarryR2(StepInterface):
         found = carry_mask(other.mask, affine, to_map, mask.shape, onto)
         smaller = max(1, min(int(found.sum()), int(mask.sum())))
         overlap = float((found & mask).sum()) / smaller
-        if overlap >= OVERLAP[1]:
+        if overlap >= BRAIN_OVERLAPS[1]:
             return Placing(motion, 'rigid registration', round(overlap, 3))
         warning = (
             f'After registration the brains of the spin echoes and the run overlap by {overlap:.2f} '
-            f"only, expected {OVERLAP[1]} or more; the spin echoes' headers were believed: check "
+            f"only, expected {BRAIN_OVERLAPS[1]} or more; the spin echoes' headers were believed: check "
             "R2' in the report."
         )
         return header._replace(overlap=round(overlap, 3), warnings=(warning,))
@@ -180,15 +182,15 @@ class SubtractR2(StepInterface):
 
     def _run_interface(self, runtime):
         facts = self._results['facts'] = R2PrimeFacts.of(self.given('about'))
-        r2 = volume(self.given('r2'))
+        r2 = read_volume(self.given('r2'))
         if r2 is None:
             return runtime
-        found = reversible(volume(self.inputs.r2star), r2, mask_of(self.inputs.in_mask))
+        found = reversible(read_volume(self.inputs.r2star), r2, read_mask(self.inputs.in_mask))
         warning = (
             f"R2 is above R2* in {found.negative:.0%} of the brain, where R2' was set to 0: "
             'check the unit of R2, its place, and the echoes it was made from.'
         )
-        doubts = (warning,) if found.negative > NEGATIVE else ()
+        doubts = (warning,) if found.negative > NEGATIVE_SHARE else ()
         self._results['facts'] = replace(
             facts,
             negative_r2prime=round(found.negative, 3),
@@ -231,6 +233,6 @@ def none_of_r2(facts: R2PrimeFacts, path: str, middle: float) -> R2PrimeFacts:
     """Facts of a map that is none of R2."""
     sentence = (
         f"R2' was left out: R2 from {path} has a median of {middle:.3g} 1/s in the brain, expected "
-        f'{RATES[0]:g} to {RATES[1]:g} 1/s: check its unit and that it lies where the run does.'
+        f'{MEDIAN_R2_RANGE[0]:g} to {MEDIAN_R2_RANGE[1]:g} 1/s: check its unit and that it lies where the run does.'
     )
     return replace(facts, left_out=sentence, warnings=(sentence,))

@@ -13,10 +13,10 @@ from bidsqsm.interfaces.step_interface import (
     StepInterface,
     StepOutputSpec,
     convergence,
-    grid_of,
-    mask_of,
     not_converged,
-    volume,
+    read_grid,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.interfaces.weights import weights_for
 from bidsqsm.method import Choice
@@ -53,16 +53,16 @@ class SeparateSources(StepInterface):
 
     def _run_interface(self, runtime):
         separate, given = self.choice('separation'), self.inputs
-        chi, mask = volume(given.in_file), mask_of(given.in_mask)
-        r2prime, r2star = volume(self.given('r2prime')), volume(given.r2star)
+        chi, mask = read_volume(given.in_file), read_mask(given.in_mask)
+        r2prime, r2star = read_volume(self.given('r2prime')), read_volume(given.r2star)
         rate = r2star if r2prime is None else r2prime
         if not (rate[mask] > 0).any():
             self._results['facts'] = left_out('R2*' if r2prime is None else "R2'")
             return runtime
         data = weights_for(separate, given.noise, mask)
         if separate.method.takes('local_field'):
-            data['local_field'] = volume(given.local_field)
-        where = (mask, grid_of(given.in_file), given.field_strength)
+            data['local_field'] = read_volume(given.local_field)
+        where = (mask, read_grid(given.in_file), given.field_strength)
         with threads(given.num_threads), watched() as endings:
             found = separate(chi, r2prime, *where, r2star=r2star, **data)
         self.save(

@@ -14,10 +14,10 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    echoes,
-    grid_of,
-    mask_of,
-    volume,
+    read_echoes,
+    read_grid,
+    read_mask,
+    read_volume,
 )
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.jit import threads
@@ -25,7 +25,7 @@ from bidsqsm.qsm.swi.highpass import filter_widths
 from bidsqsm.qsm.swi.projection import slice_axis, slices_of
 
 #: What each step makes.
-IMAGES = {
+SWI_IMAGES = {
     'swi': ('swi', 'swi_diamagnetic', 'minip', 'minip_diamagnetic'),
     'clear_swi': ('clear_swi', 'clear_minip'),
     'true_swi': ('true_swi', 'true_minip'),
@@ -42,7 +42,7 @@ class _WeightMagnitudeInputSpec(StepInputSpec):
     in_mask = File(exists=True, mandatory=True, desc='the brain')
     sign = traits.Int(desc='+1 or -1, by which a phase as it was stored grows with the field')
     echo_times = traits.List(traits.Float, mandatory=True, desc='echo times, in s')
-    step = traits.Enum(*IMAGES, mandatory=True, desc='step of the catalogue')
+    step = traits.Enum(*SWI_IMAGES, mandatory=True, desc='step of the catalogue')
     method = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. phase-mask:power=2')
 
 
@@ -65,12 +65,14 @@ class WeightMagnitude(StepInterface):
 
     def _run_interface(self, runtime):
         given, weigh = self.inputs, self.choice(self.inputs.step)
-        magnitude, mask = echoes(given.in_file), mask_of(given.in_mask)
-        grid = grid_of(given.in_file)
+        magnitude, mask = read_echoes(given.in_file), read_mask(given.in_mask)
+        grid = read_grid(given.in_file)
         facts = self._results['facts'] = told(magnitude, mask, grid, weigh.settings())
         if facts.left_out is not None:
             return runtime
-        shown = volume(given.in_map) if given.step == 'true_swi' else echoes(given.in_map)
+        shown = (
+            read_volume(given.in_map) if given.step == 'true_swi' else read_echoes(given.in_map)
+        )
         if (sign := self.given('sign')) is not None:
             shown = shown * sign
         with threads(given.num_threads):

@@ -17,12 +17,12 @@ from bidsqsm.qsm.units import TURN_RAD
 from bidsqsm.qsm.window import Window
 
 _FACES = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
-_EDGES = ((1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), (0, 1, -1))
+_EDGE_STEPS = ((1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), (0, 1, -1))
 #: Steps to the 18 neighbours of a voxel, those across faces first, and the stencil's kind of each.
-NEIGHBOURS = np.array(
+NEIGHBOUR_STEPS = np.array(
     [
         (*(sign * np.array(step)), kind)
-        for step, kind in zip((*_FACES, *_EDGES), (0, 1, 2, 3, 3, 4, 4, 5, 5), strict=True)
+        for step, kind in zip((*_FACES, *_EDGE_STEPS), (0, 1, 2, 3, 3, 4, 4, 5, 5), strict=True)
         for sign in (1, -1)
     ],
     dtype=np.int64,
@@ -108,7 +108,7 @@ def minus_phase_laplacian(echoes: Echoes, known: Mask, domain: Mask, voxel_size:
         known,
         domain,
         stencils,
-        NEIGHBOURS,
+        NEIGHBOUR_STEPS,
         out,
     )
     return out

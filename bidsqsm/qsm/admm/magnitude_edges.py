@@ -8,8 +8,8 @@ from bidsqsm.qsm.grid import Labels, Mask, Triple, Volume
 from bidsqsm.qsm.kernels import convolve, sphere_kernel
 from bidsqsm.qsm.window import Window
 
-FULL = 1 - 1e-4  # share of a sphere in the mask that counts as all of it
-FAINT = 1e-3  # of the median magnitude: what is fainter is as good as none
+WHOLE_SPHERE_SHARE = 1 - 1e-4  # share of a sphere in the mask that counts as all of it
+FAINT_MAGNITUDE_SHARE = 1e-3  # of the median magnitude: what is fainter is as good as none
 
 
 def without_mean(
@@ -39,7 +39,7 @@ def without_mean(
         return data, trust, None
     sphere = sphere_kernel(window.grid, radius)
     known = trust > 0
-    whole = known & (convolve(known.astype(np.float32), sphere) > FULL)
+    whole = known & (convolve(known.astype(np.float32), sphere) > WHOLE_SPHERE_SHARE)
     if not whole.any():
         raise ValueError(
             f'no sphere of {radius:g} mm fits in the mask: give a smaller smv_radius, or 0 for none'
@@ -83,7 +83,7 @@ def edge_codes(magnitude: Volume | None, window: Window, share: float) -> Labels
             'the magnitude is negative somewhere in the mask or zero throughout: give that of the '
             'scan, which shows where edges are'
         )
-    floor = np.float32(FAINT * np.median(cut[mask & (cut > 0)]))
+    floor = np.float32(FAINT_MAGNITUDE_SHARE * np.median(cut[mask & (cut > 0)]))
     relative = np.log(np.maximum(cut, floor))
     slopes = [_slopes(relative, mask, a, window.grid.voxel_size) for a in range(3)]
     inner = np.concatenate([slope[slope >= 0] for slope in slopes])

@@ -7,7 +7,9 @@ import numpy as np
 from bidsqsm.qsm.admm.data_terms import Phasors
 from bidsqsm.qsm.grid import Volume
 
-EVERY = 10  # updates between one weighing and the next: the model should have followed the last
+UPDATES_PER_WEIGHING = (
+    10  # updates between one weighing and the next: the model should have followed the last
+)
 
 
 class Reweighted(Phasors):
@@ -39,7 +41,7 @@ class Reweighted(Phasors):
     def update(self, model: Volume, relax: np.float32) -> None:
         """See :class:`~bidsqsm.qsm.admm.data_terms.Fidelity`."""
         self.updates += 1
-        if self.updates % EVERY == 0:
+        if self.updates % UPDATES_PER_WEIGHING == 0:
             self._weigh(model)
         super().update(model, relax)
 

@@ -11,7 +11,9 @@ from bidsqsm.qsm.grid import Mask, Triple, Volume
 from bidsqsm.qsm.kernels import dipole_kernel, sphere_kernel
 from bidsqsm.qsm.window import Window
 
-FULL = np.float32(1 - 1e-4)  # share of a sphere in the mask that counts as all of it
+WHOLE_SPHERE_SHARE_F4 = np.float32(
+    1 - 1e-4
+)  # share of a sphere in the mask that counts as all of it
 
 
 def radii_of_bank(max_radius: float, count: int, voxel_size: Triple) -> list[float]:
@@ -53,7 +55,9 @@ def sphere_terms(
     free, terms = mask.copy(), []
     for radius in radii:
         sphere = sphere_kernel(grid, radius)
-        fits = free & (fft.irfftn(sphere * share_of, s=grid.shape, overwrite_x=True) > FULL)
+        fits = free & (
+            fft.irfftn(sphere * share_of, s=grid.shape, overwrite_x=True) > WHOLE_SPHERE_SHARE_F4
+        )
         if fits.any():
             free &= ~fits
             mean = fft.irfftn(sphere * spectrum, s=grid.shape, overwrite_x=True)

@@ -14,7 +14,7 @@ from bidsqsm.qsm.multigrid import compact_stencil, minus_laplacian
 from bidsqsm.qsm.operators import inner_voxels
 from bidsqsm.qsm.window import Window
 
-AXES = (0, 1, 2)
+VOLUME_AXES = (0, 1, 2)
 
 
 def harperella(
@@ -81,8 +81,8 @@ def harperella(
     """
     window = Window.around(mask, grid, max(padding, *(2 * d for d in grid.voxel_size)))
     # the margin lies behind the box; a voxel of it must come before as well
-    total: Volume = np.roll(window.cut(field), (1, 1, 1), AXES)
-    inside: Mask = np.roll(window.cut_mask(), (1, 1, 1), AXES)
+    total: Volume = np.roll(window.cut(field), (1, 1, 1), VOLUME_AXES)
+    inside: Mask = np.roll(window.cut_mask(), (1, 1, 1), VOLUME_AXES)
     known = inner_voxels(inside, diagonal=True)
     if not known.any():
         raise ValueError('no voxel of the mask has all its neighbours in it: give a larger mask')
@@ -111,8 +111,8 @@ def harperella(
     outside = least_squares(
         forward, adjoint, -forward(right), tol=gradient_tol, max_iter=max_iter, name='harperella'
     )
-    local: Volume = np.roll(convolve(right + outside, poisson), (-1, -1, -1), AXES)
-    remains: Mask = np.roll(known, (-1, -1, -1), AXES)
+    local: Volume = np.roll(convolve(right + outside, poisson), (-1, -1, -1), VOLUME_AXES)
+    remains: Mask = np.roll(known, (-1, -1, -1), VOLUME_AXES)
     left = window.restore(remains)
     return window.restore(local, left), left
 

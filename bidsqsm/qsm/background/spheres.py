@@ -11,7 +11,9 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import convolve, sphere_kernel
 from bidsqsm.qsm.window import Window
 
-FULL = np.float32(1 - 1e-4)  # share of a sphere in the mask that counts as all of it
+WHOLE_SPHERE_SHARE_F4 = np.float32(
+    1 - 1e-4
+)  # share of a sphere in the mask that counts as all of it
 
 
 def sphere_that_fits(window: Window, radius: float) -> tuple[Volume, Mask]:
@@ -47,7 +49,7 @@ def sphere_that_fits(window: Window, radius: float) -> tuple[Volume, Mask]:
 def fits_inside(sphere: Volume, inside: Mask, spectrum: Volume) -> Mask:
     """Voxels of a mask, given with its spectrum, around which all of a sphere lies in it."""
     share = fft.irfftn(sphere * spectrum, s=inside.shape, overwrite_x=True)
-    fits: Mask = share > FULL
+    fits: Mask = share > WHOLE_SPHERE_SHARE_F4
     fits &= inside
     return fits
 

@@ -18,11 +18,11 @@ from bidsqsm.qsm.phase.difference import signal_mask
 from bidsqsm.qsm.phase.neighbours import neighbour_phasors
 from bidsqsm.qsm.phase.wrap import wrap
 
-BLOCK = 6.0  # mm
+SURVEY_BLOCK_MM = 6.0  # mm
 
 
 @dataclass(frozen=True)
-class Survey:
+class ChannelSurvey:
     """Sums over channels, and the reach of each.
 
     Parameters
@@ -92,7 +92,7 @@ class Survey:
 
 def survey(
     load_channel: Channels, n_channels: int, echo_times: Sequence[float], grid: Grid
-) -> Survey:
+) -> ChannelSurvey:
     """Go through all channels once.
 
     Parameters
@@ -113,7 +113,7 @@ def survey(
     """
     power = np.zeros((len(echo_times), *grid.shape), np.float32)
     steps = np.zeros((min(2, len(echo_times) - 1), *grid.shape), np.complex64)
-    factors = [max(1, round(BLOCK / d)) for d in grid.voxel_size]
+    factors = [max(1, round(SURVEY_BLOCK_MM / d)) for d in grid.voxel_size]
     reach: list[Volume] = []
     phasors, total = np.zeros(3, complex), np.zeros(3)
 
@@ -127,13 +127,13 @@ def survey(
     visit_channels(load_channel, n_channels, power.shape, look)
     if not power[0].any():
         raise ValueError('the channels are zero everywhere, expected signal in the head')
-    return Survey(power, steps, alternation_of(phasors, total), np.stack(reach), factors)
+    return ChannelSurvey(power, steps, alternation_of(phasors, total), np.stack(reach), factors)
 
 
 def combine(
     load_channel: Channels,
     n_channels: int,
-    seen: Survey,
+    seen: ChannelSurvey,
     offset_of: Callable[[Complex], Volume | None],
 ) -> tuple[Volume, Volume]:
     """Sum of the channels, each less its offset.

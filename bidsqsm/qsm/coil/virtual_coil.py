@@ -15,7 +15,7 @@ from bidsqsm.qsm.coil.channels import (
     smooth_difference,
     visit_channels,
 )
-from bidsqsm.qsm.coil.survey import Survey, combine, survey
+from bidsqsm.qsm.coil.survey import ChannelSurvey, combine, survey
 from bidsqsm.qsm.grid import Grid, Volume
 from bidsqsm.qsm.phase.difference import Unwrapper
 
@@ -103,7 +103,7 @@ def virtual_coil(
     return combined
 
 
-def _virtual(load_channel: Channels, n_channels: int, seen: Survey) -> Complex:
+def _virtual(load_channel: Channels, n_channels: int, seen: ChannelSurvey) -> Complex:
     """Sum of the first echoes, matched where all channels see something."""
     shape = seen.power.shape
     place, signs = seen.common_block(), seen.signs

@@ -14,7 +14,7 @@ _IRON = {
 PPM_PER_IRON = 0.00089
 
 #: Structures whose iron has a published law
-GROWING = tuple(_IRON)
+IRON_STRUCTURES = tuple(_IRON)
 
 
 def chi_of_iron(structure: str, age: float) -> float:
@@ -28,7 +28,7 @@ def chi_of_iron(structure: str, age: float) -> float:
     Parameters
     ----------
     structure
-        One of :data:`GROWING`.
+        One of :data:`IRON_STRUCTURES`.
     age
         In years.
 
@@ -53,6 +53,3 @@ def chi_of_iron(structure: str, age: float) -> float:
     plateau, rate, start = _IRON[structure]
     in_mg_per_kg = 10.0  # of mg per 100 g
     return in_mg_per_kg * PPM_PER_IRON * (plateau * (1 - math.exp(-rate * age)) + start)
-
-
-__all__ = ['GROWING', 'PPM_PER_IRON', 'chi_of_iron']

@@ -13,7 +13,7 @@ from scipy.stats import t as student
 
 from bidsqsm.qsm.grid import Box, Labels, Mask, Triple
 
-FEWEST = 3  # points of a line whose errors are known
+FEWEST_VIALS = 3  # points of a line whose errors are known
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ def line_through(x: npt.ArrayLike, y: npt.ArrayLike) -> Line:
 
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if x.shape != y.shape or x.size < FEWEST:
+    if x.shape != y.shape or x.size < FEWEST_VIALS:
         raise ValueError(
             f'found {x.size} concentrations and {y.size} values, expected as many of both, '
-            f'{FEWEST} or more: add vials'
+            f'{FEWEST_VIALS} or more: add vials'
         )
     if not np.ptp(x) > 0:
         raise ValueError(
@@ -130,6 +130,3 @@ def _box_around(mask: Mask) -> Box:
         found = np.flatnonzero(mask.any(axis=others))
         spans.append(slice(max(int(found[0]) - 1, 0), min(int(found[-1]) + 2, size)))
     return spans[0], spans[1], spans[2]
-
-
-__all__ = ['FEWEST', 'Line', 'core_of', 'line_through']

@@ -15,12 +15,12 @@ from bidsqsm.qsm.units import TURN_RAD
 Complex = npt.NDArray[np.complexfloating]
 #: Parameters of a voxel, all at least zero: amplitudes of the paramagnetic, the diamagnetic and the
 #: neutral pool, their common rate (1/s), sizes of the two susceptibilities (ppm).
-SIZE = 6
-_FASTEST = 500.0  # 1/s, the highest common rate
-_RATES = (4.0, 10.0, 20.0, 40.0, 80.0)  # 1/s
+UNKNOWNS = 6
+_FASTEST_COMMON_RATE = 500.0  # 1/s, the highest common rate
+_COMMON_RATES = (4.0, 10.0, 20.0, 40.0, 80.0)  # 1/s
 _SHARES = (0.06, 0.16, 0.32, 0.64)  # of the largest susceptibility
-_SWEEPS = 20  # over the three amplitudes of a candidate
-_HUGE = 1e300  # infinity is not to be trusted where floating point is fast
+_AMPLITUDE_SWEEPS = 20  # over the three amplitudes of a candidate
+_HUGE_COST = 1e300  # infinity is not to be trusted where floating point is fast
 
 
 class Candidates(NamedTuple):
@@ -65,7 +65,7 @@ def rate_per_ppm(imaging_frequency: float) -> complex:
 def candidates(times: Volume, unit: complex, largest: float) -> Candidates:
     """Starts for susceptibilities up to the largest (ppm), ``unit`` being the rate of 1 ppm."""
     sizes = [largest * share for share in _SHARES]
-    values = np.array([(rate, x, y) for rate in _RATES for x in sizes for y in sizes])
+    values = np.array([(rate, x, y) for rate in _COMMON_RATES for x in sizes for y in sizes])
     rate, plus, minus = values.T[..., np.newaxis]
     rates = np.stack([unit * plus - rate, np.conj(unit) * minus - rate, -rate + 0j], axis=1)
     signals = np.exp(rates * times)
@@ -84,7 +84,7 @@ def _start(signal: Complex, start: Candidates, p: Volume, work: Volume) -> None:
             size[a], towards[a] = 0.3, 0.0
             for n in range(signal.size):
                 towards[a] += (np.conj(signals[g, a, n]) * signal[n]).real
-        for _ in range(_SWEEPS):
+        for _ in range(_AMPLITUDE_SWEEPS):
             for a in range(3):
                 rest = towards[a]
                 for b in range(3):
@@ -114,7 +114,7 @@ def _normal(
 ) -> float:
     # misfit of a voxel; its negative slope and its curvature (Gauss-Newton) are written beside
     misfit = 0.0
-    for a in range(SIZE):
+    for a in range(UNKNOWNS):
         slope[a] = 0.0
         for b in range(a + 1):
             curve[a, b] = 0.0
@@ -130,7 +130,7 @@ def _normal(
         by[5] = t * np.conj(unit) * p[1] * by[1]
         off = signal[n] - model
         misfit += off.real * off.real + off.imag * off.imag
-        for a in range(SIZE):
+        for a in range(UNKNOWNS):
             slope[a] += by[a].real * off.real + by[a].imag * off.imag
             for b in range(a + 1):
                 curve[a, b] += by[a].real * by[b].real + by[a].imag * by[b].imag
@@ -142,7 +142,7 @@ def _solve(
     curve: Volume, slope: Volume, held: Volume, damp: float, lower: Volume, step: Volume
 ) -> bool:
     # Cholesky's factor of the damped curvature; what is held at a bound takes no step
-    for a in range(SIZE):
+    for a in range(UNKNOWNS):
         for b in range(a + 1):
             value = 0.0 if held[a] + held[b] > 0 else curve[a, b]
             if a == b:
@@ -152,13 +152,13 @@ def _solve(
             if a == b and value <= 0:
                 return False
             lower[a, b] = np.sqrt(value) if a == b else value / lower[b, b]
-    for a in range(SIZE):
+    for a in range(UNKNOWNS):
         step[a] = 0.0 if held[a] > 0 else slope[a]
         for c in range(a):
             step[a] -= lower[a, c] * step[c]
         step[a] /= lower[a, a]
-    for a in range(SIZE - 1, -1, -1):
-        for c in range(a + 1, SIZE):
+    for a in range(UNKNOWNS - 1, -1, -1):
+        for c in range(a + 1, UNKNOWNS):
             step[a] -= lower[c, a] * step[c]
         step[a] /= lower[a, a]
     return True
@@ -167,8 +167,8 @@ def _solve(
 @nb.njit(fastmath=True, nogil=True)
 def _ceiling(a: int, largest: float) -> float:
     if a < 3:
-        return _HUGE
-    return _FASTEST if a == 3 else largest
+        return _HUGE_COST
+    return _FASTEST_COMMON_RATE if a == 3 else largest
 
 
 @nb.njit(fastmath=True, nogil=True)
@@ -186,18 +186,18 @@ def _descend(
     # Levenberg and Marquardt's steps, cut off at the bounds; the first only looks
     slope, there, step, trial, held = work[0], work[1], work[2], work[3], work[4]
     curve, curve_there, lower = squares[0], squares[1], squares[2]
-    best, damp, able = _HUGE, 1e-2, True
+    best, damp, able = _HUGE_COST, 1e-2, True
     step[:] = 0.0
     for _ in range(max_iter + 1):
-        now = _HUGE
+        now = _HUGE_COST
         if able:
-            for a in range(SIZE):
+            for a in range(UNKNOWNS):
                 trial[a] = min(max(p[a] + step[a], 0.0), _ceiling(a, largest))
             now = _normal(trial, signal, times, unit, there, curve_there, by)
         if now < best:
             small = best - now < 1e-5 * best
             best = now
-            for a in range(SIZE):
+            for a in range(UNKNOWNS):
                 p[a], slope[a] = trial[a], there[a]
                 for b in range(a + 1):
                     curve[a, b] = curve_there[a, b]
@@ -208,7 +208,7 @@ def _descend(
             damp *= 8
             if damp > 1e8:
                 break
-        for a in range(SIZE):
+        for a in range(UNKNOWNS):
             out = (p[a] <= 0 and slope[a] <= 0) or (p[a] >= _ceiling(a, largest) and slope[a] >= 0)
             held[a] = 1.0 if out else 0.0
         able = _solve(curve, slope, held, damp, lower, step)
@@ -247,9 +247,9 @@ def _fit(
     out: Volume,
 ) -> None:
     # one voxel
-    signal, by = np.empty(times.size, np.complex128), np.empty(SIZE, np.complex128)
-    p, work = np.empty(SIZE), np.empty((5, SIZE))
-    squares = np.empty((3, SIZE, SIZE))
+    signal, by = np.empty(times.size, np.complex128), np.empty(UNKNOWNS, np.complex128)
+    p, work = np.empty(UNKNOWNS), np.empty((5, UNKNOWNS))
+    squares = np.empty((3, UNKNOWNS, UNKNOWNS))
     top = 0.0
     for n in range(times.size):
         top = max(top, magnitude[n])

@@ -12,7 +12,7 @@ from bidsqsm.qsm.decompose.pools import candidates, fit_voxels, rate_per_ppm
 from bidsqsm.qsm.grid import Mask, Volume
 
 #: Six unknowns against two numbers an echo; three echoes leave nothing to judge the fit by.
-FEWEST = 4
+FEWEST_ECHOES = 4
 
 
 class Pools(NamedTuple):
@@ -141,9 +141,9 @@ def _checked(phase: Volume, magnitude: Volume, mask: Mask, echo_times: Sequence[
                 f'{name} has shape {echoes.shape}, but {times.size} echo times and a mask of '
                 f'{mask.shape} ask for {(times.size, *mask.shape)}: put echoes first'
             )
-    if times.size < FEWEST:
+    if times.size < FEWEST_ECHOES:
         raise ValueError(
-            f'three pools need {FEWEST} echoes or more, found {times.size}: leave decompose out'
+            f'three pools need {FEWEST_ECHOES} echoes or more, found {times.size}: leave decompose out'
         )
     if not (np.diff(times) > 0).all() or times[0] <= 0:
         raise ValueError(

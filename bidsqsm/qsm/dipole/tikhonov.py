@@ -11,7 +11,7 @@ from bidsqsm.qsm.dipole.kspace_filter import invert
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.operators import laplacian_spectrum
 
-ORDER = {'identity': 0, 'gradient': 1, 'laplacian': 2}
+PENALTY_ORDER = {'identity': 0, 'gradient': 1, 'laplacian': 2}
 
 
 def tikhonov(
@@ -20,7 +20,7 @@ def tikhonov(
     grid: Grid,
     *,
     weight: Annotated[float, Between(0, 100)] = 5e-3,
-    operator: Annotated[str, OneOf(tuple(ORDER))] = 'identity',
+    operator: Annotated[str, OneOf(tuple(PENALTY_ORDER))] = 'identity',
     length: Annotated[float, Between(0, 1000)] = 3.0,
     rescale: bool = False,
     padding: Annotated[float, From(0, 500)] = 20.0,
@@ -84,7 +84,7 @@ def tikhonov(
 
     def inverse(dipole: Volume, grid: Grid) -> Volume:
         per_length = np.float32(length**2) * laplacian_spectrum(grid)
-        whole: Volume = np.float32(weight) * per_length ** ORDER[operator]
+        whole: Volume = np.float32(weight) * per_length ** PENALTY_ORDER[operator]
         whole += dipole**2
         whole[0, 0, 0] = 1  # the mean is free, and the kernel zero
         return np.divide(dipole, whole, out=whole)

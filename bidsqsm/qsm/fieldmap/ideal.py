@@ -10,7 +10,7 @@ import numpy as np
 
 from bidsqsm.qsm.bounds import Between, From, OneOf
 from bidsqsm.qsm.fieldmap.field_result import FieldFit
-from bidsqsm.qsm.fieldmap.separate import Echoes, separate
+from bidsqsm.qsm.fieldmap.separate import SeparationEchoes, separate
 from bidsqsm.qsm.fieldmap.spectrum import SPECTRA, check_echoes, fat_signal
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 
@@ -110,7 +110,7 @@ def ideal(
     check_echoes(echo_times, imaging_frequency, peaks)
     grid = grid or Grid(mask.shape, CUBES)
     found, sign = separate(
-        Echoes(unwrapped, magnitude, mask, echo_times, imaging_frequency, grid),
+        SeparationEchoes(unwrapped, magnitude, mask, echo_times, imaging_frequency, grid),
         fat_signal(echo_times, imaging_frequency, peaks),
         phase_sign or (0 if peaks == 'six' else 1),
         weight=smoothness_weight, offset_width=offset_width, max_iter=max_iter,

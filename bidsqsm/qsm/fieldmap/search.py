@@ -12,10 +12,10 @@ from bidsqsm.qsm.fieldmap.spectrum import Complex
 from bidsqsm.qsm.grid import Labels, Mask, Volume
 from bidsqsm.qsm.jit import kernel
 
-RATES = (10.0, 60.0, 180.0)  # 1/s, decays tried at each field
+TRIED_RATES = (10.0, 60.0, 180.0)  # 1/s, decays tried at each field
 PER_LOBE = 6  # fields per width 1 / (last - first echo time) of a minimum
-REACH = 5.0  # ppm: a field is looked for up to so far from zero where nothing repeats
-WHOLE = 0.03  # turns that echo times may be off a common raster
+FIELD_REACH_PPM = 5.0  # ppm: a field is looked for up to so far from zero where nothing repeats
+RASTER_TURNS = 0.03  # turns that echo times may be off a common raster
 ZERO = 1e-3  # of the signal: what the largest field costs, so that equals are settled
 
 
@@ -74,7 +74,7 @@ def make_search(echo_times: Sequence[float], fat: Complex, reach: float) -> Sear
     pairs = np.array([(m, n) for n in range(len(times)) for m in range(n)], np.int32)
     turns = 2 * np.pi * np.outer(times[pairs[:, 1]] - times[pairs[:, 0]], fields)
     own, across = [], []
-    for rate in RATES:
+    for rate in TRIED_RATES:
         decay = np.exp(-rate * times)
         # P(R2*): projection on what water and fat can look like, whatever their amounts
         q = np.linalg.qr(np.stack([decay, fat * decay], axis=1))[0]
@@ -95,7 +95,7 @@ def repetition(times: Volume, limit: float) -> float:
         if period > limit and turns > 1:
             break
         off = gaps * period
-        if np.abs(off - np.rint(off)).max() < WHOLE:
+        if np.abs(off - np.rint(off)).max() < RASTER_TURNS:
             # the raster that fits all gaps best, not that of the smallest alone
             return float(np.rint(off).sum() / gaps.sum())
     return 0.0

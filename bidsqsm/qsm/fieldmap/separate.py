@@ -8,21 +8,31 @@ from typing import NamedTuple
 import numpy as np
 
 from bidsqsm.qsm.fieldmap.noise import noise_from_misfit
-from bidsqsm.qsm.fieldmap.search import REACH, Search, block_costs, make_search, pick_fields
+from bidsqsm.qsm.fieldmap.search import (
+    FIELD_REACH_PPM,
+    Search,
+    block_costs,
+    make_search,
+    pick_fields,
+)
 from bidsqsm.qsm.fieldmap.spectrum import MAIN_SHIFT, Complex
 from bidsqsm.qsm.fieldmap.trees import smooth_labels
-from bidsqsm.qsm.fieldmap.waterfat import Maps, fit_water_fat
+from bidsqsm.qsm.fieldmap.waterfat import WaterFatMaps, fit_water_fat
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
 from bidsqsm.qsm.phase.smooth import smooth_phase
 from bidsqsm.qsm.units import TURN_RAD
 from bidsqsm.qsm.unwrap.romeo import romeo
 
-COARSE = 2.0  # mm: blocks of the search, and the distance that the smoothness is measured over
-SURE = 0.95  # of the cost that the phase running backwards must stay below to be believed
-FAINT = 0.02  # of the energy of the bright voxels: less does not count in full
+SEARCH_BLOCK_MM = (
+    2.0  # mm: blocks of the search, and the distance that the smoothness is measured over
+)
+BACKWARD_COST_SHARE = (
+    0.95  # of the cost that the phase running backwards must stay below to be believed
+)
+FAINT_ENERGY_SHARE = 0.02  # of the energy of the bright voxels: less does not count in full
 
 
-class Echoes(NamedTuple):
+class SeparationEchoes(NamedTuple):
     """What goes into the separation.
 
     Attributes
@@ -49,28 +59,34 @@ class Echoes(NamedTuple):
 
 
 def separate(
-    echoes: Echoes, fat: Complex, sign: int, *, weight: float, offset_width: float, max_iter: int
-) -> tuple[Maps, int]:
+    echoes: SeparationEchoes,
+    fat: Complex,
+    sign: int,
+    *,
+    weight: float,
+    offset_width: float,
+    max_iter: int,
+) -> tuple[WaterFatMaps, int]:
     """Separate water and fat; ``sign`` 0 to find out which way the phase runs.
 
     Returns the maps of phase that grows with the field (``turned`` the relative residual,
     ``spread`` the noise of the field in Hz), and the sign that the phase was multiplied by.
     """
     phase, magnitude, mask, times, frequency, grid = echoes
-    maps = Maps(*(np.zeros(mask.shape, np.float32) for _ in Maps._fields))
+    maps = WaterFatMaps(*(np.zeros(mask.shape, np.float32) for _ in WaterFatMaps._fields))
     if not mask.any():
         return maps, sign or 1
-    search = make_search(times, fat, REACH * frequency)
+    search = make_search(times, fat, FIELD_REACH_PPM * frequency)
     energy = np.sum(magnitude**2, axis=0)
-    floor = np.float32(FAINT * np.percentile(energy[mask], 95))
+    floor = np.float32(FAINT_ENERGY_SHARE * np.percentile(energy[mask], 95))
     # fat lies on one side of water: phase that runs backwards fits worse where there is fat
     if not sign:
         along, against = (
-            _search(echoes, search, way, floor, 2 * COARSE, weight, max_iter, None)
+            _search(echoes, search, way, floor, 2 * SEARCH_BLOCK_MM, weight, max_iter, None)
             for way in (1, -1)
         )
-        sign = -1 if against < SURE * along else 1
-    _search(echoes, search, sign, floor, COARSE, weight, max_iter, maps.field)
+        sign = -1 if against < BACKWARD_COST_SHARE * along else 1
+    _search(echoes, search, sign, floor, SEARCH_BLOCK_MM, weight, max_iter, maps.field)
     parts = np.ascontiguousarray(np.stack([fat.real, fat.imag], axis=1), np.float32)
 
     def fit(free_offset: bool) -> None:
@@ -92,7 +108,7 @@ def separate(
 
 
 def _search(
-    echoes: Echoes, search: Search, sign: int, floor: np.float32, size: float, weight: float,
+    echoes: SeparationEchoes, search: Search, sign: int, floor: np.float32, size: float, weight: float,
     max_iter: int, field: Volume | None,
 ) -> float:  # fmt: skip
     # field (Hz, written) that is smooth over blocks of this size (mm); returns what it costs
@@ -103,7 +119,7 @@ def _search(
     block_costs(phase, magnitude, mask, number, factors, np.float32(sign), floor, search, cost)
     step = weight * search.step / (MAIN_SHIFT * frequency)
     sides = [d * f for d, f in zip(grid.voxel_size, factors.tolist(), strict=True)]
-    slopes = np.array([step * COARSE / side for side in sides], np.float32)
+    slopes = np.array([step * SEARCH_BLOCK_MM / side for side in sides], np.float32)
     name = 'smoothing of the field' if field is not None else 'search for the sign of the phase'
     labels, total = smooth_labels(
         cost, number, slopes, circular=search.circular, max_iter=max_iter, name=name
@@ -126,7 +142,7 @@ def _blocks(mask: Mask, factors: Labels) -> tuple[Labels, int]:
     return number, count
 
 
-def _finish(maps: Maps, energy: Volume, freedom: int) -> None:
+def _finish(maps: WaterFatMaps, energy: Volume, freedom: int) -> None:
     # misfit and spread become relative residual and noise
     used = maps.spread > 0
     sigma = noise_from_misfit(maps.misfit, used, max(freedom, 1)) if used.any() else 0.0

@@ -11,7 +11,7 @@ from bidsqsm.qsm.grid import Labels, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.jit import kernel
 
-SETTLED = 2e-3  # share of the nodes that may still change their label
+CHANGING_NODE_SHARE = 2e-3  # share of the nodes that may still change their label
 
 
 def smooth_labels(
@@ -69,7 +69,7 @@ def smooth_labels(
             _sweep(cost, ahead, behind, slopes, circular, forward, messages, labels)
         return float(np.mean(before != labels))
 
-    iterate(step, name=name, tol=SETTLED, max_iter=max_iter)
+    iterate(step, name=name, tol=CHANGING_NODE_SHARE, max_iter=max_iter)
     return labels, _sum(cost, ahead, slopes, circular, labels)
 
 

@@ -12,11 +12,11 @@ from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.units import TURN_RAD
 
 START_RATE = 40.0  # 1/s
-FASTEST = 2000.0  # 1/s
-TINY = 1e-3  # rad at the last echo: the next step would be its square
+FASTEST_R2STAR = 2000.0  # 1/s
+SMALLEST_STEP_RAD = 1e-3  # rad at the last echo: the next step would be its square
 
 
-class Maps(NamedTuple):
+class WaterFatMaps(NamedTuple):
     """What a fit finds, (nx, ny, nz) float32 each: in Hz, rad, 1/s and the magnitude's unit.
 
     ``misfit`` is |data - model|^2 over the echoes, ``turned`` the same with the magnitude of the
@@ -130,7 +130,7 @@ def _descend(data: Any, fat: Any, times: Any, p: Any, size: Any, max_iter: Any, 
     h, other, low, g, slope, x, trial = room
     centre = p[2]
     reach = np.float32(np.pi) / (1 - times[0])
-    fastest = np.float32(FASTEST) * p[5]
+    fastest = np.float32(FASTEST_R2STAR) * p[5]
     misfit = _linearise(data, fat, times, p, size, h, g)
     damping = np.float32(1e-3)
     for _ in range(max_iter):
@@ -155,7 +155,7 @@ def _descend(data: Any, fat: Any, times: Any, p: Any, size: Any, max_iter: Any, 
             g[a] = slope[a]
             for b in range(a + 1):
                 h[a, b] = other[a, b]
-        if moved < TINY:
+        if moved < SMALLEST_STEP_RAD:
             break
     return misfit
 
@@ -199,7 +199,7 @@ def _rooms(n_echoes: Any) -> Any:
 @kernel()
 def fit_water_fat(
     phase: Volume, magnitude: Volume, mask: Mask, sign: np.float32, echo_times: Volume,
-    fat: Volume, free_offset: bool, max_iter: int, maps: Maps,
+    fat: Volume, free_offset: bool, max_iter: int, maps: WaterFatMaps,
 ) -> None:  # fmt: skip
     """Fit exp(i offset) (water + fat a_n) exp((2 pi i field - rate) TE_n) from ``maps.field`` on.
 

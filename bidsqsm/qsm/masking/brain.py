@@ -16,12 +16,12 @@ from bidsqsm.qsm.masking.morphology import (
     largest_component,
 )
 
-COARSE = 2.0  # mm: anatomy as large as the skull needs no finer grid
+BRAIN_VOXEL_MM = 2.0  # mm: anatomy as large as the skull needs no finer grid
 BIAS_WIDTH = 25.0  # mm
 SCALP = 5.0  # mm below the surface of the head that no brain reaches
 HALF_WIDTHS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0)  # mm, of the bridges to cut
-SHALLOW = 0.01  # share of the brain that may seem to lie in the scalp
-FREED = 0.25  # share of it that a cut must leave at most, or there is no scalp to cut off
+SCALP_SHARE = 0.01  # share of the brain that may seem to lie in the scalp
+CUT_SHARE = 0.25  # share of it that a cut must leave at most, or there is no scalp to cut off
 ALL_TISSUE = 0.25  # of the median: what still is tissue in an image without background
 VENTRICLES = 6e4  # mm3, of dark fluid inside the brain
 SULCUS = 6.0  # mm, half-width of gaps to close
@@ -57,7 +57,7 @@ def brain_mask(magnitude: Volume, voxel_size: Triple) -> Mask:
     True
 
     """
-    factors = [max(1, round(COARSE / d)) for d in voxel_size]
+    factors = [max(1, round(BRAIN_VOXEL_MM / d)) for d in voxel_size]
     coarse = block_mean(magnitude, factors)
     size = times(voxel_size, factors)
     even = _even(coarse, size)
@@ -146,9 +146,9 @@ def _part_from_scalp(tissue: Mask, voxel_size: Triple) -> Mask:
         return whole
     parts = [part for r in HALF_WIDTHS if (part := _basin(width, r)).any()]
     shares = [float(np.mean(shallow[part])) for part in parts]
-    if not parts or min(shares) > FREED * float(np.mean(shallow[whole])):
+    if not parts or min(shares) > CUT_SHARE * float(np.mean(shallow[whole])):
         return whole
-    limit = max(SHALLOW, 1.5 * min(shares))
+    limit = max(SCALP_SHARE, 1.5 * min(shares))
     return next(part for part, share in zip(parts, shares, strict=True) if share <= limit)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.masking.morphology import fill_holes
 
-FAINT = 0.03  # of the bright voxels: above the noise of air, below any tissue
+HEAD_MAGNITUDE_SHARE = 0.03  # of the bright voxels: above the noise of air, below any tissue
 
 
 def head_mask(magnitude: Volume) -> Mask:
@@ -36,4 +36,4 @@ def head_mask(magnitude: Volume) -> Mask:
     """
     strength = np.sqrt(np.mean(magnitude**2, axis=0))
     bright = float(np.percentile(strength, 95))
-    return fill_holes(strength > FAINT * bright)
+    return fill_holes(strength > HEAD_MAGNITUDE_SHARE * bright)

@@ -9,7 +9,7 @@ from skimage.segmentation import watershed
 
 from bidsqsm.qsm.grid import Labels, Mask, Triple, bounding_box
 
-_TOUCHING = np.ones((3, 3, 3), np.uint8)
+_CONNECTIVITY = np.ones((3, 3, 3), np.uint8)
 
 
 def number_segments(veins: Mask, voxel_size: Triple, shortest: float) -> Labels:
@@ -44,8 +44,8 @@ def number_segments(veins: Mask, voxel_size: Triple, shortest: float) -> Labels:
 
 def _lines(veins: Mask, voxel_size: Triple, shortest: float) -> Labels:
     middle = skeletonize(veins)
-    near = ndimage.convolve(middle.astype(np.uint8), _TOUCHING, mode='constant') - 1
-    lines, count = ndimage.label(middle & (near <= 2), _TOUCHING)
+    near = ndimage.convolve(middle.astype(np.uint8), _CONNECTIVITY, mode='constant') - 1
+    lines, count = ndimage.label(middle & (near <= 2), _CONNECTIVITY)
     kept = np.zeros(count + 1, bool)
     for number, box in enumerate(ndimage.find_objects(lines), start=1):
         sides = [(part.stop - part.start) * d for part, d in zip(box, voxel_size, strict=True)]
@@ -54,11 +54,11 @@ def _lines(veins: Mask, voxel_size: Triple, shortest: float) -> Labels:
 
 
 def _grown(veins: Mask, lines: Labels) -> Labels:
-    whole, _ = ndimage.label(veins, _TOUCHING)
+    whole, _ = ndimage.label(veins, _CONNECTIVITY)
     # a part that has lost all its lines stays whole, under a number of its own
     alone = ~np.isin(whole, whole[lines > 0])
     seeds = np.where(alone & veins, whole + lines.max(), lines)
-    return np.asarray(watershed(np.zeros(veins.shape, np.uint8), seeds, _TOUCHING, mask=veins))
+    return np.asarray(watershed(np.zeros(veins.shape, np.uint8), seeds, _CONNECTIVITY, mask=veins))
 
 
 def _in_order(labels: Labels) -> Labels:

@@ -9,10 +9,14 @@ from bidsqsm.qsm.grid import Mask, Triple, Volume
 from bidsqsm.qsm.masking.morphology import dilate, erode
 from bidsqsm.qsm.oxygenation.vesselness import vesselness
 
-_AROUND = 5.0  # mm, radius of the Gaussian that gives the susceptibility around a voxel
-_R2STAR = 8.0  # 1/s that venous blood decays faster than the median of the brain, at least
+_SURROUNDINGS_SIGMA_MM = (
+    5.0  # mm, radius of the Gaussian that gives the susceptibility around a voxel
+)
+_VEIN_R2STAR_EXCESS = (
+    8.0  # 1/s that venous blood decays faster than the median of the brain, at least
+)
 _SURE, _LIKELY = 0.5, 0.02  # vesselness of a voxel that surely is a vein's, and of one beside it
-_TOUCHING = np.ones((3, 3, 3))
+_CONNECTIVITY = np.ones((3, 3, 3))
 
 
 def find_veins(
@@ -64,7 +68,7 @@ def find_veins(
     likely = mask & (excess > contrast / 2) & (likeness > _LIKELY)
     likely &= ~_bulky(chi, mask, voxel_size, contrast / 2, max(radius, middle) + middle)
     if r2star is not None and mask.any():
-        likely &= r2star > np.median(r2star[mask]) + _R2STAR
+        likely &= r2star > np.median(r2star[mask]) + _VEIN_R2STAR_EXCESS
     sure = likely & (excess > contrast) & (likeness > _SURE)
     if not sure.any():
         return likeness, sure
@@ -83,7 +87,7 @@ def core_of(veins: Mask) -> Mask:
 
 
 def _smooth_inside(chi: Volume, mask: Mask, voxel_size: Triple) -> Volume:
-    sigma = [_AROUND / d for d in voxel_size]
+    sigma = [_SURROUNDINGS_SIGMA_MM / d for d in voxel_size]
     weight = ndimage.gaussian_filter(mask.astype(np.float32), sigma, truncate=3.0)
     total = ndimage.gaussian_filter(np.where(mask, chi, np.float32(0)), sigma, truncate=3.0)
     return np.asarray(total / np.maximum(weight, np.float32(1e-3)))
@@ -98,7 +102,7 @@ def _bulky(chi: Volume, mask: Mask, voxel_size: Triple, contrast: float, radius:
 
 def _long(grown: Mask, sure: Mask, voxel_size: Triple, length: float) -> Mask:
     # connected parts that hold sure voxels and are long: a line of length L has a variance L^2 / 12
-    parts, count = ndimage.label(grown, _TOUCHING)
+    parts, count = ndimage.label(grown, _CONNECTIVITY)
     kept = np.zeros(count + 1, bool)
     kept[parts[sure & grown]] = True
     for number, box in enumerate(ndimage.find_objects(parts), start=1):

@@ -16,7 +16,6 @@ from bidsqsm.qsm.phantom import field_simulation as fields
 from bidsqsm.qsm.phantom import painting, sampling, vessels
 from bidsqsm.qsm.phantom.head_anatomy import Anatomy, Subject
 from bidsqsm.qsm.phantom.tissue import (
-    AIR_CHI,
     TISSUES,
     Tissue,
     inversion_signal,
@@ -27,7 +26,7 @@ from bidsqsm.qsm.phantom.tissue import (
 Labels = npt.NDArray[np.uint8]
 FAT_SHIFT = -3.4  # ppm
 FLIP_ANGLE, REPETITION_TIME = 15.0, 0.035  # degrees, s
-_MARGIN = 24.0  # mm of padding on every side
+_PADDING_MM = 24.0  # mm of padding on every side
 
 
 @dataclass(frozen=True)
@@ -217,7 +216,7 @@ def render(
     field_strength: float,
     signal: painting.Signal,
     microbleeds: int,
-    margin: float = _MARGIN,
+    margin: float = _PADDING_MM,
     part: painting.Part = painting.whole,
 ) -> Rendered:
     """Sample the tissues on a fine grid and paint nuclei, veins and lesions over them."""
@@ -312,16 +311,3 @@ def fine_grid(grid: Grid) -> Grid:
     """Grid of half the voxel size that fills the same volume."""
     (nx, ny, nz), (x, y, z) = grid.shape, grid.voxel_size
     return replace(grid, shape=(2 * nx, 2 * ny, 2 * nz), voxel_size=(x / 2, y / 2, z / 2))
-
-
-__all__ = [
-    'AIR_CHI',
-    'Head',
-    'fine_affine',
-    'fine_grid',
-    'make_head',
-    'make_t1w',
-    'make_t1w_and_labels',
-    'mean2',
-    'render',
-]

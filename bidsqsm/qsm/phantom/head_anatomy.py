@@ -174,6 +174,3 @@ def _warp(random: np.random.Generator) -> Volume:
     sigma = 28 / _WARP_STEP
     smooth = ndimage.gaussian_filter(noise, (sigma, sigma, sigma, 0), mode='wrap')
     return np.asarray(2.2 * smooth / smooth.std(), np.float32)
-
-
-__all__ = ['CHANNELS', 'Anatomy', 'Subject', 'Templates', 'build_anatomy']

@@ -193,6 +193,3 @@ def _world_boxes(canvas: Canvas, anatomy: Anatomy, low: Volume, high: Volume) ->
     corners = np.array([(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)])
     world = anatomy.to_world(low[:, None] + corners * (high - low)[:, None])
     return [canvas.box(w.min(0) - 1, w.max(0) + 1) for w in world]
-
-
-__all__ = ['Canvas', 'Part', 'Signal', 'paint_lesions', 'paint_nuclei', 'paint_veins', 'whole']

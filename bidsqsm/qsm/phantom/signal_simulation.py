@@ -182,6 +182,3 @@ def _noise_sd(head: Head, first: Complex, receive: Complex, snr: float) -> float
     white = head.white_matter
     power = sum((np.abs(r[white]) ** 2).astype(float) for r in receive)
     return float((np.abs(first[white]) * np.sqrt(power)).mean() / snr)
-
-
-__all__ = ['Sequence', 'acquire', 'noiseless_echo', 'receive_profiles']

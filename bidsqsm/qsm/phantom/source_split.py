@@ -12,7 +12,7 @@ from bidsqsm.qsm.phantom.head_anatomy import Anatomy, Subject
 from bidsqsm.qsm.phantom.tissue import Tissue
 
 
-class Sources(NamedTuple):
+class SourceSplit(NamedTuple):
     """What a head's susceptibility and R2* are made of; zero outside the brain.
 
     Parameters
@@ -40,7 +40,7 @@ def sources_of(
     subject: Subject,
     microbleeds: int = 3,
     pose: Volume | None = None,
-) -> Sources:
+) -> SourceSplit:
     """Split the chi and the R2* of a head from :func:`~bidsqsm.qsm.phantom.head.make_head`.
 
     The head is rendered a second time with the diamagnetic part of each tissue; what varies within
@@ -75,4 +75,4 @@ def sources_of(
     most = np.minimum(head.chi, 0)  # the other part would be negative
     diamagnetic = np.where(head.mask, np.minimum(mean2(seen.chi), most), np.float32(0))
     r2 = np.where(head.mask, np.minimum(mean2(seen.r2star), head.r2star), np.float32(0))
-    return Sources(head.chi - diamagnetic, diamagnetic, head.r2star - r2, r2)
+    return SourceSplit(head.chi - diamagnetic, diamagnetic, head.r2star - r2, r2)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bidsqsm.qsm.concentration.brain_iron import GROWING, chi_of_iron
+from bidsqsm.qsm.concentration.brain_iron import IRON_STRUCTURES, chi_of_iron
 from bidsqsm.qsm.grid import Volume
 
 NUCLEI = (
@@ -109,7 +109,7 @@ def nucleus_chi(name: str, age: float, diagnosis: str = 'control') -> float:
     """
     if diagnosis not in DIAGNOSES:
         raise ValueError(f'no diagnosis {diagnosis!r}; there are: {", ".join(DIAGNOSES)}')
-    if name in GROWING:
+    if name in IRON_STRUCTURES:
         aged = chi_of_iron(name, age) - chi_of_iron(name, _REFERENCE_AGE)
     else:
         aged = _DRIFT[name] * (age - _REFERENCE_AGE)

@@ -8,7 +8,7 @@ from bidsqsm.qsm.grid import Grid, Labels, Mask
 
 #: Radius and half the height, in mm
 BOTTLE, VIAL = (22.0, 20.0), (4.2, 14.0)
-RING = 13.0  # mm, from the middle of the bottle to that of a vial
+VIAL_RING_MM = 13.0  # mm, from the middle of the bottle to that of a vial
 
 
 def vials(grid: Grid, axis: int, count: int = 6) -> tuple[Labels, Mask]:
@@ -47,10 +47,9 @@ def vials(grid: Grid, axis: int, count: int = 6) -> tuple[Labels, Mask]:
     labels = np.zeros(grid.shape, np.int32)
     for index in range(count):
         angle = 2 * np.pi * index / count
-        away = np.hypot(first - RING * np.cos(angle), second - RING * np.sin(angle))
+        away = np.hypot(
+            first - VIAL_RING_MM * np.cos(angle), second - VIAL_RING_MM * np.sin(angle)
+        )
         labels[(away < VIAL[0]) & (abs(along) < VIAL[1])] = index + 1
     bottle: Mask = (np.hypot(first, second) < BOTTLE[0]) & (abs(along) < BOTTLE[1])
     return labels, bottle
-
-
-__all__ = ['vials']

@@ -15,7 +15,7 @@ from bidsqsm.qsm.phase.linear_phase import LinearPhase, fit_linear_phase, linear
 from bidsqsm.qsm.phase.wrap import wrap
 from bidsqsm.qsm.units import TURN_RAD
 
-FLOOR = 0.1  # rad over the head: less than this bends no field by a ppb
+READOUT_FLOOR_RAD = 0.1  # rad over the head: less than this bends no field by a ppb
 SIGMAS = 5.0
 
 
@@ -192,7 +192,7 @@ def _significant(plane: LinearPhase, extent: Triple) -> tuple[Triple, bool]:
     across = [g * length for g, length in zip(plane.gradient, extent, strict=True)]
     errors = [e * length for e, length in zip(plane.gradient_error, extent, strict=True)]
     pairs = [*zip(across, errors, strict=True), (plane.constant, plane.constant_error)]
-    found = any(abs(value) > max(FLOOR, SIGMAS * error) for value, error in pairs)
+    found = any(abs(value) > max(READOUT_FLOOR_RAD, SIGMAS * error) for value, error in pairs)
     return (across[0], across[1], across[2]), found
 
 

@@ -12,8 +12,10 @@ from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.phase.neighbours import neighbour_phasors
 from bidsqsm.qsm.phase.wrap import wrap
 
-COHERENT = 0.2  # length of the mean step, 0 to 1, that noise does not reach
-OPPOSITE = np.pi - 0.5  # rad: a mean step beyond is a change of sign; a slope hardly gets there
+COHERENT_STEP_LENGTH = 0.2  # length of the mean step, 0 to 1, that noise does not reach
+SIGN_CHANGE_RAD = (
+    np.pi - 0.5
+)  # rad: a mean step beyond is a change of sign; a slope hardly gets there
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def detect_alternation(
 def alternation_of(phasors: npt.NDArray[np.complexfloating], total: Volume) -> Alternation:
     """Judge sums of neighbour phasors, which may come from several channels."""
     steps = phasors / np.maximum(total, 1e-30)
-    opposite = (np.abs(steps) > COHERENT) & (np.abs(np.angle(steps)) > OPPOSITE)
+    opposite = (np.abs(steps) > COHERENT_STEP_LENGTH) & (np.abs(np.angle(steps)) > SIGN_CHANGE_RAD)
     return Alternation(tuple(np.flatnonzero(opposite).tolist()), steps)
 
 

@@ -37,7 +37,7 @@ MILLIRADIANS = Convention(
     0,
     'philips',
 )
-KNOWN = (
+PHASE_CONVENTIONS = (
     RADIANS,
     POSITIVE_RADIANS,
     Convention('4096 steps to the turn, 0 to 4095', 0, 4095, 4096, 2048, 'siemens'),
@@ -45,7 +45,7 @@ KNOWN = (
     Convention('4096 steps to the turn, -2048 to 2047', -2048, 2047, 4096, 0),
     MILLIRADIANS,
 )
-UNITS = {
+PHASE_UNITS = {
     'rad': TURN_RAD, 'radian': TURN_RAD, 'radians': TURN_RAD,
     'mrad': 1000 * TURN_RAD, 'milliradian': 1000 * TURN_RAD, 'milliradians': 1000 * TURN_RAD,
     'deg': 360.0, 'degree': 360.0, 'degrees': 360.0, '°': 360.0,
@@ -163,7 +163,7 @@ def _inside(found: Values, known: Convention, share: float) -> bool:
 
 def by_units(found: Values) -> PhaseScale:
     """Believe the sidecar, unless the values contradict it."""
-    period = UNITS[found.units]
+    period = PHASE_UNITS[found.units]
     low, high = found.values
     plausible = 0.01 * period < high - low < 64 * period and _agrees(found, period)
     if plausible and not (found.whole and period == TURN_RAD):
@@ -185,7 +185,7 @@ def by_units(found: Values) -> PhaseScale:
 
 def by_range(found: Values) -> PhaseScale | None:
     """Take a known range that the values fill."""
-    for known in KNOWN:
+    for known in PHASE_CONVENTIONS:
         if _inside(found, known, 0.9) and _agrees(found, known.period):
             return found.scale(known.zero, known.period, f'{known.name}{_confirmed(found)}')
     return None
@@ -220,7 +220,7 @@ def by_stored_range(found: Values) -> PhaseScale | None:
 
 def by_part_of_range(found: Values) -> PhaseScale | None:
     """Accept a range that is filled by half only where nothing else explains the values."""
-    for known in KNOWN:
+    for known in PHASE_CONVENTIONS:
         fitting = known.period == TURN_RAD or (known.maker and known.maker in found.maker)
         if fitting and _inside(found, known, 0.5) and found.turn is None:
             why = f'{known.name}, though the ends are not reached and nothing in the data shows what a turn is'
@@ -230,4 +230,6 @@ def by_part_of_range(found: Values) -> PhaseScale | None:
 
 def expected() -> str:
     """The known ranges, in words."""
-    return 'one of: ' + '; '.join(c.name for c in KNOWN) + '; or wraps that show the turn'
+    return (
+        'one of: ' + '; '.join(c.name for c in PHASE_CONVENTIONS) + '; or wraps that show the turn'
+    )

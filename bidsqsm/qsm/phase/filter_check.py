@@ -12,11 +12,11 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.phase.smooth import block_phasors
 from bidsqsm.qsm.units import MAD_TO_SD
 
-BLOCK = 3.0  # mm
-NARROW = 2.5  # mm: width of the Gaussian that takes out noise
-BROAD = 10.0  # mm: width of the Gaussian that separates slow from fast changes
+FILTER_BLOCK_MM = 3.0  # mm
+NOISE_SIGMA_MM = 2.5  # mm: width of the Gaussian that takes out noise
+SLOW_SIGMA_MM = 10.0  # mm: width of the Gaussian that separates slow from fast changes
 RATIO = 1.05  # slow over fast: below on filtered phase (up to 0.95), above on measured (1.2 to 30)
-LITTLE = 0.01  # rad: spread at every scale that leaves nothing to compare
+SMALLEST_SPREAD_RAD = 0.01  # rad: spread at every scale that leaves nothing to compare
 
 
 def is_filtered(
@@ -56,9 +56,9 @@ def is_filtered(
     slow, fast = pairs[best]
     evidence = (
         f'at {1000 * echo_times[best]:.3g} ms the phase spreads by {slow:.2g} rad over distances '
-        f'beyond {BROAD:g} mm and by {fast:.2g} rad below'
+        f'beyond {SLOW_SIGMA_MM:g} mm and by {fast:.2g} rad below'
     )
-    if max(max(pair) for pair in pairs) < LITTLE:
+    if max(max(pair) for pair in pairs) < SMALLEST_SPREAD_RAD:
         return False, f'Whether phase was filtered cannot be told: {evidence}.'
     if slow < RATIO * fast:
         return True, f'Phase looks high-pass filtered: {evidence}; the field of a head is smooth.'
@@ -69,12 +69,14 @@ def _slow_and_fast(
     phase: Volume, magnitude: Volume, mask: Mask, grid: Grid
 ) -> tuple[float, float]:
     """Robust spread in rad of widely smoothed phase, and of slightly smoothed phase about it."""
-    factors = np.array([max(1, round(BLOCK / d)) for d in grid.voxel_size])
+    factors = np.array([max(1, round(FILTER_BLOCK_MM / d)) for d in grid.voxel_size])
     weight = np.where(mask, magnitude, np.float32(0))
     blocks = block_phasors(phase, weight / max(float(weight.max()), 1e-30), factors)
     inside = blocks[2] > 0.25 * np.percentile(blocks[2][blocks[2] > 0], 90)
     size = [d * f for d, f in zip(grid.voxel_size, factors.tolist(), strict=True)]
-    fine, smooth = (_smoothed(blocks, [width / d for d in size]) for width in (NARROW, BROAD))
+    fine, smooth = (
+        _smoothed(blocks, [width / d for d in size]) for width in (NOISE_SIGMA_MM, SLOW_SIGMA_MM)
+    )
     mean = np.angle(np.sum(smooth[inside]))
     slow = np.angle(smooth[inside] * np.exp(-1j * mean))
     fast = np.angle(fine[inside] * np.conj(smooth[inside]))

@@ -7,12 +7,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-STEEP = 0.3  # share of the range that the step between neighbours may have in smooth phase
-STEADY = 0.08  # share of the range by which steps that follow each other may differ
-LARGE = 0.3  # share of the range that sets a wrap apart from the steps about it
-FEWEST = 30
+STEEP_STEP_SHARE = (
+    0.3  # share of the range that the step between neighbours may have in smooth phase
+)
+STEADY_STEP_SHARE = 0.08  # share of the range by which steps that follow each other may differ
+WRAP_SHARE = 0.3  # share of the range that sets a wrap apart from the steps about it
+FEWEST_JUMPS = 30
 LINES = 1_000_000  # voxels looked at per echo and axis
-EVEN = 0.2  # density near both ends, as a share of the mean density, of values that wrap around
+EVEN_DENSITY_SHARE = (
+    0.2  # density near both ends, as a share of the mean density, of values that wrap around
+)
 
 Stored = npt.NDArray[np.number]
 
@@ -56,7 +60,7 @@ def find_turn(stored: Stored, low: float, high: float) -> Turn | None:
     if not high > low:
         return None
     sizes = wrap_sizes(stored, high - low)
-    if sizes.size >= FEWEST:
+    if sizes.size >= FEWEST_JUMPS:
         middle = float(np.median(sizes))
         near = np.abs(sizes - middle) < 0.1 * middle
         if np.mean(near) > 0.6:
@@ -106,7 +110,7 @@ def _jumps(lines: Stored, span: float) -> npt.NDArray[np.floating]:
     d = np.diff(lines.astype(np.float64), axis=-1)
     n = d.shape[-1] - 6
     first, early, before, step, after, late, last = (d[..., i : i + n] for i in range(7))
-    smooth = np.abs(before) < STEEP * span  # False for NaN, here and below
+    smooth = np.abs(before) < STEEP_STEP_SHARE * span  # False for NaN, here and below
     for one, other in (
         (first, early),
         (early, before),
@@ -114,11 +118,11 @@ def _jumps(lines: Stored, span: float) -> npt.NDArray[np.floating]:
         (after, late),
         (late, last),
     ):
-        smooth &= np.abs(one - other) < STEADY * span
+        smooth &= np.abs(one - other) < STEADY_STEP_SHARE * span
     # an empty background of one value is smooth as well, but its rim is no wrap
     smooth &= ((early != 0) | (before != 0)) & ((after != 0) | (late != 0))
     jump = np.abs(step - (before + after) / 2)
-    return jump[smooth & (jump > LARGE * span)]
+    return jump[smooth & (jump > WRAP_SHARE * span)]
 
 
 def _filled_to_the_ends(stored: Stored, low: float, high: float) -> bool:
@@ -126,4 +130,6 @@ def _filled_to_the_ends(stored: Stored, low: float, high: float) -> bool:
     place = (some[np.isfinite(some)].astype(np.float64) - low) / (high - low)
     # the outermost hundredth may hold values that were clipped
     ends = [np.mean((place > 0.01) & (place < 0.05)), np.mean((place > 0.95) & (place < 0.99))]
-    return bool(min(ends) > EVEN * 0.04 and max(ends) < 2 * min(ends) and place.size > 1000)
+    return bool(
+        min(ends) > EVEN_DENSITY_SHARE * 0.04 and max(ends) < 2 * min(ends) and place.size > 1000
+    )

@@ -10,8 +10,8 @@ from bidsqsm.qsm.grid import Grid, Triple, Volume
 from bidsqsm.qsm.phase.neighbours import neighbour_phasors
 from bidsqsm.qsm.phase.wrap import wrap
 
-SAMPLES = 300_000
-CLOSE = 1.0  # rad: residuals beyond are wraps, vessels or noise
+PLANE_SAMPLES = 300_000
+RESIDUAL_RAD = 1.0  # rad: residuals beyond are wraps, vessels or noise
 GRAIN = 5.0  # mm: size below which residuals are alike, for the errors
 
 
@@ -104,7 +104,7 @@ def _samples(phase: Volume, weight: Volume) -> tuple[tuple[Volume, ...], Volume,
     known = np.flatnonzero(weight)
     if known.size < 100:
         raise ValueError(f'{known.size} voxels with signal, expected at least 100; check the mask')
-    known = known[:: max(1, known.size // SAMPLES)]
+    known = known[:: max(1, known.size // PLANE_SAMPLES)]
     where = tuple(i.astype(np.float64) for i in np.unravel_index(known, phase.shape))
     return where, weight.ravel()[known].astype(np.float64), phase.ravel()[known].astype(np.float64)
 
@@ -118,7 +118,7 @@ def _refine(
 ) -> tuple[Volume, Volume]:
     """One least-squares step on the wrapped residual; standard errors for so many samples."""
     rest = wrap(values - _evaluate(plane, terms))
-    w = np.where(np.abs(rest) < CLOSE, weight, 0)
+    w = np.where(np.abs(rest) < RESIDUAL_RAD, weight, 0)
     total = max(float(np.sum(w)), 1e-30)
     # sums, not matrix products: their order does not depend on threads
     normal = np.array([[np.sum(w * a * b) for b in terms] for a in terms]) / total

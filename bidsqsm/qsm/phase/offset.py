@@ -12,7 +12,7 @@ from bidsqsm.qsm.phase.smooth import smooth_phase
 from bidsqsm.qsm.phase.terms import ReceivePhase
 from bidsqsm.qsm.phase.wrap import subtract_wrapped
 
-WIDTH = 7.0  # mm
+OFFSET_WIDTH_MM = 7.0  # mm
 
 
 def remove_offset(
@@ -23,7 +23,7 @@ def remove_offset(
     grid: Grid,
     *,
     bipolar: bool = False,
-    sigma: float = WIDTH,
+    sigma: float = OFFSET_WIDTH_MM,
     unwrap: Unwrapper | None = None,
 ) -> tuple[Volume, Volume, ReceivePhase]:
     r"""Remove the phase at echo time zero, by MCPC-3D-S on combined data [eckstein2018]_.

@@ -11,7 +11,7 @@ from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.phase.conventions import (
     ADVICE,
     NOT_PHASE,
-    UNITS,
+    PHASE_UNITS,
     PhaseScale,
     Stored,
     Values,
@@ -88,7 +88,7 @@ def decide_scale(
             f"Units is {units!r}, expected 'rad', 'deg' or 'arbitrary' for a phase image; "
             'a field map is not taken as phase'
         )
-    if found.units in UNITS:
+    if found.units in PHASE_UNITS:
         return by_units(found)
     for rule in (by_range, by_turn, by_stored_range, by_part_of_range):
         if (scale := rule(found)) is not None:
@@ -202,6 +202,3 @@ def _all_whole(stored: Stored) -> bool:
     some = stored.ravel()[:: max(1, stored.size // 100_000)]
     some = some[np.isfinite(some)]
     return bool(some.size) and bool(np.all(some == np.rint(some)))
-
-
-__all__ = ['PhaseScale', 'decide_scale', 'header_scale', 'polar', 'scale_phase']

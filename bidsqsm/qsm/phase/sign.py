@@ -13,9 +13,9 @@ from bidsqsm.qsm.masking.brain import block_mean, times
 from bidsqsm.qsm.masking.morphology import erode
 from bidsqsm.qsm.r2star_contrast import correlation_with_r2star
 
-COARSE = 2.0  # mm: nuclei and larger veins show at this size
-RIM = 4.0  # mm at the edge of the mask that do not vote
-SURE = 0.1  # evidence (-1 to 1) from which the data is believed against the metadata
+SIGN_VOXEL_MM = 2.0  # mm: nuclei and larger veins show at this size
+SIGN_RIM_MM = 4.0  # mm at the edge of the mask that do not vote
+SURE_EVIDENCE = 0.1  # evidence (-1 to 1) from which the data is believed against the metadata
 
 
 class SignDecision(NamedTuple):
@@ -36,7 +36,7 @@ class SignDecision(NamedTuple):
     @property
     def sure(self) -> bool:
         """Whether the data alone can be believed."""
-        return abs(self.evidence) >= SURE
+        return abs(self.evidence) >= SURE_EVIDENCE
 
 
 def decide_sign(total_field: Volume, mask: Mask, grid: Grid, decay: Volume | None) -> SignDecision:
@@ -73,7 +73,7 @@ def decide_sign(total_field: Volume, mask: Mask, grid: Grid, decay: Volume | Non
     -1
 
     """
-    factors = [max(1, round(COARSE / d)) for d in grid.voxel_size]
+    factors = [max(1, round(SIGN_VOXEL_MM / d)) for d in grid.voxel_size]
     weight = block_mean(mask.astype(np.float32), factors)
     inside = weight > 0.5
     field = block_mean(np.where(mask, total_field, 0), factors) / np.maximum(weight, 0.5)
@@ -81,7 +81,7 @@ def decide_sign(total_field: Volume, mask: Mask, grid: Grid, decay: Volume | Non
     coarse = Grid(field.shape, size, grid.b0_direction)
     local, deep = vsharp(np.where(inside, field, 0).astype(np.float32), inside, coarse)
     chi = tkd(local, deep, coarse)
-    voters = erode(deep, RIM, size)
+    voters = erode(deep, SIGN_RIM_MM, size)
     if not voters.any():
         voters = deep
     values = chi[voters] - np.median(chi[voters])

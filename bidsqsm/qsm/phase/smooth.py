@@ -13,7 +13,9 @@ from bidsqsm.qsm.grid import Grid, Triple, Volume
 from bidsqsm.qsm.jit import kernel
 
 TRUNCATE = 3.0  # widths of the Gaussian
-FAINT = 1e-4  # share of the largest summed weight below which the nearest known phase is taken
+FAINT_WEIGHT_SHARE = (
+    1e-4  # share of the largest summed weight below which the nearest known phase is taken
+)
 
 
 def smooth_phase(
@@ -79,7 +81,7 @@ def _unit_phasor(blocks: Volume, widths: Triple) -> Volume:
     """Smoothed unit phasor on the grid of blocks, known everywhere: real and imaginary part."""
     for part in blocks:
         ndimage.gaussian_filter(part, widths, mode='constant', truncate=TRUNCATE, output=part)
-    known = blocks[2] > FAINT * blocks[2].max()
+    known = blocks[2] > FAINT_WEIGHT_SHARE * blocks[2].max()
     if not known.any():
         raise ValueError('no voxel has any signal; expected a magnitude above zero in the head')
     if not known.all():

@@ -10,7 +10,7 @@ from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.units import TURN_RAD
 
-COMPILED = tuple(np.dtype(name) for name in ('i2', 'u2', 'f4', 'f8'))
+COMPILED_DTYPES = tuple(np.dtype(name) for name in ('i2', 'u2', 'f4', 'f8'))
 
 
 def wrap(phase: Volume) -> Volume:
@@ -96,7 +96,7 @@ def scale_wrapped(
         Of the same shape, C-contiguous; is filled.
 
     """
-    if stored.dtype not in COMPILED:
+    if stored.dtype not in COMPILED_DTYPES:
         stored = stored.astype(np.float64)
     _scale(np.ascontiguousarray(stored).reshape(-1), slope, intercept, result.reshape(-1))
 

@@ -11,7 +11,7 @@ from bidsqsm.qsm.metrics import dice
 from bidsqsm.qsm.operators import inner_voxels
 from bidsqsm.qsm.quality.maps import Maps, ratio, steepness
 
-_SMOOTH = 4.0  # mm
+_SMOOTHING_MM = 4.0  # mm
 _DARK, _BRIGHT = 0.25, 0.8  # of the median magnitude
 _BESIDE, _WITHIN = 3.0, 6.0  # mm outside and inside the rim
 
@@ -28,7 +28,9 @@ def mask_roughness(maps: Maps) -> dict[str, float]:
     assert maps.qsm_mask is not None
     # a finer scale than the voxels would show their corners
     fine = max(1.0, 0.8 * max(maps.grid.voxel_size))
-    rough = ratio(_surface(maps.qsm_mask, maps, fine), _surface(maps.qsm_mask, maps, _SMOOTH))
+    rough = ratio(
+        _surface(maps.qsm_mask, maps, fine), _surface(maps.qsm_mask, maps, _SMOOTHING_MM)
+    )
     return {'mask_roughness': rough - 1}
 
 

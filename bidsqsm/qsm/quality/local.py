@@ -11,8 +11,8 @@ from bidsqsm.qsm.quality.field import PPB
 from bidsqsm.qsm.quality.maps import Maps, ratio
 
 _DEGREE = 6
-_APART = 3.0  # mm between the voxels that are looked at: harmonics are smooth
-_RIM = 4.0  # mm
+_SAMPLE_DISTANCE_MM = 3.0  # mm between the voxels that are looked at: harmonics are smooth
+_LOCAL_FIELD_RIM_MM = 4.0  # mm
 
 
 def local_field_sd(maps: Maps) -> dict[str, float]:
@@ -34,7 +34,9 @@ def background_leakage(maps: Maps) -> dict[str, float]:
     """
     assert maps.local_field is not None
     assert maps.qsm_mask is not None
-    steps = tuple(slice(None, None, max(1, round(_APART / d))) for d in maps.grid.voxel_size)
+    steps = tuple(
+        slice(None, None, max(1, round(_SAMPLE_DISTANCE_MM / d))) for d in maps.grid.voxel_size
+    )
     inside = maps.qsm_mask[steps]
     if np.count_nonzero(inside) < 4 * (_DEGREE + 1) ** 2:
         return {'background_leakage': float('nan')}
@@ -73,8 +75,8 @@ def edge_excess(maps: Maps) -> dict[str, float]:
     """Root mean square of the local field near the rim of the mask over that further inside."""
     assert maps.local_field is not None
     assert maps.qsm_mask is not None
-    rim = maps.qsm_mask & (maps.qsm_depth <= _RIM)
-    core = maps.qsm_depth > _RIM
+    rim = maps.qsm_mask & (maps.qsm_depth <= _LOCAL_FIELD_RIM_MM)
+    core = maps.qsm_depth > _LOCAL_FIELD_RIM_MM
     if not (rim.any() and core.any()):
         return {'edge_excess': float('nan')}
     near, deep = (

@@ -103,7 +103,9 @@ def ratio(value: float, by: float) -> float:
 
 
 #: Names of the images of :class:`Maps`.
-IMAGES = tuple(item.name for item in fields(Maps) if item.name not in ('grid', 'echo_times'))
+QUALITY_IMAGES = tuple(
+    item.name for item in fields(Maps) if item.name not in ('grid', 'echo_times')
+)
 
 
 def detail_noise(volume: Volume, mask: Mask) -> float:

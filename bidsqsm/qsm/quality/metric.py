@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 #: Stages of the processing that metrics belong to, in their order, and what a page calls them.
-STAGES: Mapping[str, str] = {
+METRIC_STAGES: Mapping[str, str] = {
     'acquisition': 'Signal',
     'phase': 'Phase',
     'field': 'Total field',
@@ -33,7 +33,7 @@ class Metric:
     low, high
         Bounds of what is possible.
     stage
-        One of :data:`STAGES`.
+        One of :data:`METRIC_STAGES`.
     about
         What it is and what moves it.
     per_echo

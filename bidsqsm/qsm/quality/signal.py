@@ -12,8 +12,8 @@ from bidsqsm.qsm.quality.maps import Maps, detail_noise, ratio
 from bidsqsm.qsm.units import MAD_TO_SD
 
 _RAYLEIGH = np.sqrt(np.log(100) / np.log(2))  # 99th percentile over the median
-_AROUND = (2.0, 5.0)  # mm from a nucleus
-_OUTSIDE = 8.0  # mm from the head
+_NUCLEUS_RING_MM = (2.0, 5.0)  # mm from a nucleus
+_AIR_DISTANCE_MM = 8.0  # mm from the head
 
 
 def snr(maps: Maps) -> dict[str, float]:
@@ -31,7 +31,7 @@ def cnr(maps: Maps) -> dict[str, float]:
     assert maps.brain_mask is not None
     assert maps.nuclei is not None
     away = distance_inside(~maps.nuclei, maps.grid.voxel_size)
-    around = (away >= _AROUND[0]) & (away <= _AROUND[1]) & maps.brain_mask
+    around = (away >= _NUCLEUS_RING_MM[0]) & (away <= _NUCLEUS_RING_MM[1]) & maps.brain_mask
     inside = maps.nuclei & maps.brain_mask
     if not (around.any() and inside.any()):
         return {}
@@ -49,7 +49,7 @@ def ghosting(maps: Maps) -> dict[str, float]:
     smooth = ndimage.gaussian_filter(maps.combined, [3 / d for d in maps.grid.voxel_size])
     # noise is even when smoothed: far below the threshold that parts head from air
     head = smooth > 0.5 * otsu(smooth.ravel())
-    values = maps.magnitude[0][~dilate(head, _OUTSIDE, maps.grid.voxel_size)]
+    values = maps.magnitude[0][~dilate(head, _AIR_DISTANCE_MM, maps.grid.voxel_size)]
     if values.size < 1000 or not (middle := float(np.median(values))) > 0:
         return {'ghosting': float('nan')}
     return {'ghosting': float(np.percentile(values, 99)) / middle / float(_RAYLEIGH)}

@@ -21,7 +21,7 @@ _BAND = (0.02, 0.3)  # cycles/mm: between the shape of the brain and the noise
 _SHELL = 0.01  # cycles/mm
 _SPHERE = 5.0  # mm
 _TRIM = 0.5  # percent of the voxels at either end, where vessels are
-_RIM = 6.0  # mm: beside air R2* is high for another reason
+_SUSCEPTIBILITY_RIM_MM = 6.0  # mm: beside air R2* is high for another reason
 
 
 def chi_spread(maps: Maps) -> dict[str, float]:
@@ -111,7 +111,7 @@ def chi_r2star_correlation(maps: Maps) -> dict[str, float]:
     assert maps.r2star is not None
     assert maps.qsm_mask is not None
     found = correlation_with_r2star(
-        maps.chi, maps.r2star, maps.qsm_mask, maps.qsm_depth > _RIM, maps.grid
+        maps.chi, maps.r2star, maps.qsm_mask, maps.qsm_depth > _SUSCEPTIBILITY_RIM_MM, maps.grid
     )
     return {'chi_r2star_correlation': found}
 

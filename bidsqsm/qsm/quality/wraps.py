@@ -6,7 +6,7 @@ import numpy as np
 
 from bidsqsm.qsm.grid import Mask, Volume
 
-_STEP = 1.5 * np.pi  # rad
+_WRAP_RAD = 1.5 * np.pi  # rad
 
 
 def residual_wraps(unwrapped: Volume, mask: Mask) -> Mask:
@@ -48,7 +48,7 @@ def residual_wraps(unwrapped: Volume, mask: Mask) -> Mask:
             for ends in ((None, -1), (1, None))
         )
         with np.errstate(invalid='ignore'):
-            jumps = np.abs(unwrapped[after] - unwrapped[before]) > _STEP
+            jumps = np.abs(unwrapped[after] - unwrapped[before]) > _WRAP_RAD
         jumps &= inside[after] & inside[before]
         found[before] |= jumps
         found[after] |= jumps

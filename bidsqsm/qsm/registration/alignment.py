@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bidsqsm.qsm.registration.head_image import Head, shape_of
-from bidsqsm.qsm.registration.start import COARSE, alike
+from bidsqsm.qsm.registration.head_image import HeadImage, shape_of
+from bidsqsm.qsm.registration.start import AFFINE_VOXEL_MM, alike
 from bidsqsm.qsm.resampling import resample_through
 
 
@@ -35,9 +35,9 @@ class Alignment:
     smoothing: tuple[float, float] | None = None
 
 
-def likeness(found: Alignment, head: Head, template: Head) -> float:
+def likeness(found: Alignment, head: HeadImage, template: HeadImage) -> float:
     """Correlation of a registered head with a template within its brain, where the head has it."""
-    fixed, moving = template.at(COARSE), head.at(COARSE)
+    fixed, moving = template.at(AFFINE_VOXEL_MM), head.at(AFFINE_VOXEL_MM)
     shape, onto = shape_of(fixed.image), fixed.affine
     there = resample_through(moving.image, moving.affine, found.to_head, shape, onto)
     both = fixed.mask & (there > 0)

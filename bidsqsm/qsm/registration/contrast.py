@@ -9,8 +9,8 @@ from bidsqsm.qsm.registration.itk import to_array, to_image
 from bidsqsm.qsm.resampling import regrid
 
 BIAS_STEP = 4.0  # mm: the bias of a receive coil needs no finer grid
-ROUNDS = (30, 20, 10)
-BRIGHTEST = 99.0  # percentile that becomes 1
+CONTRAST_ROUNDS = (30, 20, 10)
+BRIGHTEST_PERCENTILE = 99.0  # percentile that becomes 1
 
 
 def without_bias(magnitude: Volume, mask: Mask, affine: Matrix) -> Volume:
@@ -45,7 +45,7 @@ def without_bias(magnitude: Volume, mask: Mask, affine: Matrix) -> Volume:
         return normalised(magnitude, mask)
     find = SimpleITK.N4BiasFieldCorrectionImageFilter()
     find.SetNumberOfThreads(1)  # its sums depend on the threads
-    find.SetMaximumNumberOfIterations(ROUNDS)
+    find.SetMaximumNumberOfIterations(CONTRAST_ROUNDS)
     find.Execute(to_image(np.maximum(thin, 1e-6), onto), to_image(inside, onto))
     coarse = to_array(find.GetLogBiasFieldAsImage(to_image(inside, onto))).astype(np.float32)
     bias = regrid(coarse, onto, magnitude.shape, affine)
@@ -55,7 +55,7 @@ def without_bias(magnitude: Volume, mask: Mask, affine: Matrix) -> Volume:
 def normalised(volume: Volume, mask: Mask) -> Volume:
     """Scale a volume so that the 99th percentile within a mask is 1; nothing below 0 or above 1.2."""
     inside = volume[mask]
-    top = float(np.percentile(inside, BRIGHTEST)) if inside.size else 0.0
+    top = float(np.percentile(inside, BRIGHTEST_PERCENTILE)) if inside.size else 0.0
     scaled: Volume = np.clip(volume / max(top, 1e-12), 0, 1.2).astype(np.float32)
     return scaled
 

@@ -8,16 +8,16 @@ import numpy as np
 
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.registration.alignment import Alignment
-from bidsqsm.qsm.registration.head_image import Head
+from bidsqsm.qsm.registration.head_image import HeadImage
 from bidsqsm.qsm.registration.itk import affine_transform, chain, to_array
 from bidsqsm.qsm.registration.program import SEED, execute, field_of_view
 from bidsqsm.qsm.registration.start import find_affine
 
-STIFFER = (1.0, 1.5, 2.25)  # times the smoothing that was asked for
-FOLDED = 1e-3  # share of the brain that may be folded
+STIFFER_FACTORS = (1.0, 1.5, 2.25)  # times the smoothing that was asked for
+FOLDED_SHARE = 1e-3  # share of the brain that may be folded
 
 
-def affine(head: Head, template: Head, *, num_threads: int = 1) -> Alignment:
+def affine(head: HeadImage, template: HeadImage, *, num_threads: int = 1) -> Alignment:
     """Affine registration with the template by local correlation.
 
     The correlation within small neighbourhoods [avants2008]_ is raised by the program greedy
@@ -64,8 +64,8 @@ def affine(head: Head, template: Head, *, num_threads: int = 1) -> Alignment:
 
 
 def greedy(
-    head: Head,
-    template: Head,
+    head: HeadImage,
+    template: HeadImage,
     *,
     num_threads: int = 1,
     resolution: Annotated[float, Between(0.4, 8)] = 2.0,
@@ -131,7 +131,7 @@ def greedy(
     fixed, brain = wide.at(resolution), template.at(resolution).mask
     start = find_affine(head, template)
     moving = head.around(template, start.matrix).moved(start.first).at(resolution)
-    for stiffer in STIFFER:
+    for stiffer in STIFFER_FACTORS:
         execute(
             start.program,
             fixed,
@@ -147,7 +147,7 @@ def greedy(
         )
         jacobian = SimpleITK.DisplacementFieldJacobianDeterminant(start.program['warp'])
         change = to_array(jacobian)[brain]
-        if np.mean(change <= 0) <= FOLDED:
+        if np.mean(change <= 0) <= FOLDED_SHARE:
             break
     warp, inverse = (_transform(start.program[name]) for name in ('warp', 'inverse'))
     return Alignment(

@@ -11,9 +11,9 @@ from bidsqsm.qsm.registration.contrast import coarser
 from bidsqsm.qsm.registration.itk import FLIP, displacements
 from bidsqsm.qsm.resampling import values_at
 
-STEP = 2.0  # mm
-ROUNDS = 30
-CLOSE = 0.05  # mm
+INVERSE_STEP_MM = 2.0  # mm
+INVERSE_ROUNDS = 30
+INVERSE_TOLERANCE_MM = 0.05  # mm
 
 
 def inverted(transform: Any, shape: tuple[int, ...], affine: Matrix, onto: Matrix) -> Any:
@@ -36,7 +36,7 @@ def inverted(transform: Any, shape: tuple[int, ...], affine: Matrix, onto: Matri
     """
     import SimpleITK
 
-    (nx, ny, nz), lattice = coarser(shape, affine, STEP)
+    (nx, ny, nz), lattice = coarser(shape, affine, INVERSE_STEP_MM)
     shift = displacements(transform, (nx, ny, nz), lattice)
     index = np.moveaxis(np.indices((nx, ny, nz)), 0, -1).reshape(-1, 3)
     places = index @ lattice[:3, :3].T + lattice[:3, 3]
@@ -47,25 +47,25 @@ def inverted(transform: Any, shape: tuple[int, ...], affine: Matrix, onto: Matri
     axes = onto[:3, :3] / np.linalg.norm(onto[:3, :3], axis=0)
     along = moved @ axes
     low, high = along.min(0), along.max(0)
-    size = tuple(int(n) for n in np.ceil((high - low) / STEP) + 1)
-    wanted = low + STEP * np.moveaxis(np.indices(size), 0, -1).reshape(-1, 3)
+    size = tuple(int(n) for n in np.ceil((high - low) / INVERSE_STEP_MM) + 1)
+    wanted = low + INVERSE_STEP_MM * np.moveaxis(np.indices(size), 0, -1).reshape(-1, 3)
     wanted = wanted @ axes.T
     back = np.linalg.inv(linear[:3])
     guess = (wanted - linear[3]) @ back
     to_index = np.linalg.inv(lattice[:3, :3])
-    for _ in range(ROUNDS):
+    for _ in range(INVERSE_ROUNDS):
         at = (guess - lattice[:3, 3]) @ to_index.T
         there = [values_at(shift[..., axis], at.T) for axis in range(3)]
         error = guess + np.stack(there, -1) - wanted
         guess -= error @ back
         inside = ((at >= 0) & (at <= np.array((nx, ny, nz)) - 1)).all(1)
-        if not inside.any() or np.abs(error[inside]).max() < CLOSE:
+        if not inside.any() or np.abs(error[inside]).max() < INVERSE_TOLERANCE_MM:
             break
     lps = (guess - wanted).reshape(*size, 3) * (-1.0, -1.0, 1.0)
     field = SimpleITK.GetImageFromArray(
         np.ascontiguousarray(lps.transpose(2, 1, 0, 3)), isVector=True
     )
-    field.SetSpacing((STEP,) * 3)
+    field.SetSpacing((INVERSE_STEP_MM,) * 3)
     field.SetOrigin((low @ axes.T * (-1.0, -1.0, 1.0)).tolist())
     field.SetDirection((FLIP[:3, :3] @ axes).ravel().tolist())
     return SimpleITK.DisplacementFieldTransform(field)

@@ -9,7 +9,7 @@ import numpy as np
 
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.masking.morphology import dilate
-from bidsqsm.qsm.registration.head_image import Head
+from bidsqsm.qsm.registration.head_image import HeadImage
 from bidsqsm.qsm.registration.itk import to_image
 
 SEED = 7  # the affine part jitters its samples, the other adds a little noise
@@ -17,8 +17,8 @@ SEED = 7  # the affine part jitters its samples, the other adds a little noise
 
 def execute(
     program: Any,
-    fixed: Head,
-    moving: Head,
+    fixed: HeadImage,
+    moving: HeadImage,
     brain: Mask,
     options: str,
     *,

@@ -8,15 +8,19 @@ from typing import Any
 import numpy as np
 
 from bidsqsm.qsm.grid import Matrix, Volume
-from bidsqsm.qsm.registration.head_image import Head
+from bidsqsm.qsm.registration.head_image import HeadImage
 from bidsqsm.qsm.registration.program import SEED, execute
 from bidsqsm.qsm.resampling import interpolate
 
-COARSE = 4.0  # mm
+AFFINE_VOXEL_MM = 4.0  # mm
 HEIGHTS = (0.0, -30.0, 30.0, -60.0, 60.0)  # mm along the body: places tried for a slab
-WHOLE = 0.75  # share of the template's volume from which a head counts as whole
-PART = 0.5  # share of the head's volume below which a template counts as that of a part
-MIDDLE = np.array([0.0, -18.0, 8.0])  # mm: of the brain in coordinates like those of MNI152
+WHOLE_VOLUME_SHARE = 0.75  # share of the template's volume from which a head counts as whole
+PART_VOLUME_SHARE = (
+    0.5  # share of the head's volume below which a template counts as that of a part
+)
+BRAIN_CENTRE_MM = np.array(
+    [0.0, -18.0, 8.0]
+)  # mm: of the brain in coordinates like those of MNI152
 
 
 @dataclass(frozen=True)
@@ -33,14 +37,14 @@ class Start:
     program: Any
 
 
-def find_affine(head: Head, template: Head) -> Start:
+def find_affine(head: HeadImage, template: HeadImage) -> Start:
     """The affine registration that fits best, of those from several starts."""
     from picsl_greedy import Greedy3D
 
-    fixed = template.at(COARSE)
+    fixed = template.at(AFFINE_VOXEL_MM)
     best: Start | None = None
     for first in starts(head, template):
-        program, moving = Greedy3D(), head.moved(first).at(COARSE)
+        program, moving = Greedy3D(), head.moved(first).at(AFFINE_VOXEL_MM)
         options = f'-a -dof 12 -m NCC 2x2x2 -n 40x20 -o affine -threads 1 -seed {SEED}'
         execute(program, fixed, moving, fixed.mask, options, affine=None)
         found = np.asarray(program['affine'], float)
@@ -51,16 +55,16 @@ def find_affine(head: Head, template: Head) -> Start:
     return best
 
 
-def starts(head: Head, template: Head) -> list[Matrix]:
+def starts(head: HeadImage, template: HeadImage) -> list[Matrix]:
     """Matrices to start from: middle on middle and as the headers say.
 
     A slab is tried at several heights. A template of a part of the brain (the cerebellum, say) has
     another middle than the head; its coordinates are like those of MNI152.
     """
     shift = np.eye(4)
-    shift[:3, 3] = head.middle - (MIDDLE if is_part(template, head) else template.middle)
+    shift[:3, 3] = head.middle - (BRAIN_CENTRE_MM if is_part(template, head) else template.middle)
     found: list[Matrix] = [shift, np.eye(4)]
-    if head.volume < WHOLE * template.volume:
+    if head.volume < WHOLE_VOLUME_SHARE * template.volume:
         for height in HEIGHTS[1:]:
             moved = shift.copy()
             moved[2, 3] += height
@@ -68,12 +72,12 @@ def starts(head: Head, template: Head) -> list[Matrix]:
     return found
 
 
-def is_part(template: Head, head: Head) -> bool:
+def is_part(template: HeadImage, head: HeadImage) -> bool:
     """Whether a template shows but a part of what a head shows."""
-    return template.volume < PART * head.volume
+    return template.volume < PART_VOLUME_SHARE * head.volume
 
 
-def correlation(moving: Head, fixed: Head, matrix: Matrix) -> float:
+def correlation(moving: HeadImage, fixed: HeadImage, matrix: Matrix) -> float:
     """Correlation of a head with a template within the brain of both, less where they do not overlap."""
     to_moving = np.linalg.inv(moving.affine) @ matrix @ fixed.affine
     there = interpolate(moving.image, to_moving, fixed.image.shape)

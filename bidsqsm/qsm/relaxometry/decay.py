@@ -13,8 +13,8 @@ from bidsqsm.qsm.grid import Mask, Volume
 
 Counts = npt.NDArray[np.int32]
 
-FAINT = 0.05  # share of the signal below which nothing is left to correct
-DEPHASED = 0.3  # share below which an echo is used only where there are too few others
+FAINT_SIGNAL_SHARE = 0.05  # share of the signal below which nothing is left to correct
+DEPHASED_SHARE = 0.3  # share below which an echo is used only where there are too few others
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Decay:
         times = checked_times(magnitude, mask, echo_times)
         signal = _by_voxel(magnitude, mask)
         share = np.ones_like(signal) if dephasing is None else _by_voxel(dephasing, mask)
-        good = np.isfinite(signal) & (signal > 0) & (share > FAINT)
+        good = np.isfinite(signal) & (signal > 0) & (share > FAINT_SIGNAL_SHARE)
         good[saturated(magnitude)[mask]] = False
         return cls(times, np.where(good, signal, 0), share, _leading(good), mask)
 
@@ -85,7 +85,7 @@ class Decay:
             Number of echoes below which a voxel cannot be fitted; that many stay.
 
         """
-        clear = _leading((self.signal >= level) & (self.share >= DEPHASED))
+        clear = _leading((self.signal >= level) & (self.share >= DEPHASED_SHARE))
         used = np.clip(clear, least, self.used)
         used = np.where(self.used < least, 0, used).astype(np.int32)
         return replace(self, used=used)

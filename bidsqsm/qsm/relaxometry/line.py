@@ -13,7 +13,7 @@ from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.relaxometry.decay import Counts, Decay
 from bidsqsm.qsm.relaxometry.relaxation import squared_misfit
 
-ENOUGH = 100_000  # voxels that tell the noise
+NOISE_VOXELS = 100_000  # voxels that tell the noise
 
 
 def line(decay: Decay, passes: int = 1) -> tuple[Volume, Volume]:
@@ -52,7 +52,7 @@ def with_noise(decay: Decay, noise: float = 0.0) -> Decay:
     last = decay.signal[whole, -1]
     # a faint last echo is lifted by the noise itself
     whole = whole[last >= np.median(last)] if last.size else whole
-    seen = decay.part(whole[:: 1 + whole.size // ENOUGH])
+    seen = decay.part(whole[:: 1 + whole.size // NOISE_VOXELS])
     squares = squared_misfit(seen, *line(seen))
     expected = special.chdtri(n_echoes - 2, 0.5)
     return replace(

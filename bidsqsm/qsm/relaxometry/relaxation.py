@@ -12,7 +12,7 @@ from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.relaxometry.decay import Counts, Decay
 from bidsqsm.qsm.relaxometry.rice import mean_squared
 
-LONGEST = np.float32(0.5)  # s; beyond it T2* is not known from echoes of some tens of ms
+LONGEST_T2STAR_S = np.float32(0.5)  # s; beyond it T2* is not known from echoes of some tens of ms
 
 
 class Relaxation(NamedTuple):
@@ -64,8 +64,8 @@ def finished(decay: Decay, rate: Volume, amplitude: Volume, floor: float = 0.0) 
     fitted = amplitude > 0
     used = np.where(fitted, decay.used, 0).astype(np.float32)
     np.divide(np.sqrt(squares / np.maximum(used, 1)), amplitude, where=fitted, out=error)
-    time = np.where(fitted, LONGEST, np.float32(0))
-    np.divide(1, rate, where=rate > 1 / LONGEST, out=time)
+    time = np.where(fitted, LONGEST_T2STAR_S, np.float32(0))
+    np.divide(1, rate, where=rate > 1 / LONGEST_T2STAR_S, out=time)
     return Relaxation(
         decay.as_volume(rate),
         decay.as_volume(time),

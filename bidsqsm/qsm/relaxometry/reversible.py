@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bidsqsm.qsm.grid import Mask, Volume
-from bidsqsm.qsm.relaxometry.relaxation import LONGEST
+from bidsqsm.qsm.relaxometry.relaxation import LONGEST_T2STAR_S
 
 
 class Reversible(NamedTuple):
@@ -48,6 +48,6 @@ def reversible(r2star: Volume, r2: Volume, mask: Mask) -> Reversible:
     known = mask & (r2star > 0) & (r2 > 0)
     rest = np.where(known, r2star - r2, np.float32(0))
     rate = np.maximum(rest, 0).astype(np.float32)
-    time = np.where(known, LONGEST, np.float32(0)).astype(np.float32)
-    np.divide(1, rate, where=rate > 1 / LONGEST, out=time)
+    time = np.where(known, LONGEST_T2STAR_S, np.float32(0)).astype(np.float32)
+    np.divide(1, rate, where=rate > 1 / LONGEST_T2STAR_S, out=time)
     return Reversible(rate, time, float((rest < 0).sum() / max(int(known.sum()), 1)))

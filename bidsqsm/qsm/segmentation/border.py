@@ -10,14 +10,16 @@ import numpy as np
 
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
-from bidsqsm.qsm.segmentation.competition import RING, compete
+from bidsqsm.qsm.segmentation.competition import REGION_RING_MM, compete
 from bidsqsm.qsm.segmentation.finer_grid import Finer
 from bidsqsm.qsm.segmentation.placement import contrast, place
-from bidsqsm.qsm.segmentation.region_box import Region, make_region, values_of
+from bidsqsm.qsm.segmentation.region_box import RegionBox, make_region, values_of
 from bidsqsm.qsm.segmentation.trim import trim
 
 LOGGER = logging.getLogger(__name__)
-_LARGEST = 30e3  # mm3; beyond, a region is no nucleus and shows no contrast of one kind
+_LARGEST_NUCLEUS_MM3 = (
+    30e3  # mm3; beyond, a region is no nucleus and shows no contrast of one kind
+)
 
 
 def border(
@@ -98,7 +100,7 @@ def border(
     """
     start = np.array(labels, np.int32)
     maps = [chi] if r2star is None else [chi, r2star]
-    finer = Finer.around(start, grid, reach + 2 * RING)
+    finer = Finer.around(start, grid, reach + 2 * REGION_RING_MM)
     if finer is None:
         moved = _settled(start, maps, mask, grid, reach, min_cnr)
     else:
@@ -120,9 +122,9 @@ def _settled(
     regions = []
     for value, extent in values_of(start).items():
         size = np.count_nonzero(start[extent] == value) * np.prod(grid.voxel_size)
-        if size > _LARGEST:
+        if size > _LARGEST_NUCLEUS_MM3:
             continue
-        region = make_region(value, extent, start, maps, mask, grid, reach + RING)
+        region = make_region(value, extent, start, maps, mask, grid, reach + REGION_RING_MM)
         if region is not None:
             regions.append(region)
     place(regions, start, reach, grid.voxel_size)
@@ -130,10 +132,7 @@ def _settled(
     return compete(start, clear, reach, grid.voxel_size)
 
 
-def _contrast(region: Region) -> float:
-    found = float(np.abs(contrast(region, region.prior < 0, RING)).max())
+def _contrast(region: RegionBox) -> float:
+    found = float(np.abs(contrast(region, region.prior < 0, REGION_RING_MM)).max())
     LOGGER.info('border: region %d, contrast %.1f', region.value, found)
     return found
-
-
-__all__ = ['border']

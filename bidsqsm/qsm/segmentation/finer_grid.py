@@ -11,8 +11,8 @@ from bidsqsm.qsm.grid import Box, Grid, Labels, Mask, Volume
 from bidsqsm.qsm.resampling import divide, spread
 from bidsqsm.qsm.segmentation.region_box import box_around, values_of
 
-LARGEST = 1.5  # mm, cube root of the volume of voxels that are not divided
-WANTED = 1.0  # mm, about the size of the parts of larger ones
+LARGEST_VOXEL_MM = 1.5  # mm, cube root of the volume of voxels that are not divided
+FINER_VOXEL_MM = 1.0  # mm, about the size of the parts of larger ones
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Finer:
     def around(cls, labels: Labels, grid: Grid, margin: float) -> Finer | None:
         """The part that holds all labels and a margin (mm); None where no voxel is large."""
         extents = [*values_of(labels).values()]
-        if float(np.cbrt(np.prod(grid.voxel_size))) <= LARGEST or not extents:
+        if float(np.cbrt(np.prod(grid.voxel_size))) <= LARGEST_VOXEL_MM or not extents:
             return None
         a, b, c = (
             slice(min(e[axis].start for e in extents), max(e[axis].stop for e in extents))
             for axis in range(3)
         )
         box = box_around((a, b, c), margin, grid)
-        i, j, k = (max(1, round(d / WANTED)) for d in grid.voxel_size)
+        i, j, k = (max(1, round(d / FINER_VOXEL_MM)) for d in grid.voxel_size)
         factors = i, j, k
         nx, ny, nz = ((s.stop - s.start) * f for s, f in zip(box, factors, strict=True))
         dx, dy, dz = (d / f for d, f in zip(grid.voxel_size, factors, strict=True))

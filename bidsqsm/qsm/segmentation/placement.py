@@ -9,15 +9,15 @@ import numpy as np
 from scipy import ndimage
 
 from bidsqsm.qsm.grid import Labels, Mask, Triple, Volume
-from bidsqsm.qsm.segmentation.region_box import Region
+from bidsqsm.qsm.segmentation.region_box import RegionBox
 from bidsqsm.qsm.units import MAD_TO_SD
 
 _COST = 0.05  # SDs of contrast that a shift by 1 mm has to gain, and by d mm that times d^2
-_HIGH = 3.0  # SDs above a region's own median beyond which a voxel speaks against it again
-_RIM = 2.0  # mm around the region against which it stands out
+_HIGH_SDS = 3.0  # SDs above a region's own median beyond which a voxel speaks against it again
+_PLACEMENT_RIM_MM = 2.0  # mm around the region against which it stands out
 
 
-def contrast(region: Region, inside: Mask, around: float) -> Volume:
+def contrast(region: RegionBox, inside: Mask, around: float) -> Volume:
     """Difference of medians inside and around a region, of each map, in its robust SDs."""
     ring = _rim(region, inside, around)
     inner = inside & region.known
@@ -32,7 +32,7 @@ def contrast(region: Region, inside: Mask, around: float) -> Volume:
     return np.array(found)
 
 
-def place(regions: Sequence[Region], labels: Labels, reach: float, voxel_size: Triple) -> None:
+def place(regions: Sequence[RegionBox], labels: Labels, reach: float, voxel_size: Triple) -> None:
     """Move the prior border of each region to where its contrast is largest.
 
     Parameters
@@ -58,13 +58,13 @@ def place(regions: Sequence[Region], labels: Labels, reach: float, voxel_size: T
         taken[region.box] |= region.prior < 0
 
 
-def _surest(region: Region) -> tuple[float, int]:
-    return -float(np.abs(contrast(region, region.own, _RIM)).max()), region.value
+def _surest(region: RegionBox) -> tuple[float, int]:
+    return -float(np.abs(contrast(region, region.own, _PLACEMENT_RIM_MM)).max()), region.value
 
 
-def _gains(region: Region, steps: Volume, taken: Mask) -> Volume:
+def _gains(region: RegionBox, steps: Volume, taken: Mask) -> Volume:
     # mean score over the region less that over its rim, for each shift
-    rim = _rim(region, region.own, _RIM)
+    rim = _rim(region, region.own, _PLACEMENT_RIM_MM)
     if not rim.any():
         return np.zeros(len(steps))
     weights = region.own / region.own.sum(dtype=float) - rim / rim.sum(dtype=float)
@@ -81,20 +81,20 @@ def _gains(region: Region, steps: Volume, taken: Mask) -> Volume:
     return np.array(gains)
 
 
-def _score(region: Region) -> Volume:
+def _score(region: RegionBox) -> Volume:
     # maps in units of their SD inside, turned so that the region is the brighter side in each
     total: Volume = np.zeros(region.own.shape)
     inner = region.own & region.known
-    signs = np.sign(contrast(region, region.own, _RIM))
+    signs = np.sign(contrast(region, region.own, _PLACEMENT_RIM_MM))
     for values, sign in zip(region.maps, signs, strict=True):
         spread = max(_spread(values[inner]), 1e-9)
         total += np.where(region.known, sign * (values - np.median(values[inner])) / spread, 0)
     total /= len(region.maps)
     # a neighbour that is much brighter is no part of the region either
-    return np.asarray(np.minimum(total, 2 * _HIGH - total))
+    return np.asarray(np.minimum(total, 2 * _HIGH_SDS - total))
 
 
-def _rim(region: Region, inside: Mask, width: float) -> Mask:
+def _rim(region: RegionBox, inside: Mask, width: float) -> Mask:
     # of other regions nothing is known yet, but where there is hardly anything else
     rim = region.known & ~inside & (region.distance <= width)
     bare = rim & ~region.others
@@ -112,6 +112,3 @@ def _steps(reach: float, voxel_size: Triple) -> Volume:
 
 def _spread(values: Volume) -> float:
     return MAD_TO_SD * float(np.median(np.abs(values - np.median(values))))
-
-
-__all__ = ['contrast', 'place']

@@ -14,7 +14,7 @@ _SMOOTHING = 0.5  # mm, of the maps from which a border is read
 
 
 @dataclass
-class Region:
+class RegionBox:
     """A region in a box that holds what may become part of it, and its surroundings.
 
     ``others`` are the voxels of other regions. ``distance`` (mm, negative inside) is that from the atlas's border, ``prior`` from the same
@@ -68,7 +68,7 @@ def make_region(
     mask: Mask,
     grid: Grid,
     around: float,
-) -> Region | None:
+) -> RegionBox | None:
     """Cut a region out, with ``around`` mm of its surroundings; None where too little is known.
 
     Parameters
@@ -95,7 +95,7 @@ def make_region(
     if min(np.count_nonzero(own & known), np.count_nonzero(near & ~own)) < _LEAST_VOXELS:
         return None
     ready = [_smooth(_clipped(m[box], near), known, grid.voxel_size) for m in maps]
-    return Region(value, box, own, known, others, distance, distance, ready)
+    return RegionBox(value, box, own, known, others, distance, distance, ready)
 
 
 _LEAST_VOXELS = 12  # inside and around, to know anything of either
@@ -113,6 +113,3 @@ def _smooth(values: Volume, known: Mask, voxel_size: Triple) -> Volume:
     share = ndimage.gaussian_filter(known.astype(np.float32), sigma)
     total = ndimage.gaussian_filter(np.where(known, values, np.float32(0)), sigma)
     return np.where(known, total / np.maximum(share, 1e-6), 0).astype(np.float32)
-
-
-__all__ = ['Region', 'box_around', 'make_region', 'signed_distance', 'values_of']

@@ -12,9 +12,9 @@ from bidsqsm.qsm.masking.morphology import dilate, distance_inside
 from bidsqsm.qsm.units import MAD_TO_SD
 
 _SPREADS = 3.0  # robust SDs of the region above its median from which a voxel may be a vein
-_LEAST = (0.04, 8.0)  # and at least so much above it: chi in ppm, R2* in 1/s
+_VEIN_EXCESS = (0.04, 8.0)  # and at least so much above it: chi in ppm, R2* in 1/s
 _RADIUS = 1.5  # mm, of the thickest vein
-_BEYOND = 3.0  # mm outside the region in which a vein has to go on
+_VEIN_REACH_MM = 3.0  # mm outside the region in which a vein has to go on
 
 
 def veins_through(region: Mask, maps: Sequence[Volume], mask: Mask, voxel_size: Triple) -> Mask:
@@ -35,7 +35,7 @@ def veins_through(region: Mask, maps: Sequence[Volume], mask: Mask, voxel_size: 
     -------
     veins : (nx, ny, nz) bool array
         Part of the region: connected voxels that exceed the region's own range in every map by
-        ``_SPREADS`` robust SDs and by ``_LEAST``, are nowhere thicker than ``_RADIUS``, and go on
+        ``_SPREADS`` robust SDs and by ``_VEIN_EXCESS``, are nowhere thicker than ``_RADIUS``, and go on
         outside of it. An iron-rich nucleus is within its own range, and a core or a neighbour
         that is richer in iron is thicker than a vein.
 
@@ -44,11 +44,11 @@ def veins_through(region: Mask, maps: Sequence[Volume], mask: Mask, voxel_size: 
     if not known.any():
         return np.zeros_like(region)
     high = mask.copy()
-    for values, least in zip(maps, _LEAST, strict=False):
+    for values, least in zip(maps, _VEIN_EXCESS, strict=False):
         middle = np.median(values[known])
         spread = MAD_TO_SD * np.median(np.abs(values[known] - middle))
         high &= values > middle + max(_SPREADS * spread, least)
-    near = dilate(region, _BEYOND, voxel_size)
+    near = dilate(region, _VEIN_REACH_MM, voxel_size)
     parts, count = ndimage.label(high & near, np.ones((3, 3, 3)))
     if count == 0:
         return np.zeros_like(region)
@@ -60,6 +60,3 @@ def veins_through(region: Mask, maps: Sequence[Volume], mask: Mask, voxel_size: 
     found = np.zeros(count + 1, bool)
     found[1:] = thin & leaves
     return np.asarray(found[parts] & region)
-
-
-__all__ = ['veins_through']

@@ -80,6 +80,3 @@ def trim(
             gone |= distance_inside(region, grid.voxel_size) - half < erode
         kept[box][region & gone] = 0
     return kept
-
-
-__all__ = ['trim']

@@ -15,7 +15,7 @@ from bidsqsm.qsm.separation.roughness import add_roughness
 from bidsqsm.qsm.separation.sources import Rates
 
 
-class Descent:
+class SourceDescent:
     r"""Minimise the misfit of the field, of R2' and of a map, and the roughness, over two parts.
 
     Parameters

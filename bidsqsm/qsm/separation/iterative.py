@@ -9,7 +9,7 @@ import numpy as np
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
-from bidsqsm.qsm.separation.descent import Descent
+from bidsqsm.qsm.separation.descent import SourceDescent
 from bidsqsm.qsm.separation.sources import Rates, Sources, rates_of, split
 from bidsqsm.qsm.window import Window
 
@@ -116,7 +116,7 @@ def iterative(
     start = split(chi, rates, mask)
     window = Window.around(mask, grid, padding)
     inner = Rates(window.cut(rates.load), rates.paramagnetic, rates.diamagnetic)
-    descent = Descent(
+    descent = SourceDescent(
         window.cut(chi),
         window.cut(local_field),
         window.data_weight(weight_map),

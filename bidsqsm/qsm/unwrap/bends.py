@@ -9,8 +9,10 @@ from bidsqsm.qsm.grid import Labels, Mask, Volume
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.units import TURN_RAD
 
-NOISE = np.float32(2 * np.pi**2 / 3)  # rad^2: mean square second difference of random phase
-FINEST = np.float32(0.01)  # rad: bends below are alike
+NOISE_BEND_RAD2 = np.float32(
+    2 * np.pi**2 / 3
+)  # rad^2: mean square second difference of random phase
+FINEST_BEND_RAD = np.float32(0.01)  # rad: bends below are alike
 
 
 @kernel()
@@ -33,7 +35,7 @@ def bends(phase: Volume, mask: Mask, bend: Volume) -> None:
                     inside = 0 <= p < nx and 0 <= q < ny and 0 <= r < nz
                     inside = inside and 0 <= u < nx and 0 <= v < ny and 0 <= w < nz
                     if not (inside and mask[p, q, r] and mask[u, v, w]):
-                        total += NOISE
+                        total += NOISE_BEND_RAD2
                         continue
                     before = phase[u, v, w] - here
                     before -= turn * np.rint(before / turn)
@@ -60,7 +62,7 @@ def edges_by_rank(bend: Volume, mask: Mask) -> Labels:
         percentile of 1 / D and the largest.
 
     """
-    reliability = np.float32(1) / np.maximum(bend, FINEST)
+    reliability = np.float32(1) / np.maximum(bend, FINEST_BEND_RAD)
     inside = reliability[mask]
     edges = np.zeros((3, *mask.shape), np.uint8)
     if inside.size:

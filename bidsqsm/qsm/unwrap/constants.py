@@ -9,8 +9,14 @@ import numpy as np
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.units import TURN_RAD
 
-FIRST = (0, -1, 1, -2, 2)  # whole turns that the first echo may be off, the likeliest first
-GAIN = 0.5  # rad per echo: less does not speak for another turn of the first echo
+FIRST_ECHO_TURNS = (
+    0,
+    -1,
+    1,
+    -2,
+    2,
+)  # whole turns that the first echo may be off, the likeliest first
+FIRST_ECHO_GAIN_RAD = 0.5  # rad per echo: less does not speak for another turn of the first echo
 
 
 def settle_turns(
@@ -46,10 +52,10 @@ def settle_turns(
         for echo, r in zip(unwrapped, ratio, strict=True)
     ])  # fmt: skip
     best, least = np.zeros(len(ratio)), np.inf
-    for turns in FIRST:
+    for turns in FIRST_ECHO_TURNS:
         off = ahead / TURN_RAD + turns * ratio  # in turns, the first echo turned back by so many
         miss = TURN_RAD * float(np.abs(off - np.rint(off)).mean())
-        if miss < least - (GAIN if turns else 0):
+        if miss < least - (FIRST_ECHO_GAIN_RAD if turns else 0):
             best, least = np.rint(off), miss
     for echo, count in zip(unwrapped, best, strict=True):
         if count:

@@ -10,9 +10,9 @@ from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.units import TURN_RAD
 
 CANDIDATES = range(-4, 5)
-LEAST = 50  # voxels: fewer cannot tell one multiple from another
-ALIKE = 0.02  # of 1 - cos: a smaller gain says nothing
-PART = 65536  # voxels summed together, whatever the threads
+FEWEST_COMPONENT_VOXELS = 50  # voxels: fewer cannot tell one multiple from another
+SMALLEST_GAIN = 0.02  # of 1 - cos: a smaller gain says nothing
+VOXELS_PER_SUM = 65536  # voxels summed together, whatever the threads
 
 
 @kernel()
@@ -63,7 +63,7 @@ def settle_components(
     """
     turn = np.float32(TURN_RAD)
     sizes = np.bincount(component.reshape(-1), minlength=count + 1)
-    large = np.flatnonzero(sizes >= LEAST)
+    large = np.flatnonzero(sizes >= FEWEST_COMPONENT_VOXELS)
     large = large[large > 0]
     ends = np.zeros(count + 1, np.int64)
     ends[large] = np.cumsum(sizes[large])
@@ -76,7 +76,7 @@ def settle_components(
         strong = inside[power >= np.median(power)]
         middle = np.rint(np.median(template[strong]) / turn)
         costs = _mismatch(phase, magnitude, strong, echo_times, first, middle)
-        limit = min(costs.values()) + ALIKE
+        limit = min(costs.values()) + SMALLEST_GAIN
         best = min((abs(turns), turns) for turns in CANDIDATES if costs[turns] <= limit)[1]
         if best != middle:
             template[inside] += turn * np.float32(best - middle)
@@ -96,7 +96,7 @@ def _mismatch(
         if n == first:
             continue
         ratio = time / echo_times[first]
-        parts = np.zeros((-(-inside.size // PART), 3))
+        parts = np.zeros((-(-inside.size // VOXELS_PER_SUM), 3))
         _add_phasors(phase, magnitude, inside, first, n, ratio, parts)
         real, imaginary, weight = parts.sum(axis=0)
         total += weight
@@ -132,7 +132,7 @@ def _add_phasors(
     wrapped, strength = phase[n].reshape(-1), magnitude[n].reshape(-1)
     for part in nb.prange(parts.shape[0]):
         real = imaginary = total = 0.0
-        for v in range(part * PART, min((part + 1) * PART, inside.size)):
+        for v in range(part * VOXELS_PER_SUM, min((part + 1) * VOXELS_PER_SUM, inside.size)):
             voxel = inside[v]
             weight = strength[voxel] ** 2
             off = base[voxel] * ratio - wrapped[voxel]

@@ -13,7 +13,7 @@ from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.units import TURN_RAD
 
 PI = np.float32(np.pi)
-SLAB = 8  # planes done in one go, whatever the threads
+SLAB_PLANES = 8  # planes done in one go, whatever the threads
 
 
 @register_jitable
@@ -83,17 +83,17 @@ def edge_weights(
     good signal.
     """
     nx, ny, nz = phase.shape
-    for slab in nb.prange(-(-nx // SLAB)):
+    for slab in nb.prange(-(-nx // SLAB_PLANES)):
         # weights of the edges that end in this plane, this row and this voxel
         plane = np.zeros((ny, nz), np.float32)
         row = np.zeros(nz, np.float32)
         if slab > 0:
-            i = slab * SLAB - 1
+            i = slab * SLAB_PLANES - 1
             for j in range(ny):
                 for k in range(nz):
                     if mask[i, j, k] and mask[i + 1, j, k]:
                         plane[j, k] = _edge(phase, phase2, ratio, magnitude, level, i, j, k, 0)
-        for i in range(slab * SLAB, min((slab + 1) * SLAB, nx)):
+        for i in range(slab * SLAB_PLANES, min((slab + 1) * SLAB_PLANES, nx)):
             for k in range(nz):
                 row[k] = 0
             for j in range(ny):

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from bidsqsm import __version__
-from bidsqsm.cohort.flags import Judged
+from bidsqsm.cohort.flags import CohortFlags
 from bidsqsm.cohort.gather import Cohort
 from bidsqsm.cohort.run_files import FAILED, MISSING, OK, SKIPPED, UNKNOWN, CohortRun
 from bidsqsm.inputs.names import anchor
 from bidsqsm.reports.cohort.payload import as_script, page_data, pictures
 from bidsqsm.reports.html import digest, environment, packaged, safe
 
-_MOST = 60  # runs to look at that are told one by one
+_RUNS_TOLD = 60  # runs to look at that are told one by one
 #: In the order in which one needs the other
 _SCRIPTS = ('core', 'filters', 'table', 'drawing', 'strips', 'montage', 'main')
 
 
-def render(cohort: Cohort, judged: Judged, title: str) -> str:
+def render(cohort: Cohort, judged: CohortFlags, title: str) -> str:
     """Fill the page."""
     script = _script()
     look = judged.order()
@@ -37,8 +37,8 @@ def render(cohort: Cohort, judged: Judged, title: str) -> str:
             ),
             counts=_counts(cohort, judged),
             notes=[*judged.notes, *_notes(cohort.runs)],
-            look=[_row(cohort, judged, place) for place in look[:_MOST]],
-            more_to_look=max(0, len(look) - _MOST),
+            look=[_row(cohort, judged, place) for place in look[:_RUNS_TOLD]],
+            more_to_look=max(0, len(look) - _RUNS_TOLD),
             nothing_to_look=_nothing(cohort, judged),
             absent=_absent(cohort.runs),
             troubles=cohort.troubles,
@@ -67,7 +67,7 @@ def _counted(number: int, what: str) -> str:
     return f'{number} {what}{"" if number == 1 else "s"}'
 
 
-def _counts(cohort: Cohort, judged: Judged) -> list[dict[str, Any]]:
+def _counts(cohort: Cohort, judged: CohortFlags) -> list[dict[str, Any]]:
     states = Counter(run.status for run in cohort.runs)
     rated = Counter(
         cohort.ratings[run.name].rating for run in cohort.runs if run.name in cohort.ratings
@@ -107,7 +107,7 @@ def _notes(runs: Sequence[CohortRun]) -> list[str]:
     return [f'The runs were made by different versions of bidsqsm: {told}.']
 
 
-def _nothing(cohort: Cohort, judged: Judged) -> str:
+def _nothing(cohort: Cohort, judged: CohortFlags) -> str:
     judgeable = sum(run.status in (OK, UNKNOWN) for run in cohort.runs)
     if not judged.columns:
         return 'No run has quality metrics or regions yet: run the level participant again.'
@@ -118,7 +118,7 @@ def _nothing(cohort: Cohort, judged: Judged) -> str:
     return 'None stands out.'
 
 
-def _row(cohort: Cohort, judged: Judged, place: int) -> dict[str, Any]:
+def _row(cohort: Cohort, judged: CohortFlags, place: int) -> dict[str, Any]:
     run, flags = cohort.runs[place], judged.flags[place]
     rated = cohort.ratings.get(run.name)
     return {
@@ -156,7 +156,7 @@ def _absent(runs: Sequence[CohortRun]) -> list[dict[str, Any]]:
     ]
 
 
-def _protocols(cohort: Cohort, judged: Judged) -> list[tuple[str, int]]:
+def _protocols(cohort: Cohort, judged: CohortFlags) -> list[tuple[str, int]]:
     known = zip(judged.protocols, cohort.runs, strict=True)
     return Counter(str(one) for one, run in known if run.acquisition).most_common()
 
@@ -164,6 +164,3 @@ def _protocols(cohort: Cohort, judged: Judged) -> list[tuple[str, int]]:
 def _script() -> str:
     parts = [packaged(f'reports/cohort/{name}.js') for name in _SCRIPTS]
     return "(() => {\n'use strict';\n" + '\n'.join(parts) + '\n})();\n'
-
-
-__all__ = ['render']

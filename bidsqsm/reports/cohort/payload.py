@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from bidsqsm.cohort.columns import Column
-from bidsqsm.cohort.flags import Judged
+from bidsqsm.cohort.flags import CohortFlags
 from bidsqsm.cohort.gather import Cohort
 from bidsqsm.cohort.outliers import Compared
 from bidsqsm.cohort.run_files import CohortRun
@@ -22,11 +22,11 @@ from bidsqsm.files.tsv_files import NOTHING
 #: Bytes that all pictures of a page may have together, before they are written as text
 PICTURES = 7_000_000
 _REASONS = 12  # of one run that are told
-_LEVELS = 24  # different values that a column of choices has at most
-_FEW = 6  # different whole numbers that are codes rather than amounts
+_VALUES_OF_CHOICE = 24  # different values that a column of choices has at most
+_CODES_OF_COLUMN = 6  # different whole numbers that are codes rather than amounts
 
 
-def page_data(cohort: Cohort, judged: Judged) -> dict[str, Any]:
+def page_data(cohort: Cohort, judged: CohortFlags) -> dict[str, Any]:
     """Runs, people, protocols and columns of numbers, each as parallel lists."""
     protocols = sorted(
         {str(p) for p, run in zip(judged.protocols, cohort.runs, strict=True) if run.acquisition}
@@ -42,13 +42,13 @@ def page_data(cohort: Cohort, judged: Judged) -> dict[str, Any]:
     }
 
 
-def _runs(cohort: Cohort, judged: Judged, protocols: Sequence[str]) -> dict[str, list[Any]]:
+def _runs(cohort: Cohort, judged: CohortFlags, protocols: Sequence[str]) -> dict[str, list[Any]]:
     rows = [_run(cohort, judged, protocols, *item) for item in enumerate(cohort.runs)]
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def _run(
-    cohort: Cohort, judged: Judged, protocols: Sequence[str], place: int, run: CohortRun
+    cohort: Cohort, judged: CohortFlags, protocols: Sequence[str], place: int, run: CohortRun
 ) -> dict[str, Any]:
     rated = cohort.ratings.get(run.name)
     flags = judged.flags[place]
@@ -78,10 +78,10 @@ def _person(cohort: Cohort, name: str) -> dict[str, Any]:
     numeric = bool(known) and all(
         n is not None for n, t in zip(numbers, texts, strict=True) if t != NOTHING
     )
-    codes = len(levels) <= _FEW and all(text.lstrip('-').isdigit() for text in levels)
+    codes = len(levels) <= _CODES_OF_COLUMN and all(text.lstrip('-').isdigit() for text in levels)
     if numeric and not codes:
         return {'name': name, 'kind': 'number', 'values': numbers}
-    kind = 'choice' if len(levels) <= _LEVELS else 'text'
+    kind = 'choice' if len(levels) <= _VALUES_OF_CHOICE else 'text'
     return {'name': name, 'kind': kind, 'values': texts}
 
 
@@ -158,6 +158,3 @@ def as_script(content: Mapping[str, Any] | Sequence[Any]) -> str:
     """JSON that no text in it can end early, wherever it stands in a page."""
     text = json.dumps(content, ensure_ascii=False, separators=(',', ':'), allow_nan=False)
     return text.replace('<', '\\u003c').replace('>', '\\u003e').replace('&', '\\u0026')
-
-
-__all__ = ['as_script', 'page_data', 'pictures']

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bidsqsm.cohort.columns import Column
-from bidsqsm.cohort.flags import Judged
+from bidsqsm.cohort.flags import CohortFlags
 from bidsqsm.cohort.gather import Cohort
 from bidsqsm.cohort.run_files import REGION_COLUMNS, CohortRun
 from bidsqsm.files.json_files import as_json
@@ -77,7 +77,7 @@ _REGION_ABOUT: Described = {
 }
 
 
-def runs_table(cohort: Cohort, judged: Judged) -> tuple[str, str]:
+def runs_table(cohort: Cohort, judged: CohortFlags) -> tuple[str, str]:
     """Table of every run, and what its columns are."""
     people = [f'{name}_of_participant' if name in RUNS else name for name in cohort.people.columns]
     rows = [_run_row(cohort, judged, place, run) for place, run in enumerate(cohort.runs)]
@@ -87,7 +87,7 @@ def runs_table(cohort: Cohort, judged: Judged) -> tuple[str, str]:
     return _tsv([*RUNS, *people], rows), as_json({**RUNS, **about})
 
 
-def _run_row(cohort: Cohort, judged: Judged, place: int, run: CohortRun) -> list[Any]:
+def _run_row(cohort: Cohort, judged: CohortFlags, place: int, run: CohortRun) -> list[Any]:
     flags, rated = judged.flags[place], cohort.ratings.get(run.name)
     person = cohort.people.of(run.subject, run.session)
     return [
@@ -144,7 +144,7 @@ def regions_table(runs: Sequence[CohortRun]) -> tuple[str, str]:
     return _tsv(columns, rows), as_json({**_REGION_ABOUT, **about})
 
 
-def outliers_table(runs: Sequence[CohortRun], judged: Judged) -> tuple[str, str]:
+def outliers_table(runs: Sequence[CohortRun], judged: CohortFlags) -> tuple[str, str]:
     """Table of every reason to look at a run, the worst run first, and what its columns are."""
     rows = [
         _outlier_row(runs, judged, run, flag)
@@ -154,7 +154,7 @@ def outliers_table(runs: Sequence[CohortRun], judged: Judged) -> tuple[str, str]
     return _tsv([*OUTLIERS], rows), as_json(OUTLIERS)
 
 
-def _outlier_row(runs: Sequence[CohortRun], judged: Judged, run: int, flag: Any) -> list[Any]:
+def _outlier_row(runs: Sequence[CohortRun], judged: CohortFlags, run: int, flag: Any) -> list[Any]:
     if flag.column is None:
         return [runs[run].name, *[''] * (len(OUTLIERS) - 2), flag.text]
     column, compared = judged.columns[flag.column], judged.compared[flag.column]
@@ -177,13 +177,3 @@ def _tsv(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
 
 def _one_line(value: Any) -> Any:
     return value if isinstance(value, float) else ' '.join(f'{value}'.split())
-
-
-__all__ = [
-    'OUTLIERS',
-    'RUNS',
-    'metrics_table',
-    'outliers_table',
-    'regions_table',
-    'runs_table',
-]

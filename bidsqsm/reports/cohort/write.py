@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bidsqsm.cohort.flags import Judged
+from bidsqsm.cohort.flags import CohortFlags
 from bidsqsm.cohort.gather import Cohort
 from bidsqsm.files.atomic import write_text
 from bidsqsm.reports.cohort.cohort_page import render
@@ -16,7 +16,7 @@ from bidsqsm.reports.cohort.tables import (
 )
 
 
-def write_cohort(output_dir: Path, cohort: Cohort, judged: Judged, title: str) -> Path:
+def write_cohort(output_dir: Path, cohort: Cohort, judged: CohortFlags, title: str) -> Path:
     """Write ``group.html`` and the tables beside it.
 
     Parameters
@@ -46,6 +46,3 @@ def write_cohort(output_dir: Path, cohort: Cohort, judged: Judged, title: str) -
         write_text(output_dir / f'group_{name}.tsv', table)
         write_text(output_dir / f'group_{name}.json', about)
     return write_text(output_dir / 'group.html', page)
-
-
-__all__ = ['write_cohort']

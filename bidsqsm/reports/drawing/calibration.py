@@ -12,7 +12,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from bidsqsm.qsm.concentration.vial_line import Line
-from bidsqsm.rois.region_table import MAPS
+from bidsqsm.rois.region_table import MEASURED_MAPS
 
 _DOT, _LINE = '#1f4e79', '#c0504d'
 _WIDE, _TALL = 4.2, 3.6  # inches of a panel
@@ -58,7 +58,7 @@ def _draw(axes: Any, table: pd.DataFrame, key: str, line: Line) -> None:
         x, table[f'{key}_mean'], yerr=table[f'{key}_sd'], color=_DOT, linestyle='none', marker='o',
         markersize=4, elinewidth=0.8, capsize=2,
     )  # fmt: skip
-    axes.set_ylabel(f'{MAPS[key].title}, {MAPS[key].units}')
+    axes.set_ylabel(f'{MEASURED_MAPS[key].title}, {MEASURED_MAPS[key].units}')
     low, high = line.slope_interval
     said = f'slope {line.slope:.4g} ({low:.4g} to {high:.4g})\nR² {line.r2:.4f}, n = {line.n}'
     upwards = line.slope >= 0
@@ -69,6 +69,3 @@ def _draw(axes: Any, table: pd.DataFrame, key: str, line: Line) -> None:
     axes.margins(0.08, 0.15)
     for side in ('top', 'right'):
         axes.spines[side].set_visible(False)
-
-
-__all__ = ['draw_calibration']

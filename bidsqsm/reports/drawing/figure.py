@@ -20,7 +20,7 @@ from PIL import Image
 
 DPI = 200
 INK, _PAPER, _DIM = '#f2f4f7', '#000000', '#a9b1bd'
-_WIDTH = 7.4
+_FIGURE_WIDTH_INCHES = 7.4
 _GAP, _TITLE, _BAR = 0.08, 0.25, 0.62
 _ENTRIES = 6  # of a legend, in one line
 _HALO = [withStroke(linewidth=2.2, foreground=_PAPER)]
@@ -111,7 +111,7 @@ def draw(
 
     """
     bars = [*bars, *[None] * (len(rows) - len(bars))]
-    room = _WIDTH - (_BAR if any(bars) else 0) - _GAP
+    room = _FIGURE_WIDTH_INCHES - (_BAR if any(bars) else 0) - _GAP
     scale = min((room - _GAP * len(row)) / sum(tile.size[0] for tile in row) for row in rows)
     heights = [scale * max(tile.size[1] for tile in row) for row in rows]
     titles = [_TITLE if any(tile.title for tile in row) else 0 for row in rows]
@@ -130,7 +130,7 @@ def draw(
             _draw_tile(figure, tile, _relative(place, height))
             left += w + _GAP
         if bar:
-            place = (_WIDTH - _BAR - 0.02, top - 0.9 * tall, 0.1, 0.8 * tall)
+            place = (_FIGURE_WIDTH_INCHES - _BAR - 0.02, top - 0.9 * tall, 0.1, 0.8 * tall)
             _draw_bar(figure, bar, _relative(place, height))
         top -= tall + _GAP
     if legend:
@@ -143,14 +143,14 @@ def draw(
 
 def figure_of(height: float) -> Figure:
     """Make an empty figure of the width of all and a height in inches."""
-    return Figure(figsize=(_WIDTH, height), dpi=DPI, facecolor=_PAPER)
+    return Figure(figsize=(_FIGURE_WIDTH_INCHES, height), dpi=DPI, facecolor=_PAPER)
 
 
 def _relative(
     place: tuple[float, float, float, float], height: float
 ) -> tuple[float, float, float, float]:
     left, bottom, wide, tall = place
-    return left / _WIDTH, bottom / height, wide / _WIDTH, tall / height
+    return left / _FIGURE_WIDTH_INCHES, bottom / height, wide / _FIGURE_WIDTH_INCHES, tall / height
 
 
 def _draw_tile(figure: Figure, tile: Tile, place: tuple[float, float, float, float]) -> None:

@@ -20,7 +20,7 @@ _BELOW_TOP, _FROM_BACK, _BESIDE = 0.44, 0.545, 0.13
 
 #: Heights of a series of axial slices relative to the nuclei, in the same unit: dentate nuclei,
 #: substantia nigra and red nuclei, pallidum and putamen, caudate and thalamus, and two above.
-_LEVELS = (-0.2, -0.075, 0.0, 0.065, 0.16, 0.28)
+_SLICE_HEIGHTS = (-0.2, -0.075, 0.0, 0.065, 0.16, 0.28)
 
 #: Letters at the left, right, top and bottom of each plane, radiological convention.
 SIDES: Mapping[str, tuple[str, str, str, str]] = {
@@ -53,7 +53,7 @@ class Volume:
 
 
 @dataclass(frozen=True)
-class Look:
+class ViewPlanes:
     """Where to cut: indices along x, y, z of the nuclei, and the box that is worth showing."""
 
     at: tuple[int, int, int]
@@ -83,7 +83,7 @@ def canonical(image: nb.Nifti1Image) -> Volume:
     return Volume(turned.get_fdata(dtype=np.float32), (x, y, z))
 
 
-def look_at(mask: Volume) -> Look:
+def look_at(mask: Volume) -> ViewPlanes:
     """Choose planes through the deep gray nuclei of a brain mask, whatever its place in the grid."""
     inside = mask.values > 0
     if not inside.any():
@@ -101,7 +101,7 @@ def look_at(mask: Volume) -> Look:
         slice(max(0, a - m), min(n, b + m + 1))
         for (a, b), m, n in zip(edges, margin, inside.shape, strict=True)
     )
-    return Look(
+    return ViewPlanes(
         at=(round(x), round(y), round(z)),
         box=(box[0], box[1], box[2]),
         whole=(whole[0], whole[1], whole[2]),
@@ -112,7 +112,7 @@ def look_at(mask: Volume) -> Look:
 def _levels(z: float, length: float, edges: tuple[int, int]) -> tuple[int, ...]:
     # within the brain, where a slab has less of it than a head
     low, high = edges
-    return tuple(int(np.clip(round(z + share * length), low, high)) for share in _LEVELS)
+    return tuple(int(np.clip(round(z + share * length), low, high)) for share in _SLICE_HEIGHTS)
 
 
 def _edges(inside: npt.NDArray[np.bool_], axis: int) -> tuple[int, int]:

@@ -14,14 +14,21 @@ from bidsqsm.facts import RunFacts
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.qsm.grid import Mask
 from bidsqsm.reports.drawing.figure import Bar, Tile, draw
-from bidsqsm.reports.drawing.planes import SIDES, Array, Look, Volume, load_canonical, look_at
+from bidsqsm.reports.drawing.planes import (
+    SIDES,
+    Array,
+    ViewPlanes,
+    Volume,
+    load_canonical,
+    look_at,
+)
 
 PLANES = ('sagittal', 'coronal', 'axial')
 MOST_ECHOES = 8
-_KEPT = 400_000_000  # bytes of volumes that are kept for the next panel
+_KEPT_BYTES = 400_000_000  # bytes of volumes that are kept for the next panel
 
 
-class Scene:
+class RunImages:
     """The volumes of one run, cut where its nuclei are.
 
     Parameters
@@ -47,7 +54,7 @@ class Scene:
         self._kept: OrderedDict[tuple[Path, int | None], Volume] = OrderedDict()
 
     @cached_property
-    def look(self) -> Look:
+    def look(self) -> ViewPlanes:
         """Planes through the deep nuclei; through the middle of the image without a mask."""
         for key in ('qsm_mask', 'brain_mask'):
             if key in self.products:
@@ -87,7 +94,7 @@ class Scene:
 
     def _keep(self, key: tuple[Path, int | None], volume: Volume) -> None:
         self._kept[key] = volume
-        while sum(one.values.nbytes for one in self._kept.values()) > _KEPT:
+        while sum(one.values.nbytes for one in self._kept.values()) > _KEPT_BYTES:
             self._kept.popitem(last=False)
 
     def tile(self, volume: Volume, plane: str, limits: tuple[float, float], **style: Any) -> Tile:

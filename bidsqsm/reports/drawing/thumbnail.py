@@ -13,13 +13,13 @@ from PIL import Image
 from bidsqsm.files.atomic import write_bytes
 from bidsqsm.inputs.names import thumbnail_name
 from bidsqsm.inputs.run import GreRun
-from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.panels.chi_figures import CHI
 
 LOGGER = logging.getLogger(__name__)
 
 HEIGHT = 96  # pixels
-_QUALITY = 80  # of 100: 2 to 4 kB
+_WEBP_QUALITY = 80  # of 100: 2 to 4 kB
 
 
 def save_thumbnail(run: GreRun, products: Mapping[str, Path], folder: Path) -> Path | None:
@@ -38,14 +38,14 @@ def save_thumbnail(run: GreRun, products: Mapping[str, Path], folder: Path) -> P
     if 'chi' not in products:
         return None
     try:
-        image = draw_thumbnail(Scene(run, products))
+        image = draw_thumbnail(RunImages(run, products))
     except Exception as problem:  # noqa: BLE001, no page is lost for want of a small picture
         LOGGER.warning('%s: no thumbnail: %s', run.name, problem)
         return None
     return write_bytes(Path(folder) / thumbnail_name(run.name), image)
 
 
-def draw_thumbnail(scene: Scene) -> bytes:
+def draw_thumbnail(scene: RunImages) -> bytes:
     """Draw the axial slice through the deep nuclei, from -0.1 to 0.1 ppm, outside black."""
     tile = scene.tile(scene.inside(scene.load('chi')), 'axial', CHI)
     low, high = tile.limits
@@ -56,5 +56,5 @@ def draw_thumbnail(scene: Scene) -> bytes:
         size, Image.Resampling.BICUBIC
     )
     out = io.BytesIO()
-    small.save(out, 'webp', quality=_QUALITY, method=6)
+    small.save(out, 'webp', quality=_WEBP_QUALITY, method=6)
     return out.getvalue()

@@ -9,17 +9,22 @@ from pathlib import Path
 from bidsqsm.facts import RunFacts
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.reports.drawing.figure import Drawn
-from bidsqsm.reports.drawing.run_images import Scene
-from bidsqsm.reports.panels.acquisition import ACQUIRED
-from bidsqsm.reports.panels.anatomy import ANATOMICAL
-from bidsqsm.reports.panels.contrasts import OTHERS
-from bidsqsm.reports.panels.inversion import SUSCEPTIBILITY
-from bidsqsm.reports.panels.spec import Kind, Panel
+from bidsqsm.reports.drawing.run_images import RunImages
+from bidsqsm.reports.panels.acquisition import ACQUISITION_PANELS
+from bidsqsm.reports.panels.anatomy import ANATOMY_PANELS
+from bidsqsm.reports.panels.contrasts import CONTRAST_PANELS
+from bidsqsm.reports.panels.inversion import SUSCEPTIBILITY_PANELS
+from bidsqsm.reports.panels.spec import Panel, PanelSpec
 
 LOGGER = logging.getLogger(__name__)
 
 #: In the order of the page.
-KINDS: Mapping[str, Kind] = {**ACQUIRED, **SUSCEPTIBILITY, **ANATOMICAL, **OTHERS}
+PANELS: Mapping[str, PanelSpec] = {
+    **ACQUISITION_PANELS,
+    **SUSCEPTIBILITY_PANELS,
+    **ANATOMY_PANELS,
+    **CONTRAST_PANELS,
+}
 
 
 def make_panels(
@@ -40,17 +45,17 @@ def make_panels(
         What its steps decided; see :func:`bidsqsm.derivatives.sidecars.provenance`.
 
     """
-    scene = Scene(run, products, decisions)
+    scene = RunImages(run, products, decisions)
     there = {*products, 'decisions'}
     if run.own_parts:
         there |= {'stored', 'stored phase'} if run.has_phase else {'stored'}
     made = (
-        _panel(scene, key, kind) for key, kind in KINDS.items() if there.intersection(kind.needs)
+        _panel(scene, key, kind) for key, kind in PANELS.items() if there.intersection(kind.needs)
     )
     return [panel for panel in made if panel.image or panel.error]
 
 
-def _panel(scene: Scene, key: str, kind: Kind) -> Panel:
+def _panel(scene: RunImages, key: str, kind: PanelSpec) -> Panel:
     words = (key, kind.suffix, kind.title)
     alt = f'{kind.alt} {scene.run.name}.'
     try:
@@ -76,6 +81,3 @@ def _panel(scene: Scene, key: str, kind: Kind) -> Panel:
         layers=layers,
         heading=kind.heading,
     )
-
-
-__all__ = ['KINDS', 'Kind', 'Panel', 'make_panels']

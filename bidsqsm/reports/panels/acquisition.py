@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from bidsqsm.reports.panels import echo_figures, field_figures
 from bidsqsm.reports.panels.mask_figures import draw_masks, draw_registered
-from bidsqsm.reports.panels.spec import Kind
+from bidsqsm.reports.panels.spec import PanelSpec
 
-ACQUIRED: Mapping[str, Kind] = {
-    'magnitude': Kind(
+ACQUISITION_PANELS: Mapping[str, PanelSpec] = {
+    'magnitude': PanelSpec(
         'coil',
         ('stored',),
         'MEGRE',
@@ -19,7 +19,7 @@ ACQUIRED: Mapping[str, Kind] = {
         'Axial magnitude image of each echo of',
         echo_figures.magnitude,
     ),
-    'phase': Kind(
+    'phase': PanelSpec(
         'phase',
         ('stored phase',),
         'MEGRE',
@@ -30,7 +30,7 @@ ACQUIRED: Mapping[str, Kind] = {
         'Axial phase image of each echo, before and after preparation, of',
         echo_figures.phase,
     ),
-    'unwrapped': Kind(
+    'unwrapped': PanelSpec(
         'unwrap',
         ('unwrapped',),
         'MEGRE',
@@ -42,7 +42,7 @@ ACQUIRED: Mapping[str, Kind] = {
         'Axial unwrapped phase of each echo, wraps that were left outlined, of',
         echo_figures.unwrapped,
     ),
-    'total': Kind(
+    'total': PanelSpec(
         'field',
         ('total_field',),
         'fieldmap',
@@ -52,7 +52,7 @@ ACQUIRED: Mapping[str, Kind] = {
         'Total field in three planes of',
         field_figures.total_field,
     ),
-    'reliability': Kind(
+    'reliability': PanelSpec(
         'field',
         ('noise', 'residual'),
         'fieldmap',
@@ -63,7 +63,7 @@ ACQUIRED: Mapping[str, Kind] = {
         'Noise and residual of the field fit in three planes of',
         field_figures.reliability,
     ),
-    'fat': Kind(
+    'fat': PanelSpec(
         'field',
         ('fat_fraction',),
         'probseg',
@@ -74,7 +74,7 @@ ACQUIRED: Mapping[str, Kind] = {
         'Fat fraction in three planes of',
         field_figures.fat,
     ),
-    'mask': Kind(
+    'mask': PanelSpec(
         'mask',
         ('brain_mask', 'qsm_mask'),
         'mask',
@@ -87,7 +87,7 @@ ACQUIRED: Mapping[str, Kind] = {
         'Outlines of the masks on magnitude and phase in three planes of',
         draw_masks,
     ),
-    'registered': Kind(
+    'registered': PanelSpec(
         'joint',
         ('registered',),
         'T2starw',
@@ -97,7 +97,7 @@ ACQUIRED: Mapping[str, Kind] = {
         'Registered magnitudes in three planes of',
         draw_registered,
     ),
-    'local': Kind(
+    'local': PanelSpec(
         'background',
         ('local_field',),
         'fieldmap',

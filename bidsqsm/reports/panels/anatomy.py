@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from bidsqsm.reports.panels.region_outlines import draw_regions
 from bidsqsm.reports.panels.region_values import draw_values
 from bidsqsm.reports.panels.registration_figures import draw_edges, draw_flicker
-from bidsqsm.reports.panels.spec import Kind
+from bidsqsm.reports.panels.spec import PanelSpec
 from bidsqsm.reports.panels.vein_figures import draw_veins
 
-ANATOMICAL: Mapping[str, Kind] = {
-    'edges': Kind(
+ANATOMY_PANELS: Mapping[str, PanelSpec] = {
+    'edges': PanelSpec(
         'registration',
         ('template_t1w',),
         'T1w',
@@ -23,7 +23,7 @@ ANATOMICAL: Mapping[str, Kind] = {
         'Borders of tissue of the template on susceptibility and magnitude in three planes of',
         draw_edges,
     ),
-    'flicker': Kind(
+    'flicker': PanelSpec(
         'registration',
         ('template_t1w', 'own_t1w'),
         'T1w',
@@ -34,7 +34,7 @@ ANATOMICAL: Mapping[str, Kind] = {
         'Registered images in three planes of',
         draw_flicker,
     ),
-    'regions': Kind(
+    'regions': PanelSpec(
         'roi_refine',
         ('roi_labels',),
         'dseg',
@@ -46,7 +46,7 @@ ANATOMICAL: Mapping[str, Kind] = {
         'Outlines of deep gray matter nuclei on susceptibility and magnitude, axial, of',
         draw_regions,
     ),
-    'values': Kind(
+    'values': PanelSpec(
         'roi_refine',
         ('roi_table',),
         'dseg',
@@ -58,7 +58,7 @@ ANATOMICAL: Mapping[str, Kind] = {
         'Boxes of the susceptibility of each region, left and right, of',
         draw_values,
     ),
-    'veins': Kind(
+    'veins': PanelSpec(
         'oxygenation',
         ('vein_mask',),
         'mask',

@@ -9,25 +9,25 @@ import numpy as np
 from bidsqsm.qsm.grid import Mask
 from bidsqsm.reports.drawing.figure import Bar, Drawn, Tile, draw
 from bidsqsm.reports.drawing.planes import Array, Volume
-from bidsqsm.reports.drawing.run_images import PLANES, Scene
+from bidsqsm.reports.drawing.run_images import PLANES, RunImages
 
 CHI = (-0.1, 0.1)
 #: ppm: blood that gave up half of its oxygen has 0.45 in a vein along the field; small
 #: calcifications have -0.2 to -0.5 once their voxels are shared with tissue.
-WIDE = (-0.5, 0.5)
-_SLAB = 16.0  # mm
+WIDE_CHI_PPM = (-0.5, 0.5)
+_SLAB_MM = 16.0  # mm
 _ROWS = (('axial', 6), ('axial', 6), ('coronal', 6), ('sagittal', 5))
-_MARGIN = 0.1  # share of the brain at either end that is not shown
+_MARGIN_SHARE = 0.1  # share of the brain at either end that is not shown
 
 
-def draw_levels(scene: Scene) -> bytes:
+def draw_levels(scene: RunImages) -> bytes:
     """Six axial slices, from the dentate nuclei upwards."""
     chi = scene.inside(scene.load('chi'))
     tiles = [scene.tile(chi, 'axial', CHI, index=level) for level in scene.look.levels]
     return draw([tiles[:3], tiles[3:]], [Bar(CHI, 'ppm')] * 2)
 
 
-def draw_mosaic(scene: Scene) -> bytes:
+def draw_mosaic(scene: RunImages) -> bytes:
     """Slices at equal distances through the whole brain, in three planes."""
     chi = scene.inside(scene.load('chi'))
     inside = np.isfinite(chi.values)
@@ -39,7 +39,7 @@ def draw_mosaic(scene: Scene) -> bytes:
     return draw([_mosaic_row(scene, chi, row) for row in rows], [Bar(CHI, 'ppm')])
 
 
-def _mosaic_row(scene: Scene, chi: Volume, row: Sequence[tuple[str, int]]) -> list[Tile]:
+def _mosaic_row(scene: RunImages, chi: Volume, row: Sequence[tuple[str, int]]) -> list[Tile]:
     # letters once a row: the tiles are small
     none = {'sides': ('', '', '', '')}
     return [
@@ -52,35 +52,35 @@ def _spread(inside: Mask, axis: int, count: int) -> list[int]:
     """Indices at equal distances along an axis, from end to end of what is inside."""
     others = tuple(a for a in range(3) if a != axis)
     hit = np.flatnonzero(inside.any(axis=others))
-    ends = (_MARGIN, 1 - _MARGIN)
+    ends = (_MARGIN_SHARE, 1 - _MARGIN_SHARE)
     low, high = (hit[0] + share * (hit[-1] - hit[0]) for share in ends)
     return [int(index) for index in np.round(np.linspace(low, high, count))]
 
 
-def draw_extremes(scene: Scene) -> Drawn:
+def draw_extremes(scene: RunImages) -> Drawn:
     """Highest and lowest susceptibility in slabs about the nuclei, in a wide window."""
     chi = scene.load('chi')
     inside = scene.region(chi)
     rows = [[_slab(scene, chi, inside, plane, sign) for plane in PLANES] for sign in (1.0, -1.0)]
-    return Drawn({'': draw(rows, [Bar(WIDE, 'ppm')] * 2)}, _beyond(chi.values[inside]))
+    return Drawn({'': draw(rows, [Bar(WIDE_CHI_PPM, 'ppm')] * 2)}, _beyond(chi.values[inside]))
 
 
-def _slab(scene: Scene, chi: Volume, inside: Mask, plane: str, sign: float) -> Tile:
+def _slab(scene: RunImages, chi: Volume, inside: Mask, plane: str, sign: float) -> Tile:
     """The highest value of a slab, or the lowest for a negative sign; none outside of the mask."""
     axis, middle = PLANES.index(plane), scene.look.index(plane)
-    half = max(1, round(_SLAB / 2 / chi.voxel_size[axis]))
+    half = max(1, round(_SLAB_MM / 2 / chi.voxel_size[axis]))
     where = [slice(None)] * 3
     where[axis] = slice(max(0, middle - half), middle + half)
     slab = np.where(inside[tuple(where)], sign * chi.values[tuple(where)], -np.inf)
     highest = slab.max(axis=axis, keepdims=True)
     flat = np.where(np.isfinite(highest), sign * highest, np.nan)
-    title = f'{"highest" if sign > 0 else "lowest"} in {_SLAB:.0f} mm'
-    return scene.tile(Volume(flat, chi.voxel_size), plane, WIDE, index=0, title=title)
+    title = f'{"highest" if sign > 0 else "lowest"} in {_SLAB_MM:.0f} mm'
+    return scene.tile(Volume(flat, chi.voxel_size), plane, WIDE_CHI_PPM, index=0, title=title)
 
 
 def _beyond(values: Array) -> str:
     """What lies outside of the window."""
-    high, low = values > WIDE[1], values < WIDE[0]
+    high, low = values > WIDE_CHI_PPM[1], values < WIDE_CHI_PPM[0]
     if not (high.any() or low.any()):
         return 'No voxel lies beyond the window.'
     told = [

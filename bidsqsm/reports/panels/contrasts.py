@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from bidsqsm.reports.panels import field_figures
 from bidsqsm.reports.panels.decompose_figures import draw_decompose
 from bidsqsm.reports.panels.source_figures import draw_sources
-from bidsqsm.reports.panels.spec import Kind
+from bidsqsm.reports.panels.spec import PanelSpec
 from bidsqsm.reports.panels.swi_figures import weighted
 
-OTHERS: Mapping[str, Kind] = {
-    'r2star': Kind(
+CONTRAST_PANELS: Mapping[str, PanelSpec] = {
+    'r2star': PanelSpec(
         'relaxometry',
         ('r2star',),
         'R2starmap',
@@ -21,7 +21,7 @@ OTHERS: Mapping[str, Kind] = {
         'Relaxation rate R2* in three planes of',
         field_figures.r2star,
     ),
-    'r2prime': Kind(
+    'r2prime': PanelSpec(
         'r2prime',
         ('r2prime',),
         'R2map',
@@ -32,7 +32,7 @@ OTHERS: Mapping[str, Kind] = {
         "Relaxation rates R2 and R2' in three planes of",
         field_figures.r2prime,
     ),
-    'concentration': Kind(
+    'concentration': PanelSpec(
         'concentration',
         ('iron', 'gadolinium'),
         'Chimap',
@@ -43,7 +43,7 @@ OTHERS: Mapping[str, Kind] = {
         'Concentration of iron or gadolinium in three planes of',
         field_figures.concentration,
     ),
-    'swi': Kind(
+    'swi': PanelSpec(
         'swi',
         ('swi',),
         'swi',
@@ -54,7 +54,7 @@ OTHERS: Mapping[str, Kind] = {
         'Susceptibility-weighted images of either sign, axial, of',
         weighted('swi', 'minip', 'swi_diamagnetic', 'minip_diamagnetic'),
     ),
-    'clear_swi': Kind(
+    'clear_swi': PanelSpec(
         'clear_swi',
         ('clear_swi',),
         'swi',
@@ -65,7 +65,7 @@ OTHERS: Mapping[str, Kind] = {
         'CLEAR-SWI and its projection, axial, of',
         weighted('clear_swi', 'clear_minip'),
     ),
-    'true_swi': Kind(
+    'true_swi': PanelSpec(
         'true_swi',
         ('true_swi',),
         'swi',
@@ -75,7 +75,7 @@ OTHERS: Mapping[str, Kind] = {
         'True SWI and its projection, axial, of',
         weighted('true_swi', 'true_minip'),
     ),
-    'decompose': Kind(
+    'decompose': PanelSpec(
         'decompose',
         ('decompose_paramagnetic', 'decompose_diamagnetic'),
         'Chimap',
@@ -86,7 +86,7 @@ OTHERS: Mapping[str, Kind] = {
         'Paramagnetic and diamagnetic susceptibility by DECOMPOSE in three planes of',
         draw_decompose,
     ),
-    'separation': Kind(
+    'separation': PanelSpec(
         'separation',
         ('chi_paramagnetic', 'chi_diamagnetic'),
         'Chimap',

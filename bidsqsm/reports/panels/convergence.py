@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from bidsqsm.facts import RunFacts
 from bidsqsm.reports.drawing.charts import axes_in
 from bidsqsm.reports.drawing.figure import INK, as_png, figure_of
-from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.drawing.run_images import RunImages
 
 _CURVE, _TOLERANCE = '#56b4e9', '#e69f00'
 _TALL, _ACROSS, _MOST = 1.9, 3, 9  # inches of a row, charts in it, charts in all
@@ -44,7 +44,7 @@ def histories(decisions: RunFacts) -> Iterator[History]:
                 yield History(step, f'{told.solver}', told.iterations, changes, told.tolerance)
 
 
-def draw_convergence(scene: Scene) -> bytes:
+def draw_convergence(scene: RunImages) -> bytes:
     """Draw a curve for each iteration, on a logarithmic scale; nothing where none is known."""
     found = [*histories(scene.decisions)][:_MOST]
     if not found:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bidsqsm.reports.drawing.figure import Bar, draw
-from bidsqsm.reports.drawing.run_images import PLANES, Scene
+from bidsqsm.reports.drawing.run_images import PLANES, RunImages
 
 _LIMITS = {'decompose_paramagnetic': (0.0, 0.1), 'decompose_diamagnetic': (-0.1, 0.0)}
 
 
-def draw_decompose(scene: Scene) -> bytes:
+def draw_decompose(scene: RunImages) -> bytes:
     """Paramagnetic above, diamagnetic below, each in three planes."""
     rows, bars = [], []
     for key, limits in _LIMITS.items():

@@ -11,10 +11,10 @@ import numpy as np
 from bidsqsm.qsm.grid import Mask
 from bidsqsm.qsm.quality.wraps import residual_wraps
 from bidsqsm.reports.drawing.figure import Bar, Drawn, Tile, draw
-from bidsqsm.reports.drawing.run_images import Scene, raw_volume, robust_limits
+from bidsqsm.reports.drawing.run_images import RunImages, raw_volume, robust_limits
 
-_ACROSS = 5  # echoes that stand in one row
-_TURN = (-np.pi, np.pi)
+_ECHOES_PER_ROW = 5  # echoes that stand in one row
+_PHASE_WINDOW = (-np.pi, np.pi)
 _WRAP = '#ff8c42'
 
 T = TypeVar('T')
@@ -22,7 +22,7 @@ T = TypeVar('T')
 
 def in_rows(items: Sequence[T]) -> list[Sequence[T]]:
     """Items in one row, or in rows of about the same length where they are many."""
-    rows = -(-len(items) // _ACROSS)
+    rows = -(-len(items) // _ECHOES_PER_ROW)
     length = -(-len(items) // rows)
     return [items[start : start + length] for start in range(0, len(items), length)]
 
@@ -35,7 +35,7 @@ def _rows(tiles: Sequence[Tile]) -> list[list[Tile]]:
     ]
 
 
-def magnitude(scene: Scene) -> Drawn:
+def magnitude(scene: RunImages) -> Drawn:
     """Every echo at the brightness of the first."""
     tiles: list[Tile] = []
     for echo in scene.echoes:
@@ -45,7 +45,7 @@ def magnitude(scene: Scene) -> Drawn:
     return Drawn({'': draw(_rows(tiles))}, scene.echoes_note)
 
 
-def phase(scene: Scene) -> Drawn:
+def phase(scene: RunImages) -> Drawn:
     """Every echo as stored and, below it, as prepared."""
     rows: list[list[Tile]] = []
     bars: list[Bar | None] = []
@@ -54,21 +54,21 @@ def phase(scene: Scene) -> Drawn:
         bars.append(None)
         if 'phase' in scene.products:
             rows += _rows([
-                scene.tile(scene.load('phase', echo), 'axial', _TURN, smooth=False, whole=True)
+                scene.tile(scene.load('phase', echo), 'axial', _PHASE_WINDOW, smooth=False, whole=True)
                 for echo in echoes
             ])  # fmt: skip
-            bars.append(Bar(_TURN, 'rad'))
+            bars.append(Bar(_PHASE_WINDOW, 'rad'))
     return Drawn({'': draw(rows, bars)}, scene.echoes_note)
 
 
-def _stored(scene: Scene, echo: int) -> Tile:
+def _stored(scene: RunImages, echo: int) -> Tile:
     volume = raw_volume(scene.run, echo, 'phase')
     limits = (float(np.nanmin(volume.values)), float(np.nanmax(volume.values)))
     title = scene.time(echo)
     return scene.tile(volume, 'axial', limits, title=title, smooth=False, whole=True)
 
 
-def unwrapped(scene: Scene) -> Drawn:
+def unwrapped(scene: RunImages) -> Drawn:
     """Every echo with the wraps that were left; once more where there are most of them."""
     region = scene.region(scene.load('unwrapped', 0))
     wraps = {
@@ -93,7 +93,7 @@ def unwrapped(scene: Scene) -> Drawn:
     return Drawn({'': draw(rows, bars)}, note)
 
 
-def _levels(scene: Scene, wraps: Mapping[int, Mask]) -> dict[int, list[str]]:
+def _levels(scene: RunImages, wraps: Mapping[int, Mask]) -> dict[int, list[str]]:
     """Axial slices to show, with the titles of the echoes: the nuclei, and where most wraps are."""
     levels = {scene.look.index('axial'): [scene.time(echo) for echo in wraps]}
     areas = np.sum([found.sum(axis=(0, 1)) for found in wraps.values()], axis=0)

@@ -7,21 +7,23 @@ import numpy as np
 from bidsqsm.derivatives.products import PRODUCTS
 from bidsqsm.reports.drawing.figure import Bar, draw
 from bidsqsm.reports.drawing.planes import Volume
-from bidsqsm.reports.drawing.run_images import PLANES, Scene, robust_limits
+from bidsqsm.reports.drawing.run_images import PLANES, RunImages, robust_limits
 
-_LOCAL = (-0.05, 0.05)  # ppm
+_LOCAL_FIELD_PPM = (-0.05, 0.05)  # ppm
 
 
-def total_field(scene: Scene) -> bytes:
+def total_field(scene: RunImages) -> bytes:
     values = scene.inside(scene.load('total_field'), 'brain_mask').values
     limits = robust_limits(values, symmetric=True)
     return scene.three('total_field', limits, 'ppm', 'brain_mask')
 
 
-def local_field(scene: Scene) -> bytes:
+def local_field(scene: RunImages) -> bytes:
     local = scene.inside(scene.load('local_field'))
-    rows = [[scene.tile(local, plane, _LOCAL, title=f'local, {plane}') for plane in PLANES]]
-    bars = [Bar(_LOCAL, 'ppm')]
+    rows = [
+        [scene.tile(local, plane, _LOCAL_FIELD_PPM, title=f'local, {plane}') for plane in PLANES]
+    ]
+    bars = [Bar(_LOCAL_FIELD_PPM, 'ppm')]
     if 'total_field' in scene.products:
         rest = scene.load('total_field').values - local.values
         limits = robust_limits(rest, symmetric=True)
@@ -33,19 +35,19 @@ def local_field(scene: Scene) -> bytes:
     return draw(rows, bars)
 
 
-def r2star(scene: Scene) -> bytes:
+def r2star(scene: RunImages) -> bytes:
     low, high = robust_limits(scene.inside(scene.load('r2star')).values)
     # a few wild voxels at the rim of the brain must not darken the rest
     return scene.three('r2star', (low, float(np.clip(high, 50, 150))), '1/s', 'brain_mask')
 
 
-def concentration(scene: Scene) -> bytes:
+def concentration(scene: RunImages) -> bytes:
     key = 'iron' if 'iron' in scene.products else 'gadolinium'
     _, high = robust_limits(scene.inside(scene.load(key)).values)
     return scene.three(key, (0.0, high), PRODUCTS[key].units or '')
 
 
-def r2prime(scene: Scene) -> bytes:
+def r2prime(scene: RunImages) -> bytes:
     rows, bars = [], []
     for key in ('r2', 'r2prime'):
         if key in scene.products:
@@ -56,7 +58,7 @@ def r2prime(scene: Scene) -> bytes:
     return draw(rows, bars)
 
 
-def reliability(scene: Scene) -> bytes:
+def reliability(scene: RunImages) -> bytes:
     rows, bars = [], []
     for key, unit in (('noise', 'ppm'), ('residual', 'relative')):
         if key in scene.products:
@@ -67,7 +69,7 @@ def reliability(scene: Scene) -> bytes:
     return draw(rows, bars)
 
 
-def fat(scene: Scene) -> bytes:
+def fat(scene: RunImages) -> bytes:
     volume = scene.load('fat_fraction')
     tiles = [scene.tile(volume, plane, (0, 1), whole=True) for plane in PLANES]
     return draw([tiles], [Bar((0, 1), 'share of the signal')])

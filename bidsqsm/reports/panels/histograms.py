@@ -10,12 +10,12 @@ import numpy as np
 from bidsqsm.reports.drawing.charts import axes_in
 from bidsqsm.reports.drawing.figure import INK, as_png, figure_of
 from bidsqsm.reports.drawing.planes import Array
-from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.drawing.run_images import RunImages
 
 _BINS = 120
 _COLOUR, _LINE = '#56b4e9', '#e69f00'
-_TALL = 1.75  # inches: a row
-_SHOWN = 99.5  # percentile of the sizes up to which values are shown
+_ROW_INCHES = 1.75  # inches: a row
+_SHOWN_PERCENTILE = 99.5  # percentile of the sizes up to which values are shown
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ _MAPS: Mapping[str, _Shown] = {
 }
 
 
-def draw_histograms(scene: Scene) -> bytes:
+def draw_histograms(scene: RunImages) -> bytes:
     """Draw the spread of every map that is there, inside the mask of the susceptibility."""
     found = {key: _values(scene, key) for key in _MAPS if key in scene.products}
     found = {key: values for key, values in found.items() if values.size}
     if not found:
         return b''
     rows = -(-len(found) // 2)
-    figure = figure_of(rows * _TALL)
+    figure = figure_of(rows * _ROW_INCHES)
     for place, (key, values) in enumerate(found.items()):
         axes = axes_in(figure, (rows, 2), divmod(place, 2))
         shown = _MAPS[key]
@@ -59,14 +59,14 @@ def draw_histograms(scene: Scene) -> bytes:
     return as_png(figure, [_COLOUR, _LINE])
 
 
-def _values(scene: Scene, key: str) -> Array:
+def _values(scene: RunImages, key: str) -> Array:
     volume = scene.load(key)
     values = volume.values[scene.region(volume)] * _MAPS[key].scale
     return np.asarray(values[np.isfinite(values)])
 
 
 def _limits(values: Array, *, signed: bool) -> tuple[float, float]:
-    high = max(float(np.percentile(np.abs(values), _SHOWN)), 1e-6)
+    high = max(float(np.percentile(np.abs(values), _SHOWN_PERCENTILE)), 1e-6)
     return (-high if signed else 0.0, high)
 
 

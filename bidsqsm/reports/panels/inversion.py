@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from bidsqsm.reports.panels.chi_figures import CHI, draw_extremes, draw_levels, draw_mosaic
 from bidsqsm.reports.panels.convergence import draw_convergence
 from bidsqsm.reports.panels.histograms import draw_histograms
-from bidsqsm.reports.panels.spec import Kind
+from bidsqsm.reports.panels.spec import PanelSpec
 
-SUSCEPTIBILITY: Mapping[str, Kind] = {
-    'chi': Kind(
+SUSCEPTIBILITY_PANELS: Mapping[str, PanelSpec] = {
+    'chi': PanelSpec(
         'reference',
         ('chi',),
         'Chimap',
@@ -20,7 +20,7 @@ SUSCEPTIBILITY: Mapping[str, Kind] = {
         'Susceptibility map in three planes, from -0.1 to 0.1 ppm, of',
         lambda scene: scene.three('chi', CHI, 'ppm'),
     ),
-    'levels': Kind(
+    'levels': PanelSpec(
         'reference',
         ('chi',),
         'Chimap',
@@ -30,7 +30,7 @@ SUSCEPTIBILITY: Mapping[str, Kind] = {
         'Susceptibility map in six axial slices, from -0.1 to 0.1 ppm, of',
         draw_levels,
     ),
-    'chimosaic': Kind(
+    'chimosaic': PanelSpec(
         'reference',
         ('chi',),
         'Chimap',
@@ -41,7 +41,7 @@ SUSCEPTIBILITY: Mapping[str, Kind] = {
         'Susceptibility map in axial, coronal and sagittal slices, from -0.1 to 0.1 ppm, of',
         draw_mosaic,
     ),
-    'vessels': Kind(
+    'vessels': PanelSpec(
         'reference',
         ('chi',),
         'Chimap',
@@ -53,7 +53,7 @@ SUSCEPTIBILITY: Mapping[str, Kind] = {
         'Highest and lowest susceptibility in slabs in three planes, from -0.5 to 0.5 ppm, of',
         draw_extremes,
     ),
-    'histograms': Kind(
+    'histograms': PanelSpec(
         'quality',
         ('chi', 'local_field', 'r2star', 'noise'),
         'MEGRE',
@@ -65,7 +65,7 @@ SUSCEPTIBILITY: Mapping[str, Kind] = {
         'Histograms of susceptibility, local field, R2* and noise inside the mask of',
         draw_histograms,
     ),
-    'convergence': Kind(
+    'convergence': PanelSpec(
         'quality',
         ('decisions',),
         'Chimap',

@@ -6,7 +6,7 @@ import numpy as np
 
 from bidsqsm.reports.drawing.figure import Tile, draw
 from bidsqsm.reports.drawing.planes import Volume
-from bidsqsm.reports.drawing.run_images import PLANES, Scene, robust_limits
+from bidsqsm.reports.drawing.run_images import PLANES, RunImages, robust_limits
 
 _QSM = '#35c3ff'
 #: The outlines of masks, later ones on top: label and colour.
@@ -20,7 +20,7 @@ OUTLINES = {
 }
 
 
-def draw_masks(scene: Scene) -> bytes:
+def draw_masks(scene: RunImages) -> bytes:
     """Outlines on the magnitude and, where it was prepared, on the phase of the middle echo."""
     base = scene.magnitude()
     rows = [_row(scene, base, robust_limits(base.values))]
@@ -31,7 +31,7 @@ def draw_masks(scene: Scene) -> bytes:
     return draw(rows, legend=shown)
 
 
-def _row(scene: Scene, base: Volume, limits: tuple[float, float]) -> list[Tile]:
+def _row(scene: RunImages, base: Volume, limits: tuple[float, float]) -> list[Tile]:
     masks = [
         (scene.load(name).values > 0, colour)
         for name, (_, colour) in OUTLINES.items()
@@ -51,7 +51,7 @@ def _row(scene: Scene, base: Volume, limits: tuple[float, float]) -> list[Tile]:
     ]
 
 
-def draw_registered(scene: Scene) -> bytes:
+def draw_registered(scene: RunImages) -> bytes:
     """The magnitude of each orientation, with the mask of the susceptibility."""
     mask = scene.load('qsm_mask').values > 0
     rows = []

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from bidsqsm.atlases.structures import whole_of
 from bidsqsm.reports.drawing.figure import Bar, Tile, draw
 from bidsqsm.reports.drawing.planes import SIDES, Volume
-from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.panels.chi_figures import CHI
 from bidsqsm.reports.panels.region_values import spelled
 from bidsqsm.rois.region_table import read_table
@@ -27,7 +27,7 @@ COLOURS: Mapping[str, str] = {
     'subthalamic_nucleus': '#00d09a',
     'dentate_nucleus': '#8f9bff',
 }
-OTHER = '#9fb0c0'
+OTHER_COLOUR = '#9fb0c0'
 #: What is cut where it is largest, a level for each
 _GROUPS = (
     ('dentate_nucleus',),
@@ -38,7 +38,7 @@ _GROUPS = (
 _APART, _AROUND = 5.0, 12.0  # mm: between levels, around the regions
 
 
-def draw_regions(scene: Scene) -> bytes:
+def draw_regions(scene: RunImages) -> bytes:
     """Draw the outlines on chi and on the magnitude; nothing where the run has no region."""
     labels = scene.load('roi_labels')
     regions = regions_in(labels, _structures(scene))
@@ -51,7 +51,7 @@ def draw_regions(scene: Scene) -> bytes:
         rows.append([_tile(base, limits, regions, level, box) for level in levels])
         bars.append(bar)
     seen = [name for name in regions if regions[name][..., levels].any()]
-    return draw(rows, bars, [(spelled(name), COLOURS.get(name, OTHER)) for name in seen])
+    return draw(rows, bars, [(spelled(name), COLOURS.get(name, OTHER_COLOUR)) for name in seen])
 
 
 def regions_in(labels: Volume, structures: Mapping[int, str]) -> dict[str, npt.NDArray[np.bool_]]:
@@ -101,7 +101,7 @@ def levels_of(regions: Mapping[str, npt.NDArray[np.bool_]], thickness: float) ->
     return sorted(levels)
 
 
-def _structures(scene: Scene) -> dict[int, str]:
+def _structures(scene: RunImages) -> dict[int, str]:
     """Structure of every value of the label image; parts count to the whole."""
     if 'roi_table' not in scene.products:
         return {}
@@ -112,7 +112,7 @@ def _structures(scene: Scene) -> dict[int, str]:
     }
 
 
-def _bases(scene: Scene) -> list[tuple[Volume, tuple[float, float], Bar | None]]:
+def _bases(scene: RunImages) -> list[tuple[Volume, tuple[float, float], Bar | None]]:
     bases: list[tuple[Volume, tuple[float, float], Bar | None]] = []
     if 'chi' in scene.products:
         bases.append((scene.inside(scene.load('chi')), CHI, Bar(CHI, 'ppm')))
@@ -139,7 +139,7 @@ def _tile(
     box: tuple[slice, slice, slice],
 ) -> Tile:
     outlines = [
-        (Volume(mask, base.voxel_size).plane('axial', level, box), COLOURS.get(name, OTHER))
+        (Volume(mask, base.voxel_size).plane('axial', level, box), COLOURS.get(name, OTHER_COLOUR))
         for name, mask in regions.items()
     ]
     image = base.plane('axial', level, box)

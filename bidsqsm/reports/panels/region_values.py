@@ -15,13 +15,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from bidsqsm.reports.drawing.figure import INK, as_png, figure_of
-from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.rois.literature import RANGES, rank_of
 from bidsqsm.rois.region_table import read_table
 from bidsqsm.rois.regions import BOTH
 from bidsqsm.rois.spelling import spelled, without_side
 
-_MOST = 40  # rows of a chart
+_CHART_ROWS = 40  # rows of a chart
 _BOX = 0.3  # of a row: height of a box
 _DIM, _BAND = '#a9b1bd', '#3a4350'
 _ROW, _FOOT, _NAMES = 0.36, 0.85, 1.75  # inches: a row, below all rows, beside them
@@ -34,7 +34,7 @@ _SIDES: Mapping[str, tuple[str, str, str, float]] = {
 
 
 @dataclass
-class Line:
+class ValueLine:
     """A row of the chart: a structure with its sides, which are rows of the table."""
 
     name: str
@@ -42,7 +42,7 @@ class Line:
     sides: dict[str, pd.Series] = field(default_factory=dict)
 
 
-def lines_of(table: pd.DataFrame) -> list[Line]:
+def lines_of(table: pd.DataFrame) -> list[ValueLine]:
     """The sides of each structure together, published ones first, in the order of the table.
 
     Where one side has several labels of a structure, the row that combines them has its name
@@ -50,24 +50,24 @@ def lines_of(table: pd.DataFrame) -> list[Line]:
     """
     single = table[table['hemisphere'] != BOTH]
     last = {(row['structure'], row['hemisphere']): row['index'] for _, row in single.iterrows()}
-    lines: dict[str, Line] = {}
+    lines: dict[str, ValueLine] = {}
     for _, row in single.iterrows():
         side, structure = row['hemisphere'], row['structure']
         whole = structure and last[structure, side] == row['index']
         name = spelled(structure) if whole else without_side(row['name'])
-        line = lines.setdefault(name, Line(name, structure if whole else ''))
+        line = lines.setdefault(name, ValueLine(name, structure if whole else ''))
         if side in line.sides:
-            line = lines.setdefault(row['name'], Line(row['name'], ''))
+            line = lines.setdefault(row['name'], ValueLine(row['name'], ''))
         line.sides[side] = row
     return sorted(lines.values(), key=lambda line: rank_of(line.structure))
 
 
-def draw_values(scene: Scene) -> bytes:
+def draw_values(scene: RunImages) -> bytes:
     """Draw a box of the values of every region; nothing where none was measured."""
     lines = lines_of(read_table(scene.products['roi_table']))
     if not any(_known(row) for line in lines for row in line.sides.values()):
         return b''
-    shown, more = lines[:_MOST], len(lines) - _MOST
+    shown, more = lines[:_CHART_ROWS], len(lines) - _CHART_ROWS
     height = _ROW * len(shown) + _FOOT + 0.1
     figure = figure_of(height)
     wide = 1 - (_NAMES + 0.15) / figure.get_figwidth()
@@ -87,7 +87,7 @@ def draw_values(scene: Scene) -> bytes:
     return as_png(figure, [_BAND, *(colour for _, colour, *_ in _SIDES.values())])
 
 
-def _style(axes: Any, lines: Sequence[Line]) -> None:
+def _style(axes: Any, lines: Sequence[ValueLine]) -> None:
     axes.set_facecolor('none')
     axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.set_yticks(range(len(lines)), [line.name for line in lines])
@@ -100,7 +100,7 @@ def _style(axes: Any, lines: Sequence[Line]) -> None:
         spine.set_visible(False)
 
 
-def _draw_line(axes: Any, place: int, line: Line) -> None:
+def _draw_line(axes: Any, place: int, line: ValueLine) -> None:
     row = next(iter(line.sides.values()))
     low, high = 1000 * row['chi_range_low'], 1000 * row['chi_range_high']
     if math.isfinite(low):
@@ -135,7 +135,7 @@ def _draw_box(axes: Any, place: int, row: pd.Series, side: str) -> None:
     )  # fmt: skip
 
 
-def _name_missing(axes: Any, place: int, line: Line) -> None:
+def _name_missing(axes: Any, place: int, line: ValueLine) -> None:
     missing = [_SIDES[side][0] for side, row in line.sides.items() if not _known(row)]
     if missing:
         which = '' if len(missing) == len(line.sides) else f'{" and ".join(missing)} '
@@ -145,7 +145,7 @@ def _name_missing(axes: Any, place: int, line: Line) -> None:
         )  # fmt: skip
 
 
-def _legend(figure: Figure, lines: Sequence[Line]) -> None:
+def _legend(figure: Figure, lines: Sequence[ValueLine]) -> None:
     sides = {side for line in lines for side, row in line.sides.items() if _known(row)}
     entries: list[Any] = [
         Line2D([], [], color=colour, marker=marker, markersize=4.5, linewidth=1, label=name)

@@ -7,16 +7,16 @@ from scipy import ndimage
 
 from bidsqsm.reports.drawing.figure import Bar, Drawn, Tile, draw
 from bidsqsm.reports.drawing.planes import Array, Volume
-from bidsqsm.reports.drawing.run_images import PLANES, Scene
+from bidsqsm.reports.drawing.run_images import PLANES, RunImages
 from bidsqsm.reports.panels.chi_figures import CHI
 
 _EDGES = (('fluid', '#56b4e9'), ('white matter', '#ffd23f'))
-_SAMPLES = 200_000  # values of which the classes of tissue are made
-_ROUNDS = 20
-_RIM = 1  # voxels about the brain in which edges are drawn
+_CLASS_SAMPLES = 200_000  # values of which the classes of tissue are made
+_CLASS_ROUNDS = 20
+_BRAIN_RIM_VOXELS = 1  # voxels about the brain in which edges are drawn
 
 
-def draw_edges(scene: Scene) -> bytes:
+def draw_edges(scene: RunImages) -> bytes:
     """Borders of the template's tissues on the maps and images of the run."""
     template = scene.load('template_t1w')
     borders = tissue_borders(template.values[scene.region(template)])
@@ -34,7 +34,7 @@ def draw_edges(scene: Scene) -> bytes:
     return draw(rows, bars, [(f'edge of {name}', colour) for name, colour in _EDGES])
 
 
-def draw_flicker(scene: Scene) -> Drawn:
+def draw_flicker(scene: RunImages) -> Drawn:
     """Images of one head, each in a picture of its own."""
     pictures = {}
     for name, image in _images(scene).items():
@@ -48,7 +48,7 @@ def draw_flicker(scene: Scene) -> Drawn:
     return Drawn(pictures)
 
 
-def _images(scene: Scene) -> dict[str, Volume]:
+def _images(scene: RunImages) -> dict[str, Volume]:
     """What is compared, by the words for it."""
     images = {'magnitude of the run': scene.magnitude()}
     for name, key in (('T1w', 'own_t1w'), ('template', 'template_t1w')):
@@ -58,7 +58,7 @@ def _images(scene: Scene) -> dict[str, Volume]:
 
 
 def _outlined(
-    scene: Scene,
+    scene: RunImages,
     base: Volume,
     limits: tuple[float, float],
     borders: tuple[float, float],
@@ -68,7 +68,7 @@ def _outlined(
     brain = scene.region(template)
     tiles = []
     for plane in PLANES:
-        near = ndimage.binary_dilation(scene.outline(brain, plane), iterations=_RIM)
+        near = ndimage.binary_dilation(scene.outline(brain, plane), iterations=_BRAIN_RIM_VOXELS)
         cut = np.where(near, scene.outline(template.values, plane), np.nan)
         # a line is drawn where an image is 0.5
         lines = tuple(
@@ -98,12 +98,12 @@ def tissue_borders(values: Array) -> tuple[float, float] | None:
 
     """
     known = values[np.isfinite(values) & (values > 0)]
-    known = known[:: max(1, known.size // _SAMPLES)]
+    known = known[:: max(1, known.size // _CLASS_SAMPLES)]
     if np.unique(known).size < 3:
         return None
     low, high = np.quantile(known, (0.005, 0.98))  # fluid may be rare
     means = low + (high - low) * np.array([1, 3, 5]) / 6
-    for _ in range(_ROUNDS):
+    for _ in range(_CLASS_ROUNDS):
         borders = (means[1:] + means[:-1]) / 2
         members = np.searchsorted(borders, known)
         if len(np.unique(members)) < 3:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bidsqsm.reports.drawing.figure import Drawn
-from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.steps import RUN_STEPS, Heading
 
 
@@ -30,7 +30,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Kind:
+class PanelSpec:
     """A panel: drawn where any of what it needs is there, under the heading of its step.
 
     What it needs are products, ``stored`` or ``stored phase``, what was measured of one run, or
@@ -43,7 +43,7 @@ class Kind:
     title: str
     caption: str
     alt: str
-    make: Callable[[Scene], bytes | Drawn]
+    make: Callable[[RunImages], bytes | Drawn]
 
     @property
     def heading(self) -> Heading:

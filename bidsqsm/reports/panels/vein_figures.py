@@ -7,13 +7,13 @@ import numpy as np
 from bidsqsm.qsm.oxygenation.vein_detection import core_of
 from bidsqsm.reports.drawing.figure import Bar, draw
 from bidsqsm.reports.drawing.planes import Array, Volume
-from bidsqsm.reports.drawing.run_images import PLANES, Scene
+from bidsqsm.reports.drawing.run_images import PLANES, RunImages
 
-_LIMITS = (0.0, 0.4)  # ppm: from tissue to blood that gave up a third of its oxygen
+_VEIN_WINDOW_PPM = (0.0, 0.4)  # ppm: from tissue to blood that gave up a third of its oxygen
 _VEIN, _CORE = '#35c3ff', '#ffd23f'
 
 
-def draw_veins(scene: Scene) -> bytes:
+def draw_veins(scene: RunImages) -> bytes:
     """Draw the highest susceptibility along each axis, with the veins and their core outlined."""
     chi, veins = scene.inside(scene.load('chi')), scene.load('vein_mask')
     values = np.nan_to_num(chi.values, nan=0.0)
@@ -25,8 +25,12 @@ def draw_veins(scene: Scene) -> bytes:
         outlines = tuple(
             (mask.plane(plane, index, scene.look.box) > 0, colour) for mask, colour in masks
         )
-        tiles.append(scene.tile(_flat(values, axis, chi), plane, _LIMITS, outlines=outlines))
-    return draw([tiles], [Bar(_LIMITS, 'ppm')], [('vein', _VEIN), ('core: blood alone', _CORE)])
+        tiles.append(
+            scene.tile(_flat(values, axis, chi), plane, _VEIN_WINDOW_PPM, outlines=outlines)
+        )
+    return draw(
+        [tiles], [Bar(_VEIN_WINDOW_PPM, 'ppm')], [('vein', _VEIN), ('core: blood alone', _CORE)]
+    )
 
 
 def _outlined(veins: Array) -> list[tuple[Array, str]]:

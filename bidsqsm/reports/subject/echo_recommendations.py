@@ -125,6 +125,3 @@ def readout(known: Known, decisions: RunFacts) -> Advice | None:
 def _steps(known: Known) -> list[float]:
     """Spacing of the echoes in ms."""
     return [1000 * (b - a) for a, b in pairwise(known['EchoTime'])]
-
-
-__all__ = ['first_echo', 'last_echo', 'last_echo_window', 'number_of_echoes', 'readout', 'spacing']

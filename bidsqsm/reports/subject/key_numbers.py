@@ -10,16 +10,16 @@ from nibabel.filebasedimages import ImageFileError
 
 from bidsqsm.facts import JointFacts, OxygenationFacts, ReferenceFacts, RunFacts, SignFacts
 from bidsqsm.inputs.run import GreRun
-from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.drawing.run_images import RunImages
 
 Number = tuple[str, str, str]
 
 
 def key_numbers(run: GreRun, products: Mapping[str, Path], decisions: RunFacts) -> list[Number]:
     """Label, value and note of the volume of the masks, the noise, the reference and the sign."""
-    scene = Scene(run, products)
+    scene = RunImages(run, products)
     numbers: list[Number] = []
-    measures: tuple[Callable[[Scene], Number | None], ...] = (_volume, _kept, _noise, _spread)
+    measures: tuple[Callable[[RunImages], Number | None], ...] = (_volume, _kept, _noise, _spread)
     for measure in measures:
         try:
             number = measure(scene)
@@ -31,18 +31,18 @@ def key_numbers(run: GreRun, products: Mapping[str, Path], decisions: RunFacts) 
     return [*numbers, *_decided(decisions)]
 
 
-def _mask(scene: Scene, key: str) -> np.ndarray:
+def _mask(scene: RunImages, key: str) -> np.ndarray:
     return scene.load(key).values > 0
 
 
-def _volume(scene: Scene) -> Number | None:
+def _volume(scene: RunImages) -> Number | None:
     if 'brain_mask' not in scene.products:
         return None
     millilitres = _mask(scene, 'brain_mask').sum() * np.prod(scene.run.grid.voxel_size) / 1000
     return 'Brain mask', f'{millilitres:.0f} ml', ''
 
 
-def _kept(scene: Scene) -> Number | None:
+def _kept(scene: RunImages) -> Number | None:
     if not {'brain_mask', 'qsm_mask'} <= set(scene.products):
         return None
     brain = _mask(scene, 'brain_mask')
@@ -50,14 +50,14 @@ def _kept(scene: Scene) -> Number | None:
     return 'With a susceptibility', f'{100 * share:.1f} %', 'of the brain mask'
 
 
-def _noise(scene: Scene) -> Number | None:
+def _noise(scene: RunImages) -> Number | None:
     if not {'noise', 'qsm_mask'} <= set(scene.products):
         return None
     inside = scene.load('noise').values[_mask(scene, 'qsm_mask')]
     return 'Field noise', f'{1000 * np.median(inside):.2g} ppb', 'median in the mask'
 
 
-def _spread(scene: Scene) -> Number | None:
+def _spread(scene: RunImages) -> Number | None:
     if not {'chi', 'qsm_mask'} <= set(scene.products):
         return None
     inside = scene.load('chi').values[_mask(scene, 'qsm_mask')]

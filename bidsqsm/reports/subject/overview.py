@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bidsqsm.inputs.names import anchor
-from bidsqsm.reports.subject.warnings import FAILURE, MAP, Concern
+from bidsqsm.reports.subject.warnings import FAILURE, MAP, RunWarning
 
 #: From the worst to the best.
 _TONES = ('failed', 'skipped', 'warned', 'ok')
-_MOST = 6
+_WARNINGS_TOLD = 6
 
 Section = Mapping[str, Any]
 
@@ -28,13 +28,13 @@ def first_concerns(runs: Sequence[Section]) -> dict[str, Any]:
     found = [(concern, run) for run in runs for concern in _of(run)]
     found.sort(key=lambda pair: pair[0].order)
     grave = [pair for pair in found if pair[0].weight <= MAP]
-    rest = len(found) - len(grave[:_MOST])
+    rest = len(found) - len(grave[:_WARNINGS_TOLD])
     plural = '' if rest == 1 else 's'
     return {
         'title': _title(runs, bool(found), bool(grave)),
         'concerns': [
             {'run': run['short'], 'anchor': _anchor(run), 'about': one.about, 'text': one.text}
-            for one, run in grave[:_MOST]
+            for one, run in grave[:_WARNINGS_TOLD]
         ],
         'more': f'{rest} more warning{plural}: see the run{plural} below.' if rest else '',
     }
@@ -52,9 +52,9 @@ def by_session(runs: Sequence[Section]) -> list[dict[str, Any]]:
     ]
 
 
-def _of(run: Section) -> list[Concern]:
+def _of(run: Section) -> list[RunWarning]:
     about = {'failed': 'Failed', 'skipped': 'Skipped'}.get(run['status'])
-    return [*([Concern(FAILURE, about, run['reason'])] if about else []), *run['concerns']]
+    return [*([RunWarning(FAILURE, about, run['reason'])] if about else []), *run['concerns']]
 
 
 def _anchor(run: Section) -> str:
@@ -68,6 +68,3 @@ def _title(runs: Sequence[Section], warned: bool, grave: bool) -> str:
     if grave:
         return 'Complete: look at these first'
     return 'Complete, with minor warnings' if warned else 'Complete, with nothing to warn of'
-
-
-__all__ = ['by_session', 'first_concerns', 'worst']

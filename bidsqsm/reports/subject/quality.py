@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from bidsqsm.qsm.quality.metric import STAGES, Metric
+from bidsqsm.qsm.quality.metric import METRIC_STAGES, Metric
 from bidsqsm.qsm.quality.metric_table import METRICS, echo_of, metric_of
 
-_BETTER = {'higher': '\u2191 higher', 'lower': '\u2193 lower'}
+_BETTER_WORDS = {'higher': '\u2191 higher', 'lower': '\u2193 lower'}
 
 
 def metric_groups(values: Mapping[str, float | None]) -> list[dict[str, Any]]:
@@ -18,7 +18,7 @@ def metric_groups(values: Mapping[str, float | None]) -> list[dict[str, Any]]:
     for key, value in values.items():
         by_metric.setdefault(metric_of(key).name, {})[echo_of(key) or 0] = value
     groups = []
-    for stage, title in STAGES.items():
+    for stage, title in METRIC_STAGES.items():
         rows = [
             _row(metric, by_metric[name])
             for name, metric in METRICS.items()
@@ -36,7 +36,7 @@ def _row(metric: Metric, values: Mapping[int, float | None]) -> dict[str, Any]:
         'numbers': [_number(values[echo]) for echo in sorted(values)],
         'per_echo': 0 not in values,
         'unit': metric.unit,
-        'better': _BETTER.get(metric.better, ''),
+        'better': _BETTER_WORDS.get(metric.better, ''),
         'range': _range(metric),
         'about': metric.about,
         'alarm': any(value is not None and metric.alarming(value) for value in values.values()),
@@ -55,6 +55,3 @@ def _number(value: float | None) -> str:
         return 'n/a'
     text = f'{value:.3g}' if abs(value) < 1000 else f'{value:.0f}'
     return text.replace('-', '\N{MINUS SIGN}')
-
-
-__all__ = ['metric_groups']

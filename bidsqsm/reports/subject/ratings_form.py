@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bidsqsm.cohort.ratings import Settled, read_ratings, settle
+from bidsqsm.cohort.ratings import AgreedRating, read_ratings, settle
 
 #: In the order of the form.
 CHOICES: Mapping[str, str] = {'keep': 'Keep', 'unsure': 'Unsure', 'exclude': 'Exclude'}
@@ -16,7 +16,7 @@ CHOICES: Mapping[str, str] = {'keep': 'Keep', 'unsure': 'Unsure', 'exclude': 'Ex
 class Earlier:
     """Ratings that lie in a derivative dataset, by the name of the run, and files in doubt."""
 
-    settled: Mapping[str, Settled] = field(default_factory=dict)
+    settled: Mapping[str, AgreedRating] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
 
 
@@ -24,6 +24,3 @@ def earlier_ratings(output_dir: Path) -> Earlier:
     """Read the ratings of a dataset; a file that cannot be read is told, and the others used."""
     found, troubles = read_ratings(output_dir)
     return Earlier(settle(found), tuple(troubles))
-
-
-__all__ = ['CHOICES', 'Earlier', 'earlier_ratings']

@@ -34,6 +34,3 @@ class Advice:
     wanted: str
     reason: str
     practice: bool = False
-
-
-__all__ = ['MET', 'MISSED', 'NOT_RECORDED', 'PARTLY', 'UNKNOWN', 'Advice', 'Known']

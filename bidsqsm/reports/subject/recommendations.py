@@ -37,8 +37,8 @@ from bidsqsm.reports.subject.recommendation import (
 VOXEL = (1.05, 1.5)  # mm, edge of a cube of the same volume: as recommended, and still fair
 ANISOTROPY = (1.25, 2.0)  # longest over shortest edge
 COVERAGE = (120.0, 64.0)  # mm along the main field: a whole brain, and a slab with the nuclei
-STRAIGHT = 3.0  # degrees
-PARTIAL = 0.75  # of k-space
+STRAIGHT_DEGREES = 3.0  # degrees
+PARTIAL_FOURIER = 0.75  # of k-space
 
 
 def advise(acquisition: Known, decisions: RunFacts, metadata: Known) -> list[Advice]:
@@ -138,7 +138,7 @@ def _orientation(known: Known, decisions: RunFacts) -> Advice | None:
         return None
     found = f'{angle:.1f}° from an axis of the image'
     return Advice(
-        'Orientation', MET if angle <= STRAIGHT else PARTLY, found, 'straight, not oblique',
+        'Orientation', MET if angle <= STRAIGHT_DEGREES else PARTLY, found, 'straight, not oblique',
         'The tilt is taken into account here; other software may not know of it.',
     )  # fmt: skip
 
@@ -147,7 +147,7 @@ def _partial_fourier(known: Known, _: RunFacts) -> Advice:
     value, found = known.get('PartialFourier'), text_of(known.get('PartialFourier'))
     verdict = UNKNOWN
     if isinstance(value, int | float) and 0 < value <= 1:
-        verdict = MET if value == 1 else PARTLY if value >= PARTIAL else MISSED
+        verdict = MET if value == 1 else PARTLY if value >= PARTIAL_FOURIER else MISSED
     elif not found and _options(known) & {'PFF', 'PFP'}:
         verdict, found = PARTLY, 'yes, by ScanOptions'
     return Advice(
@@ -216,6 +216,3 @@ def _measured(known: Known) -> list[float]:
         if len(sizes) == 3:
             return sizes
     return [float(size) for size in known['VoxelSize']]
-
-
-__all__ = ['advise', 'count']

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 #: Steps that took less are told together, in seconds.
-SHORT = 0.1
+SHORT_STEP_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ def resource_table(used: Sequence[StepUse]) -> dict[str, Any]:
     if not used:
         return {}
     ran, reused = ([use for use in used if use.reused is known] for known in (False, True))
-    rows = [_cells(use, use.step) for use in used if use.seconds >= SHORT]
+    rows = [_cells(use, use.step) for use in used if use.seconds >= SHORT_STEP_S]
     for name, kind in (('short steps', ran), ('short steps, reused', reused)):
-        short = [use for use in kind if use.seconds < SHORT]
+        short = [use for use in kind if use.seconds < SHORT_STEP_S]
         if short:
             rows.append(_cells(_together(short), f'{len(short)} {name}'))
     total = _together(ran)
@@ -80,6 +80,3 @@ def _cells(use: StepUse, name: str) -> dict[str, Any]:
         'peak_gb': f'{use.peak_gb:.2f}',
         'reused': use.reused,
     }
-
-
-__all__ = ['StepUse', 'resource_table', 'with_earlier']

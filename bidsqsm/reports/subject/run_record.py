@@ -42,6 +42,3 @@ class RunRecord:
     def decisions(self) -> RunFacts:
         """What its steps decided."""
         return self.provenance.get('Decisions', RunFacts())
-
-
-__all__ = ['RunRecord']

@@ -174,6 +174,3 @@ def _crash(crash: Any) -> str:
     if '\n' not in text and len(text) < 1000 and Path(text).is_file():
         text = Path(text).read_text(encoding='utf-8', errors='replace')
     return text[-_CRASH_LIMIT:]
-
-
-__all__ = ['SIGNS', 'advice_table', 'run_section']

@@ -144,6 +144,3 @@ def _versions(drawn: Sequence[tuple[RunRecord, Sequence[Panel]]]) -> list[tuple[
 
 def _different(values: Iterable[Any]) -> list[str]:
     return list(dict.fromkeys(str(value) for value in values if value))
-
-
-__all__ = ['RunRecord', 'render', 'save_panels', 'write_subject_report']

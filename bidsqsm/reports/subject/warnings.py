@@ -13,7 +13,7 @@ FAILURE, MAP, PART, INPUT = range(4)
 
 
 @dataclass(frozen=True)
-class Concern:
+class RunWarning:
     """One thing to look at.
 
     Parameters
@@ -40,7 +40,7 @@ class Concern:
         return self.weight, self.rank
 
 
-def concerns(status: Mapping[str, Any], noticed: Sequence[str] = ()) -> list[Concern]:
+def concerns(status: Mapping[str, Any], noticed: Sequence[str] = ()) -> list[RunWarning]:
     """Everything to look at in a run that was made, once each, in order.
 
     Parameters
@@ -57,14 +57,14 @@ def concerns(status: Mapping[str, Any], noticed: Sequence[str] = ()) -> list[Con
         for text in status.get('warnings', ())
         if text and text not in noticed
     ]
-    found += [Concern(INPUT, 'Input', str(text)) for text in noticed]
+    found += [RunWarning(INPUT, 'Input', str(text)) for text in noticed]
     return sorted(dict.fromkeys(found), key=lambda concern: concern.order)
 
 
-def _of(text: str, workflow: str) -> Concern:
+def _of(text: str, workflow: str) -> RunWarning:
     step = step_of_workflows([workflow])
     if step is None:
-        return Concern(PART, 'Processing', text, len(RUN_STEPS))
+        return RunWarning(PART, 'Processing', text, len(RUN_STEPS))
     if step.map_doubt is not None:
-        return Concern(MAP, step.title, text, step.map_doubt)
-    return Concern(PART, step.title, text, [*RUN_STEPS].index(step.name))
+        return RunWarning(MAP, step.title, text, step.map_doubt)
+    return RunWarning(PART, step.title, text, [*RUN_STEPS].index(step.name))

@@ -15,17 +15,17 @@ from nibabel.orientations import inv_ornt_aff, io_orientation
 from scipy.ndimage import find_objects
 
 from bidsqsm.reports.drawing.planes import Volume, load_canonical
-from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.drawing.run_images import RunImages
 
 #: Stored in place of a value outside the mask; below any window, so that it is black
-OUTSIDE = -32768
-_LEVEL = 6  # 9 takes three times as long for 1 % less
+OUTSIDE_VALUE = -32768
+_PAGE_GZIP_LEVEL = 6  # 9 takes three times as long for 1 % less
 _FAINT, _MARGIN = 0.1, 3  # of the bright voxels: the head's edge; voxels around it
 _LABEL_INTENT = 'label'
 
 
 @dataclass(frozen=True)
-class Frame:
+class ViewerFrame:
     """The grid that all volumes of a viewer have in common, and the box that is carried.
 
     Parameters
@@ -84,7 +84,7 @@ def grid_of(
     return (turned[0], turned[1], turned[2]), np.asarray(image.affine @ back), np.asarray(back)
 
 
-def frame_of(scene: Scene, keys: Iterable[str]) -> Frame:
+def frame_of(scene: RunImages, keys: Iterable[str]) -> ViewerFrame:
     """The grid of the first of some products, with a box around the head and all masks.
 
     Parameters
@@ -97,7 +97,7 @@ def frame_of(scene: Scene, keys: Iterable[str]) -> Frame:
     """
     first, *_ = keys
     shape, affine, stored = grid_of(scene.products[first])
-    whole = Frame(
+    whole = ViewerFrame(
         shape, affine, stored, (slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2]))
     )
     inside = np.zeros(shape, bool)
@@ -108,14 +108,14 @@ def frame_of(scene: Scene, keys: Iterable[str]) -> Frame:
     if not inside.any():
         return whole
     sides = [_side(inside, axis) for axis in range(3)]
-    return Frame(shape, affine, stored, (sides[0], sides[1], sides[2]))
+    return ViewerFrame(shape, affine, stored, (sides[0], sides[1], sides[2]))
 
 
 def encode(values: npt.NDArray[Any], step: float) -> npt.NDArray[np.int16]:
-    """A map in whole steps, with :data:`OUTSIDE` for NaN; what is beyond 16 bits is cut off."""
-    edge = -OUTSIDE - 1
+    """A map in whole steps, with :data:`OUTSIDE_VALUE` for NaN; what is beyond 16 bits is cut off."""
+    edge = -OUTSIDE_VALUE - 1
     steps = np.clip(np.round(values / step), -edge, edge)
-    return np.nan_to_num(steps, nan=OUTSIDE).astype(np.int16)
+    return np.nan_to_num(steps, nan=OUTSIDE_VALUE).astype(np.int16)
 
 
 def encode_bright(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], float]:
@@ -152,7 +152,7 @@ def middles(labels: npt.NDArray[Any]) -> list[list[int]]:
 
 
 def packed(
-    frame: Frame,
+    frame: ViewerFrame,
     values: npt.NDArray[Any],
     step: float = 1.0,
     window: tuple[float, float] | None = None,
@@ -179,10 +179,12 @@ def packed(
         header.set_intent(_LABEL_INTENT)
     else:
         header['cal_min'], header['cal_max'] = window
-    return gzip.compress(image.to_bytes(), _LEVEL, mtime=0)
+    return gzip.compress(image.to_bytes(), _PAGE_GZIP_LEVEL, mtime=0)
 
 
-def load_boxed(scene: Scene, frame: Frame, key: str, mask: str = '') -> npt.NDArray[np.floating]:
+def load_boxed(
+    scene: RunImages, frame: ViewerFrame, key: str, mask: str = ''
+) -> npt.NDArray[np.floating]:
     """Read a product within the box, NaN outside a mask if one is named and there."""
     volume: Volume = scene.load(key)
     if mask in scene.products and frame.holds(scene.products[mask]):
@@ -190,7 +192,7 @@ def load_boxed(scene: Scene, frame: Frame, key: str, mask: str = '') -> npt.NDAr
     return volume.values[frame.box]
 
 
-def described(frame: Frame) -> Mapping[str, Any]:
+def described(frame: ViewerFrame) -> Mapping[str, Any]:
     """What a page needs to know of the grid."""
     affine = frame.boxed(frame.affine)
     return {

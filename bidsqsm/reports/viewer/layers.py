@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from bidsqsm.atlases.structures import whole_of
 from bidsqsm.files.nifti import READ_ERRORS
-from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.panels.mask_figures import OUTLINES
-from bidsqsm.reports.panels.region_outlines import COLOURS, OTHER
+from bidsqsm.reports.panels.region_outlines import COLOURS, OTHER_COLOUR
 from bidsqsm.reports.panels.region_values import spelled
 from bidsqsm.reports.viewer.encoding import (
-    Frame,
+    ViewerFrame,
     encode,
     encode_bright,
     encode_labels,
@@ -37,7 +37,7 @@ Window = tuple[str, float, float]
 
 
 @dataclass(frozen=True)
-class Carried:
+class ViewerLayer:
     """A volume with what a page needs to know of it."""
 
     key: str
@@ -53,16 +53,16 @@ class Carried:
 
 
 @dataclass(frozen=True)
-class Cargo:
+class ViewerLayers:
     """All that a viewer carries; ``regions`` is the label image of an atlas, if there is one."""
 
-    frame: Frame
-    maps: list[Carried]
-    masks: list[Carried]
-    regions: Carried | None
+    frame: ViewerFrame
+    maps: list[ViewerLayer]
+    masks: list[ViewerLayer]
+    regions: ViewerLayer | None
 
     @property
-    def all(self) -> list[Carried]:
+    def all(self) -> list[ViewerLayer]:
         """Every volume."""
         return [*self.maps, *self.masks, *([self.regions] if self.regions else [])]
 
@@ -84,7 +84,7 @@ _CHI = (('Tissue', -0.1, 0.1), ('Vessels and calcifications', -0.5, 0.5))
 _SOURCES = (('Tissue', 0.0, 0.1), ('Vessels and calcifications', 0.0, 0.5))
 _SINKS = tuple((name, -high, -low) for name, low, high in _SOURCES)
 
-MAPS: Mapping[str, _Map] = {
+VIEWER_MAPS: Mapping[str, _Map] = {
     'chi': _Map('Susceptibility', 'ppm', 1e-4, _CHI, 'qsm_mask'),
     'magnitude_rss': _Map('Magnitude', mask=''),
     'r2star': _Map('R2*', '1/s', 0.1, (('Tissue', 0, 60), ('Iron and veins', 0, 200))),
@@ -110,18 +110,18 @@ MAPS: Mapping[str, _Map] = {
 OTHER_MASKS = {'vein_mask': ('veins', '#b48cff'), 'reference_mask': ('reference', '#c0c7d1')}
 
 
-def carry(scene: Scene) -> Cargo | None:
+def carry(scene: RunImages) -> ViewerLayers | None:
     """Read all that a run has of these and reduce it to few bytes; nothing where it has no map.
 
     What cannot be read or lies on another grid is left out with a warning.
     """
-    readable = [key for key in MAPS if key in scene.products and _opens(scene, key)]
+    readable = [key for key in VIEWER_MAPS if key in scene.products and _opens(scene, key)]
     if not readable:
         return None
     frame = frame_of(scene, readable)
     styles = {**OUTLINES, **OTHER_MASKS}
     regions = _each(scene, frame, ['roi_labels'], _regions)
-    return Cargo(
+    return ViewerLayers(
         frame,
         maps=_each(scene, frame, readable, _map),
         masks=_each(scene, frame, styles, lambda *where: _mask(*where, *styles[where[2]])),
@@ -129,7 +129,7 @@ def carry(scene: Scene) -> Cargo | None:
     )
 
 
-def _opens(scene: Scene, key: str) -> bool:
+def _opens(scene: RunImages, key: str) -> bool:
     try:
         grid_of(scene.products[key])
     except READ_ERRORS as error:
@@ -139,11 +139,11 @@ def _opens(scene: Scene, key: str) -> bool:
 
 
 def _each(
-    scene: Scene,
-    frame: Frame,
+    scene: RunImages,
+    frame: ViewerFrame,
     keys: Iterable[str],
-    make: Callable[[Scene, Frame, str], Carried | None],
-) -> list[Carried]:
+    make: Callable[[RunImages, ViewerFrame, str], ViewerLayer | None],
+) -> list[ViewerLayer]:
     found = []
     for key in keys:
         if key not in scene.products:
@@ -158,8 +158,8 @@ def _each(
     return [item for item in found if item]
 
 
-def _map(scene: Scene, frame: Frame, key: str) -> Carried:
-    kind = MAPS[key]
+def _map(scene: RunImages, frame: ViewerFrame, key: str) -> ViewerLayer:
+    kind = VIEWER_MAPS[key]
     values = load_boxed(scene, frame, key, kind.mask)
     steps: npt.NDArray[Any]
     if kind.step:
@@ -175,11 +175,11 @@ def _map(scene: Scene, frame: Frame, key: str) -> Carried:
         'digits': max(0, -math.floor(math.log10(step) + 1e-9)) if kind.unit else 3,
         'windows': [{'name': n, 'low': low, 'high': high} for n, low, high in windows],
     }
-    return Carried(key, kind.title, packed(frame, steps, step, window), about)
+    return ViewerLayer(key, kind.title, packed(frame, steps, step, window), about)
 
 
 def _brightness(
-    scene: Scene, frame: Frame, values: npt.NDArray[Any], top: float
+    scene: RunImages, frame: ViewerFrame, values: npt.NDArray[Any], top: float
 ) -> tuple[Window, ...]:
     """The whole range, and that of the brain where it is known."""
     whole: Window = ('Everything', 0.0, float(f'{top:.4g}'))
@@ -192,15 +192,17 @@ def _brightness(
     return (('Brain', low, high), whole) if high > low else (whole,)
 
 
-def _mask(scene: Scene, frame: Frame, key: str, title: str, colour: str) -> Carried | None:
+def _mask(
+    scene: RunImages, frame: ViewerFrame, key: str, title: str, colour: str
+) -> ViewerLayer | None:
     inside = load_boxed(scene, frame, key) > 0
     if not inside.any():
         return None
     about = {'key': key, 'title': title, 'colours': [colour], 'names': [title]}
-    return Carried(key, title, packed(frame, inside.astype(np.uint8)), about, colour)
+    return ViewerLayer(key, title, packed(frame, inside.astype(np.uint8)), about, colour)
 
 
-def _regions(scene: Scene, frame: Frame, key: str) -> Carried | None:
+def _regions(scene: RunImages, frame: ViewerFrame, key: str) -> ViewerLayer | None:
     labels, found = encode_labels(load_boxed(scene, frame, key))
     if not found:
         return None
@@ -211,12 +213,12 @@ def _regions(scene: Scene, frame: Frame, key: str) -> Carried | None:
         'title': 'Regions',
         'names': [name for name, _ in named],
         'middles': middles(labels),
-        'colours': [COLOURS.get(structure, OTHER) for _, structure in named],
+        'colours': [COLOURS.get(structure, OTHER_COLOUR) for _, structure in named],
     }
-    return Carried(key, 'Regions', packed(frame, labels), about)
+    return ViewerLayer(key, 'Regions', packed(frame, labels), about)
 
 
-def _names(scene: Scene) -> dict[int, tuple[str, str]]:
+def _names(scene: RunImages) -> dict[int, tuple[str, str]]:
     """Name and structure of every value of the label image; parts have the colour of the whole."""
     if 'roi_table' not in scene.products:
         return {}

@@ -15,7 +15,7 @@ from bidsqsm import __version__
 from bidsqsm.files.atomic import write_text
 from bidsqsm.inputs.names import anchor, viewer_name
 from bidsqsm.inputs.run import GreRun, Skipped
-from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.html import digest, environment, packaged, safe
 from bidsqsm.reports.viewer.encoding import described
 from bidsqsm.reports.viewer.layers import carry
@@ -71,7 +71,7 @@ def write_viewer(
 
 def render_viewer(run: GreRun, products: Mapping[str, Path]) -> str:
     """Fill the page; nothing where the run has no map."""
-    scene = Scene(run, products)
+    scene = RunImages(run, products)
     cargo = carry(scene)
     if cargo is None or not cargo.maps:
         return ''

@@ -13,7 +13,7 @@ from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.quality import coverage, field, local, signal, susceptibility
 from bidsqsm.qsm.quality.maps import Maps, detail_noise
 from bidsqsm.qsm.quality.measure import alarms, measure
-from bidsqsm.qsm.quality.metric import STAGES
+from bidsqsm.qsm.quality.metric import METRIC_STAGES
 from bidsqsm.qsm.quality.metric_table import METRICS, echo_of, metric_of
 from bidsqsm.rois.quality import region_metrics
 
@@ -392,7 +392,7 @@ def test_every_metric_of_the_table_is_measured_and_no_other():
         metric = metric_of(key)
         assert metric.per_echo == (echo_of(key) is not None), key
         assert np.isnan(value) or metric.low <= value <= metric.high, key
-        assert metric.stage in STAGES
+        assert metric.stage in METRIC_STAGES
         assert metric.about.endswith('.')
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bidsqsm.reports.drawing import figure
-from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.drawing.thumbnail import HEIGHT, draw_thumbnail, save_thumbnail
 from bidsqsm.reports.subject.subject_page import RunRecord, write_subject_report
 from helpers import example_run
@@ -32,7 +32,7 @@ def products(tmp_path):
 
 @pytest.fixture
 def scene(run, products):
-    return Scene(run, products)
+    return RunImages(run, products)
 
 
 def test_the_thumbnail_is_small_and_shows_the_slice_through_the_nuclei(scene, run, tmp_path):

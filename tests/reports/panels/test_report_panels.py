@@ -17,7 +17,7 @@ from bidsqsm.facts import DipoleFacts, RunFacts
 from bidsqsm.reports import panels
 from bidsqsm.reports.drawing import figure as figures
 from bidsqsm.reports.drawing import run_images as scenes
-from bidsqsm.reports.drawing.run_images import MOST_ECHOES, Scene
+from bidsqsm.reports.drawing.run_images import MOST_ECHOES, RunImages
 from bidsqsm.reports.panels import (
     chi_figures,
     echo_figures,
@@ -53,7 +53,7 @@ def products(tmp_path):
 
 @pytest.fixture
 def scene(run, products):
-    return Scene(run, products)
+    return RunImages(run, products)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def with_heads(products, tmp_path, **shifts):
 def test_every_echo_is_shown_up_to_eight(scene):
     assert scene.echoes == [0, 1, 2]
     assert scene.echoes_note == ''
-    many = Scene(SimpleNamespace(echo_times=[0.003 * (n + 1) for n in range(19)]), {})
+    many = RunImages(SimpleNamespace(echo_times=[0.003 * (n + 1) for n in range(19)]), {})
     assert len(many.echoes) == len(set(many.echoes)) == MOST_ECHOES
     assert (many.echoes[0], many.echoes[-1]) == (0, 18)
     steps = np.diff(many.echoes)
@@ -198,7 +198,7 @@ def test_background_is_what_the_local_field_lacks_of_the_total(scene, drawn):
 
 def test_without_a_total_field_there_is_the_local_one_alone(run, products, drawn):
     seen = drawn(field_figures)
-    field_figures.local_field(Scene(run, {'local_field': products['local_field']}))
+    field_figures.local_field(RunImages(run, {'local_field': products['local_field']}))
     assert len(seen[0][0]) == 1
 
 
@@ -224,7 +224,7 @@ def test_veins_and_calcifications_are_found_in_the_slab_and_not_cut(
     run, products, tmp_path, drawn
 ):
     _, brain, chi = example_run.head()
-    look = Scene(run, products).look
+    look = RunImages(run, products).look
     x, y, z = look.at
     # the grid runs from right to left: turn the index
     at = example_run.SHAPE[0] - 1 - x
@@ -232,9 +232,9 @@ def test_veins_and_calcifications_are_found_in_the_slab_and_not_cut(
     chi[at - 4, y, z + 2] = -0.8
     path = example_run.save(tmp_path / 'veins.nii', np.where(brain, chi, 9))
     seen = drawn(chi_figures)
-    panel = chi_figures.draw_extremes(Scene(run, products | {'chi': path}))
+    panel = chi_figures.draw_extremes(RunImages(run, products | {'chi': path}))
     ((highest, lowest),) = [rows for rows, _ in seen]
-    assert {tile.limits for tile in (*highest, *lowest)} == {chi_figures.WIDE}
+    assert {tile.limits for tile in (*highest, *lowest)} == {chi_figures.WIDE_CHI_PPM}
     assert all(np.nanmax(tile.image) == pytest.approx(0.45) for tile in highest)
     assert all(np.nanmin(tile.image) == pytest.approx(-0.8) for tile in lowest)
     assert '1 below it (to \N{MINUS SIGN}0.80 ppm)' in panel.note
@@ -250,10 +250,10 @@ def test_histograms_tell_of_voxels_inside_the_mask_in_ppb(run, products, tmp_pat
     _, brain, _ = example_run.head()
     noise = example_run.save(tmp_path / 'noise.nii', np.where(brain, 0.0021, 0.5))
     own = {key: products[key] for key in ('qsm_mask', 'r2star')} | {'noise': noise}
-    assert draw_histograms(Scene(run, own))
+    assert draw_histograms(RunImages(run, own))
     assert len(said) == 2
     assert 'median 2.1 ppb' in said[1]
-    assert draw_histograms(Scene(run, {'qsm_mask': products['qsm_mask']})) == b''
+    assert draw_histograms(RunImages(run, {'qsm_mask': products['qsm_mask']})) == b''
 
 
 def decisions(**facts):
@@ -267,16 +267,16 @@ def test_a_curve_is_drawn_for_each_history_and_none_without(run, monkeypatch):
     monkeypatch.setattr(
         'matplotlib.axes.Axes.annotate', lambda _, text, *__, **___: said.append(text)
     )
-    assert draw_convergence(Scene(run, {}, decisions()))
+    assert draw_convergence(RunImages(run, {}, decisions()))
     assert said == ['tolerance 0.01', 'dipole: wh']
-    assert draw_convergence(Scene(run, {}, decisions(tolerance=None, changes=[0.5, 0.0])))
+    assert draw_convergence(RunImages(run, {}, decisions(tolerance=None, changes=[0.5, 0.0])))
     assert said[2:] == ['dipole: wh']
     thinned = {'solver': 'wh', 'iterations': 401, 'changes': [0.5, 0.1, 0.01], 'tolerance': None}
     (history,) = histories(RunFacts.of({'dipole': {'convergence': [thinned]}}))
     assert [*history.places] == [1, 201, 401]
     nothing = RunFacts(), RunFacts(dipole=DipoleFacts())
     for empty in (*nothing, decisions(changes=[]), decisions(changes=None)):
-        assert draw_convergence(Scene(run, {}, empty)) == b''
+        assert draw_convergence(RunImages(run, {}, empty)) == b''
     old = {'solver': 'wh', 'iterations': 5, 'last': 0.008, 'tolerance': 0.01, 'converged': True}
     assert not [*histories(RunFacts.of({'dipole': {'convergence': [old]}}))]
 
@@ -309,7 +309,7 @@ def test_borders_lie_between_the_classes_of_tissue():
 def test_edges_are_those_of_the_template_on_map_magnitude_and_t1w(run, products, tmp_path, drawn):
     seen = drawn(registration_figures)
     for shift in (0, 3):
-        draw_edges(Scene(run, with_heads(products, tmp_path, template_t1w=shift)))
+        draw_edges(RunImages(run, with_heads(products, tmp_path, template_t1w=shift)))
     (first, bars), (second, _) = seen
     assert [row[0].title for row in first] == [
         'susceptibility',
@@ -325,7 +325,7 @@ def test_edges_are_those_of_the_template_on_map_magnitude_and_t1w(run, products,
 
 
 def test_images_that_take_turns_are_of_one_size_and_place(run, products, tmp_path):
-    made = draw_flicker(Scene(run, with_heads(products, tmp_path)))
+    made = draw_flicker(RunImages(run, with_heads(products, tmp_path)))
     assert [*made.layers] == ['magnitude of the run', 'T1w', 'template']
     sizes = {Image.open(BytesIO(picture)).size for picture in made.layers.values()}
     assert len(sizes) == 1
@@ -368,9 +368,9 @@ def test_whatever_panel_fails_the_page_has_its_error_and_the_others(run, product
 
     kinds = {
         key: replace(kind, make=kind.make if key == 'chi' else fail)
-        for key, kind in panels.KINDS.items()
+        for key, kind in panels.PANELS.items()
     }
-    monkeypatch.setattr(panels, 'KINDS', kinds)
+    monkeypatch.setattr(panels, 'PANELS', kinds)
     made = make_panels(run, products, decisions())
     assert {p.key for p in made} >= {'chimosaic', 'vessels', 'histograms', 'convergence'}
     assert [p.key for p in made if p.image] == ['chi']
@@ -379,12 +379,12 @@ def test_whatever_panel_fails_the_page_has_its_error_and_the_others(run, product
 
 
 def test_every_panel_has_words_that_say_what_to_look_for():
-    for key, kind in panels.KINDS.items():
+    for key, kind in panels.PANELS.items():
         assert len(kind.caption) > 60, key
         assert kind.caption.endswith('.'), key
         assert kind.alt.endswith(' of'), key
         assert kind.title[0].isupper(), key
-    assert len({kind.title for kind in panels.KINDS.values()}) == len(panels.KINDS)
+    assert len({kind.title for kind in panels.PANELS.values()}) == len(panels.PANELS)
 
 
 def test_a_volume_is_read_once_and_the_oldest_is_let_go_where_they_are_many(scene, monkeypatch):
@@ -398,7 +398,7 @@ def test_a_volume_is_read_once_and_the_oldest_is_let_go_where_they_are_many(scen
         scene.load(key)
     assert read == ['chi.nii', 'noise.nii']
     size = scene.load('chi').values.nbytes
-    monkeypatch.setattr(scenes, '_KEPT', 2 * size)
+    monkeypatch.setattr(scenes, '_KEPT_BYTES', 2 * size)
     for key in ('residual', 'chi', 'noise'):
         scene.load(key)
     assert read[2:] == ['residual.nii', 'noise.nii']

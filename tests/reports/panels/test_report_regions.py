@@ -12,7 +12,7 @@ from PIL import Image
 from bidsqsm.atlases.structures import make_label
 from bidsqsm.reports.drawing import figure
 from bidsqsm.reports.drawing.planes import Volume
-from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.panels import make_panels
 from bidsqsm.reports.panels.region_outlines import COLOURS, draw_regions, levels_of, regions_in
 from bidsqsm.reports.panels.region_values import draw_values, lines_of, summary_rows
@@ -41,13 +41,13 @@ def labels() -> np.ndarray:
 
 
 @pytest.fixture
-def scene(tmp_path, monkeypatch) -> Scene:
+def scene(tmp_path, monkeypatch) -> RunImages:
     monkeypatch.setattr(figure, 'DPI', 60)
     every = example_run.make_products(tmp_path / 'work')
     products = {key: every[key] for key in ('chi', 'qsm_mask', 'magnitude_rss')}
     products['roi_labels'] = example_run.save(tmp_path / 'work' / 'labels.nii', labels())
     products['roi_table'] = table(tmp_path / 'work', labels())
-    return Scene(example_run.make_run(tmp_path / 'raw'), products)
+    return RunImages(example_run.make_run(tmp_path / 'raw'), products)
 
 
 def table(folder: Path, values: np.ndarray, shift: float = 0.0) -> Path:

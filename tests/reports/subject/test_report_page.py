@@ -13,12 +13,12 @@ import pytest
 
 from bidsqsm.derivatives.metrics_files import read_metrics
 from bidsqsm.inputs.run import Skipped
-from bidsqsm.reports.panels import KINDS, Panel
+from bidsqsm.reports.panels import PANELS, Panel
 from bidsqsm.reports.subject.overview import first_concerns, worst
 from bidsqsm.reports.subject.quality import metric_groups
 from bidsqsm.reports.subject.resource_use import StepUse
 from bidsqsm.reports.subject.subject_page import RunRecord, render
-from bidsqsm.reports.subject.warnings import MAP, PART, Concern, concerns
+from bidsqsm.reports.subject.warnings import MAP, PART, RunWarning, concerns
 from bidsqsm.steps import Heading
 from helpers import example_run
 from helpers.report_pages import HOSTILE, Page, record
@@ -44,7 +44,7 @@ def run(tmp_path):
 
 
 def panel(key: str) -> Panel:
-    heading = KINDS[key].heading if key in KINDS else Heading.FURTHER
+    heading = PANELS[key].heading if key in PANELS else Heading.FURTHER
     words = ('T2starw', f'Title of {key}', 'Caption', 'Alternative')
     return Panel(key, *words, error='no ink', heading=heading)
 
@@ -89,7 +89,7 @@ def test_sessions_runs_stages_and_panels_are_headings_in_steps(run):
 
 
 def test_every_panel_stands_under_the_heading_of_its_step():
-    headings = {key: kind.heading for key, kind in KINDS.items()}
+    headings = {key: kind.heading for key, kind in PANELS.items()}
     assert Heading.FURTHER not in headings.values()
     # orientations on one grid belong to the map, the flicker of the template to the regions
     assert headings['registered'] is headings['local'] is headings['chi'] is Heading.SUSCEPTIBILITY
@@ -129,7 +129,7 @@ def test_a_status_of_an_earlier_version_keeps_its_warnings():
     assert [one.text for one in concerns({'warnings': ['look', 'look']})] == ['look']
 
 
-def section(name: str, status: str, tone: str, *found: Concern, reason: str = ''):
+def section(name: str, status: str, tone: str, *found: RunWarning, reason: str = ''):
     return {
         'short': name, 'anchor': name, 'status': status, 'tone': tone, 'reason': reason,
         'concerns': list(found),
@@ -138,8 +138,10 @@ def section(name: str, status: str, tone: str, *found: Concern, reason: str = ''
 
 def test_the_top_of_the_page_tells_failures_then_doubts_about_maps():
     runs = [
-        section('a', 'ok', 'warned', Concern(MAP, 'Masks', 'small', 9), Concern(PART, 'R2*', 'b')),
-        section('b', 'ok', 'warned', Concern(MAP, 'Sign of the phase', 'odd', 1)),
+        section(
+            'a', 'ok', 'warned', RunWarning(MAP, 'Masks', 'small', 9), RunWarning(PART, 'R2*', 'b')
+        ),
+        section('b', 'ok', 'warned', RunWarning(MAP, 'Sign of the phase', 'odd', 1)),
         section('c', 'skipped', 'skipped', reason='no phase'),
         section('d', 'failed', 'failed', reason='it broke'),
     ]

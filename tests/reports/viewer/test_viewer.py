@@ -16,11 +16,11 @@ import pytest
 from bidsqsm.derivatives.products import PRODUCTS
 from bidsqsm.inputs.run import Skipped
 from bidsqsm.reports.drawing.planes import SIDES
-from bidsqsm.reports.drawing.run_images import Scene
+from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.html import packaged
 from bidsqsm.reports.viewer import layers
 from bidsqsm.reports.viewer.encoding import (
-    OUTSIDE,
+    OUTSIDE_VALUE,
     encode,
     encode_bright,
     encode_labels,
@@ -82,7 +82,7 @@ def test_an_image_of_the_page_is_the_product_where_the_voxels_say(page, products
         voxels = np.stack(np.meshgrid(*map(np.arange, image.shape), indexing='ij'), axis=-1)
         i, j, k = np.moveaxis(nb.affines.apply_affine(stored, voxels).astype(int), -1, 0)
         expected, found = source.get_fdata()[i, j, k], image.get_fdata()
-        inside = found > OUTSIDE * float(image.dataobj.slope)
+        inside = found > OUTSIDE_VALUE * float(image.dataobj.slope)
         assert np.allclose(found[inside], expected[inside], atol=atol)
         assert not expected[~inside].any()
 
@@ -106,14 +106,14 @@ def test_the_box_holds_head_and_masks_and_little_else(run, tmp_path):
         'magnitude_rss': example_run.save(tmp_path / 'mag.nii', head + 1, np.eye(4)),
         'qsm_mask': example_run.save(tmp_path / 'mask.nii', mask, np.eye(4)),
     }
-    frame = frame_of(Scene(run, products), ['chi'])
+    frame = frame_of(RunImages(run, products), ['chi'])
     assert frame.box == (slice(7, 33), slice(5, 25), slice(2, 18))
     assert np.array_equal(frame.boxed(frame.affine)[:3, 3], [7, 5, 2])
 
 
 def test_maps_are_cut_off_where_they_leave_16_bits():
     steps = encode(np.array([0.00014, -5.0, 5.0, np.nan, -3.2767]), 1e-4)
-    assert steps.tolist() == [1, -32767, 32767, OUTSIDE, -32767]
+    assert steps.tolist() == [1, -32767, 32767, OUTSIDE_VALUE, -32767]
 
 
 def test_images_without_a_unit_have_255_steps_to_the_brightest_but_few():
@@ -152,7 +152,7 @@ def test_the_same_page_twice_is_the_same_bytes(run, products, tmp_path):
 
 
 def test_compressed_volumes_have_no_date(run, products):
-    scene = Scene(run, products)
+    scene = RunImages(run, products)
     frame = frame_of(scene, ['chi'])
     content = packed(frame, np.zeros(frame.size, np.uint8))
     assert content[4:8] == bytes(4)
@@ -233,7 +233,7 @@ def test_letters_are_those_of_the_pictures_of_the_report():
 
 def test_every_map_and_mask_is_one_that_a_run_may_have():
     known = {*PRODUCTS, *SHOWN}
-    assert {*layers.MAPS, *layers.OUTLINES, *layers.OTHER_MASKS} <= known
+    assert {*layers.VIEWER_MAPS, *layers.OUTLINES, *layers.OTHER_MASKS} <= known
 
 
 def test_a_run_without_phase_has_a_viewer_of_what_it_has(run, products, tmp_path):
