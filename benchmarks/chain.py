@@ -91,9 +91,16 @@ def make(folder: Path, options: list[str]) -> tuple[Path, Path]:
 def run(dataset: Path, output: Path, work: Path, options: list[str]) -> None:
     """Run the app as a user would."""
     call(
-        str(dataset), str(output), 'participant', '-w', str(work),
-        '--skip-bids-validation', '--atlases', str(dataset / 'derivatives/atlas'), *options,
-    )  # fmt: skip
+        str(dataset),
+        str(output),
+        'participant',
+        '-w',
+        str(work),
+        '--skip-bids-validation',
+        '--atlases',
+        str(dataset / 'derivatives/atlas'),
+        *options,
+    )
 
 
 def call(*words: str) -> None:

@@ -31,10 +31,23 @@ from bidsqsm.qsm.quality.metric import Metric
 from bidsqsm.qsm.quality.metric_table import METRICS
 
 STRUCTURES = (
-    *('caudate', 'putamen', 'pallidum', 'thalamus', 'substantia_nigra', 'red_nucleus'),
-    *('dentate_nucleus', 'subthalamic_nucleus', 'accumbens', 'amygdala', 'hippocampus'),
-    *('claustrum', 'habenula', 'periaqueductal_gray', 'ventral_tegmental_area'),
-    *('internal_capsule', 'pallidum_externa'),
+    'caudate',
+    'putamen',
+    'pallidum',
+    'thalamus',
+    'substantia_nigra',
+    'red_nucleus',
+    'dentate_nucleus',
+    'subthalamic_nucleus',
+    'accumbens',
+    'amygdala',
+    'hippocampus',
+    'claustrum',
+    'habenula',
+    'periaqueductal_gray',
+    'ventral_tegmental_area',
+    'internal_capsule',
+    'pallidum_externa',
 )
 CHI = dict(zip(STRUCTURES, (0.045, 0.055, 0.12, 0.005, 0.11, 0.09, 0.09, 0.08), strict=False))
 N_ECHOES = 5
@@ -121,9 +134,12 @@ def simulate(room: Path, n: int, seed: int = 0) -> dict[str, str]:
 
 
 def _run(
-    out: Path, name: str, scanner: tuple[str, str, float, float], fault: dict[str, float],
+    out: Path,
+    name: str,
+    scanner: tuple[str, str, float, float],
+    fault: dict[str, float],
     random: np.random.Generator,
-) -> None:  # fmt: skip
+) -> None:
     maker, model, factor, shift = scanner
     metrics: dict[str, float] = {}
     for metric in METRICS.values():
@@ -132,10 +148,14 @@ def _run(
             z = random.normal() + fault.get(metric.name, 0)
             metrics[key] = _value(metric, z, factor * (1 + 0.1 * echo))
     acquisition = {
-        'Suffix': 'MEGRE', 'MagneticFieldStrength': 3.0, 'VoxelSize': [1.0, 1.0, 1.0],
-        'EchoTime': [0.004 * (1 + echo) for echo in range(N_ECHOES)], 'TiltAngle': 0.0,
-        'Manufacturer': maker, 'ManufacturersModelName': model,
-    }  # fmt: skip
+        'Suffix': 'MEGRE',
+        'MagneticFieldStrength': 3.0,
+        'VoxelSize': [1.0, 1.0, 1.0],
+        'EchoTime': [0.004 * (1 + echo) for echo in range(N_ECHOES)],
+        'TiltAngle': 0.0,
+        'Manufacturer': maker,
+        'ManufacturersModelName': model,
+    }
     content = {
         'Run': name,
         'SoftwareVersion': '0.1.0',
@@ -188,9 +208,22 @@ def _regions(fault: dict[str, float], shift: float, random: np.random.Generator)
             chi = usual * (1 + fault.get('regions', 0)) + person + random.normal(0, 0.004)
             index = 1000 + 10 * number if side == 'B' else 2 * number + place + 1
             cells = [
-                index, f'{word}{structure}', side, structure, 400, 400, 1, f'{chi:.9g}', 0.01, 0.0004,
-                f'{chi:.9g}', 'n/a', 'n/a', 'n/a', f'{25 + 100 * usual + random.normal(0, 1.5):.9g}',
-            ]  # fmt: skip
+                index,
+                f'{word}{structure}',
+                side,
+                structure,
+                400,
+                400,
+                1,
+                f'{chi:.9g}',
+                0.01,
+                0.0004,
+                f'{chi:.9g}',
+                'n/a',
+                'n/a',
+                'n/a',
+                f'{25 + 100 * usual + random.normal(0, 1.5):.9g}',
+            ]
             lines.append('\t'.join(map(str, cells)))
     return '\n'.join(lines) + '\n'
 
@@ -234,9 +267,16 @@ def opened(page: Path) -> str:
         text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', '', page.read_text())
         copy.write_text(text.replace('</body>', watch))
         command = [
-            program, '--headless=new', '--no-sandbox', '--disable-gpu', '--timeout=15000',
-            f'--user-data-dir={folder}/profile', '--window-size=1280,900', '--dump-dom', copy.as_uri(),
-        ]  # fmt: skip
+            program,
+            '--headless=new',
+            '--no-sandbox',
+            '--disable-gpu',
+            '--timeout=15000',
+            f'--user-data-dir={folder}/profile',
+            '--window-size=1280,900',
+            '--dump-dom',
+            copy.as_uri(),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = re.search(r'<title>opened (\d+) (\d+)', done.stdout)
     return f'{int(found[1]) / 1000:.2f}' if found and found[2] == '100' else 'it did not open'

@@ -80,8 +80,12 @@ def score_template() -> None:
                 for mask in (masks.brain, masks.qsm)
                 for side in (true, ~true)
             ]
-            print(f'{seed:4d} {rms:4d} {tolerance:9d}' + '{:11.2f}{:8.2f}'.format(*shares[:2])
-                  + '{:11.2f}{:8.2f}'.format(*shares[2:]), flush=True)  # fmt: skip
+            print(
+                f'{seed:4d} {rms:4d} {tolerance:9d}'
+                + '{:11.2f}{:8.2f}'.format(*shares[:2])
+                + '{:11.2f}{:8.2f}'.format(*shares[2:]),
+                flush=True,
+            )
 
 
 def invert(chain: str, scan: SimulatedScan, field: FieldFit, mask: Mask) -> tuple[Volume, Mask]:

@@ -242,12 +242,24 @@ def maps_of(scan: SimulatedScan, grid: Grid, fault: Fault) -> Maps:
     decay = STEPS['relaxometry'].choose('auto')(magnitude, brain, times)
     chi = np.where(mask, chi - chi[mask].mean(dtype=float), 0).astype(np.float32)
     return Maps(
-        grid=grid, echo_times=times, magnitude=magnitude, unwrapped=unwrapped,
-        quality=found.quality, residual=fit.residual, noise=fit.noise,
-        total_field=fit.total_field, local_field=local, chi=chi, r2star=decay.r2star,
-        decay_misfit=decay.error, brain_mask=brain, support=support, qsm_mask=mask,
-        magnitude_mask=brain, template_mask=scan.head.mask,
-    )  # fmt: skip
+        grid=grid,
+        echo_times=times,
+        magnitude=magnitude,
+        unwrapped=unwrapped,
+        quality=found.quality,
+        residual=fit.residual,
+        noise=fit.noise,
+        total_field=fit.total_field,
+        local_field=local,
+        chi=chi,
+        r2star=decay.r2star,
+        decay_misfit=decay.error,
+        brain_mask=brain,
+        support=support,
+        qsm_mask=mask,
+        magnitude_mask=brain,
+        template_mask=scan.head.mask,
+    )
 
 
 def invert(

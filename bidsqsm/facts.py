@@ -40,8 +40,9 @@ class Record:
             for one in fields(cls)
             if one.name != 'unknown' and _key(one) in left
         }
-        return cls(**{name: value for name, value in known.items() if value is not None},
-                   unknown=left)  # fmt: skip
+        return cls(
+            **{name: value for name, value in known.items() if value is not None}, unknown=left
+        )
 
     def plain(self) -> dict[str, Any]:
         """Plain JSON types, in the order of the fields; those that all steps have come last."""

@@ -91,9 +91,24 @@ def test_a_mistake_in_the_file_is_explained(text, message, capsys):
 def test_the_copy_of_the_settings_gives_the_same_settings(tmp_path):
     (tmp_path / 'other').mkdir()
     config = parse_arguments(
-        [*ARGS, '--dipole', 'tkd:rescale=no', '--mem', '1.5G', '-vv', '--force', 'filtered-phase',
-         '--session-label', 'ses-a', 'b', '-d', 'x=other', '-w', 'else']
-    )  # fmt: skip
+        [
+            *ARGS,
+            '--dipole',
+            'tkd:rescale=no',
+            '--mem',
+            '1.5G',
+            '-vv',
+            '--force',
+            'filtered-phase',
+            '--session-label',
+            'ses-a',
+            'b',
+            '-d',
+            'x=other',
+            '-w',
+            'else',
+        ]
+    )
     again = parse_arguments([*ARGS, *write(config.to_toml())])
     assert again.summary() == config.summary()
     for name in ('mem', 'verbose', 'session_label', 'derivatives', 'work_dir', 'force'):

@@ -70,8 +70,11 @@ class Watch:
             workflow.add_nodes(nodes)
             for one, other in pairwise(nodes):
                 workflow.connect(one, 'out', other, 'before')
-        workflow.config['execution'] = {'poll_sleep_duration': '0', 'create_report': 'false',
-                                        **settings}  # fmt: skip
+        workflow.config['execution'] = {
+            'poll_sleep_duration': '0',
+            'create_report': 'false',
+            **settings,
+        }
         plugin = ProcessPerNodePlugin(
             {
                 'n_procs': 2,

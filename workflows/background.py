@@ -78,10 +78,23 @@ def init_background_wf(
         n_procs=omp_nthreads,
     )
 
-    workflow.connect([
-        (inputnode, remove_background, [('total_field', 'in_file'), ('mask', 'in_mask'),
-                                        ('noise', 'noise'), ('chi', 'chi')]),
-        (remove_background, outputnode, [('local_field', 'local_field'), ('mask', 'mask'),
-                                         ('facts', 'facts')]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (
+                inputnode,
+                remove_background,
+                [
+                    ('total_field', 'in_file'),
+                    ('mask', 'in_mask'),
+                    ('noise', 'noise'),
+                    ('chi', 'chi'),
+                ],
+            ),
+            (
+                remove_background,
+                outputnode,
+                [('local_field', 'local_field'), ('mask', 'mask'), ('facts', 'facts')],
+            ),
+        ]
+    )
     return workflow

@@ -82,11 +82,19 @@ def init_fieldmap_wf(
     inputnode = pe.Node(niu.IdentityInterface(fields=['phase', 'magnitude']), name='inputnode')
     outputnode = pe.Node(
         niu.IdentityInterface(
-            fields=['unwrapped', 'quality', 'total_field', 'noise', 'residual',
-                    *field.method.makes, 'unwrap_facts', 'field_facts']
+            fields=[
+                'unwrapped',
+                'quality',
+                'total_field',
+                'noise',
+                'residual',
+                *field.method.makes,
+                'unwrap_facts',
+                'field_facts',
+            ]
         ),
         name='outputnode',
-    )  # fmt: skip
+    )
 
     unwrap_phase = pe.Node(
         UnwrapPhase(method=str(unwrap), echo_times=list(echo_times)),
@@ -106,14 +114,27 @@ def init_fieldmap_wf(
         n_procs=omp_nthreads,
     )
 
-    workflow.connect([
-        (inputnode, unwrap_phase, [('phase', 'in_file'), ('magnitude', 'magnitude')]),
-        (inputnode, fit_field, [('magnitude', 'magnitude')]),
-        (unwrap_phase, fit_field, [('unwrapped', 'in_file')]),
-        (unwrap_phase, outputnode, [('unwrapped', 'unwrapped'), ('quality', 'quality'),
-                                    ('facts', 'unwrap_facts')]),
-        (fit_field, outputnode, [('total_field', 'total_field'), ('noise', 'noise'),
-                                 ('residual', 'residual'), ('facts', 'field_facts'),
-                                 *((name, name) for name in field.method.makes)]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (inputnode, unwrap_phase, [('phase', 'in_file'), ('magnitude', 'magnitude')]),
+            (inputnode, fit_field, [('magnitude', 'magnitude')]),
+            (unwrap_phase, fit_field, [('unwrapped', 'in_file')]),
+            (
+                unwrap_phase,
+                outputnode,
+                [('unwrapped', 'unwrapped'), ('quality', 'quality'), ('facts', 'unwrap_facts')],
+            ),
+            (
+                fit_field,
+                outputnode,
+                [
+                    ('total_field', 'total_field'),
+                    ('noise', 'noise'),
+                    ('residual', 'residual'),
+                    ('facts', 'field_facts'),
+                    *((name, name) for name in field.method.makes),
+                ],
+            ),
+        ]
+    )
     return workflow

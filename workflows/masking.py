@@ -80,10 +80,19 @@ def init_masking_wf(
     if mask is not None:
         make_mask.inputs.in_mask = str(mask)
 
-    workflow.connect([
-        (inputnode, make_mask, [('magnitude', 'in_file'), ('quality', 'quality'),
-                                ('residual', 'residual'),
-                                ('template_mask', 'template_mask')]),
-        (make_mask, outputnode, [(name, name) for name in made]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (
+                inputnode,
+                make_mask,
+                [
+                    ('magnitude', 'in_file'),
+                    ('quality', 'quality'),
+                    ('residual', 'residual'),
+                    ('template_mask', 'template_mask'),
+                ],
+            ),
+            (make_mask, outputnode, [(name, name) for name in made]),
+        ]
+    )
     return workflow

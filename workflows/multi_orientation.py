@@ -187,15 +187,26 @@ def init_joint_wf(
     )
     for n in numbers[1:]:
         register = pe.Node(RegisterHead(), name=f'register_{n}', mem_gb=mem_gb / 2)
-        workflow.connect([
-            (inputnode, register, [('magnitude_1', 'fixed'), ('brain_mask_1', 'fixed_mask'),
-                                   (f'magnitude_{n}', 'moving'),
-                                   (f'brain_mask_{n}', 'moving_mask')]),
-            (register, motions, [('motion', f'in{n - 1}')]),
-        ])  # fmt: skip
+        workflow.connect(
+            [
+                (
+                    inputnode,
+                    register,
+                    [
+                        ('magnitude_1', 'fixed'),
+                        ('brain_mask_1', 'fixed_mask'),
+                        (f'magnitude_{n}', 'moving'),
+                        (f'brain_mask_{n}', 'moving_mask'),
+                    ],
+                ),
+                (register, motions, [('motion', f'in{n - 1}')]),
+            ]
+        )
     outputs = [(field, field) for field in ('chi', 'mask', 'registered', 'facts')]
-    workflow.connect([
-        (motions, invert_jointly, [('out', 'motions')]),
-        (invert_jointly, outputnode, outputs),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (motions, invert_jointly, [('out', 'motions')]),
+            (invert_jointly, outputnode, outputs),
+        ]
+    )
     return workflow

@@ -107,12 +107,32 @@ def init_onestep_wf(
         n_procs=omp_nthreads,
     )
 
-    workflow.connect([
-        (inputnode, invert_total_field, [('total_field', 'in_file'), ('mask', 'in_mask'),
-                                         ('noise', 'noise'), ('phase', 'phase'), ('sign', 'sign'),
-                                         ('magnitude', 'echoes'), ('magnitude_rss', 'magnitude'),
-                                         ('r2star', 'r2star')]),
-        (invert_total_field, outputnode, [('chi', 'chi'), ('mask', 'mask'),
-                                          ('local_field', 'local_field'), ('facts', 'facts')]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (
+                inputnode,
+                invert_total_field,
+                [
+                    ('total_field', 'in_file'),
+                    ('mask', 'in_mask'),
+                    ('noise', 'noise'),
+                    ('phase', 'phase'),
+                    ('sign', 'sign'),
+                    ('magnitude', 'echoes'),
+                    ('magnitude_rss', 'magnitude'),
+                    ('r2star', 'r2star'),
+                ],
+            ),
+            (
+                invert_total_field,
+                outputnode,
+                [
+                    ('chi', 'chi'),
+                    ('mask', 'mask'),
+                    ('local_field', 'local_field'),
+                    ('facts', 'facts'),
+                ],
+            ),
+        ]
+    )
     return workflow

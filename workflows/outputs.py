@@ -87,16 +87,20 @@ def init_outputs_wf(
         mem_gb=mem_gb,
     )
 
-    workflow.connect([
-        (inputnode, write_derivatives, [(field, field) for field in fields]),
-        (write_derivatives, outputnode, [('out_files', 'out_files')]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (inputnode, write_derivatives, [(field, field) for field in fields]),
+            (write_derivatives, outputnode, [('out_files', 'out_files')]),
+        ]
+    )
     if others:
         merge_extras = pe.Node(niu.Merge(extras), name='merge_extras')
-        workflow.connect([
-            (inputnode, merge_extras, [(f, f'in{n}') for n, f in enumerate(others, start=1)]),
-            (merge_extras, write_derivatives, [('out', 'extras')]),
-        ])  # fmt: skip
+        workflow.connect(
+            [
+                (inputnode, merge_extras, [(f, f'in{n}') for n, f in enumerate(others, start=1)]),
+                (merge_extras, write_derivatives, [('out', 'extras')]),
+            ]
+        )
     return workflow
 
 

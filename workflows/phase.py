@@ -207,9 +207,19 @@ def init_sign_wf(
         n_procs=omp_nthreads,
     )
 
-    workflow.connect([
-        (inputnode, decide_sign, [('total_field', 'in_file'), ('unwrapped', 'unwrapped'),
-                                  ('mask', 'in_mask'), ('r2star', 'r2star')]),
-        (decide_sign, outputnode, [(field, field) for field in fields]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (
+                inputnode,
+                decide_sign,
+                [
+                    ('total_field', 'in_file'),
+                    ('unwrapped', 'unwrapped'),
+                    ('mask', 'in_mask'),
+                    ('r2star', 'r2star'),
+                ],
+            ),
+            (decide_sign, outputnode, [(field, field) for field in fields]),
+        ]
+    )
     return workflow

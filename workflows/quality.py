@@ -61,10 +61,12 @@ def init_quality_wf(
         n_procs=omp_nthreads,
     )
 
-    workflow.connect([
-        (inputnode, measure_quality, [(field, field) for field in fields]),
-        (measure_quality, outputnode, [('metrics', 'metrics'), ('extras', 'extras')]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (inputnode, measure_quality, [(field, field) for field in fields]),
+            (measure_quality, outputnode, [('metrics', 'metrics'), ('extras', 'extras')]),
+        ]
+    )
     return workflow
 
 

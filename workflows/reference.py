@@ -87,10 +87,23 @@ def init_reference_wf(
         if fluid:
             reference_chi.inputs.fluid = list(fluid)
 
-    workflow.connect([
-        (inputnode, reference_chi, [('chi', 'in_file'), ('mask', 'in_mask'),
-                                    ('r2star', 'r2star')]),
-        (reference_chi, outputnode, [('chi', 'chi'), ('region', 'region'),
-                                     ('region_name', 'region_name'), ('facts', 'facts')]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (
+                inputnode,
+                reference_chi,
+                [('chi', 'in_file'), ('mask', 'in_mask'), ('r2star', 'r2star')],
+            ),
+            (
+                reference_chi,
+                outputnode,
+                [
+                    ('chi', 'chi'),
+                    ('region', 'region'),
+                    ('region_name', 'region_name'),
+                    ('facts', 'facts'),
+                ],
+            ),
+        ]
+    )
     return workflow

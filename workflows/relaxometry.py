@@ -95,10 +95,12 @@ def init_relaxometry_wf(
         n_procs=omp_nthreads,
     )
 
-    workflow.connect([
-        (inputnode, fit_relaxation, [('magnitude', 'in_file'), ('mask', 'in_mask')]),
-        (fit_relaxation, outputnode, [(field, field) for field in fields]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (inputnode, fit_relaxation, [('magnitude', 'in_file'), ('mask', 'in_mask')]),
+            (fit_relaxation, outputnode, [(field, field) for field in fields]),
+        ]
+    )
     if gradient_correction.method.name != 'none':
         workflow.connect(inputnode, 'total_field', fit_relaxation, 'in_field')
     return workflow

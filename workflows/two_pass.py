@@ -128,11 +128,16 @@ def init_holes_wf(*, method: Choice, mem_gb: float = 2.0, name: str = 'holes_wf'
     limits = {name: value for name, value in method.settings().items() if name in LIMIT_PARAMETERS}
     cut_holes = pe.Node(CutHoles(limits=limits), name='cut_holes', mem_gb=mem_gb)
 
-    workflow.connect([
-        (inputnode, cut_holes, [('mask', 'in_mask'), ('quality', 'quality'),
-                                ('residual', 'residual')]),
-        (cut_holes, outputnode, [('mask', 'mask'), ('facts', 'facts')]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (
+                inputnode,
+                cut_holes,
+                [('mask', 'in_mask'), ('quality', 'quality'), ('residual', 'residual')],
+            ),
+            (cut_holes, outputnode, [('mask', 'mask'), ('facts', 'facts')]),
+        ]
+    )
     return workflow
 
 
@@ -180,8 +185,10 @@ def init_passes_wf(*, mem_gb: float = 2.0, name: str = 'passes_wf') -> pe.Workfl
     outputnode = pe.Node(niu.IdentityInterface(fields=[*made]), name='outputnode')
     combine_passes = pe.Node(CombinePasses(), name='combine_passes', mem_gb=mem_gb)
 
-    workflow.connect([
-        (inputnode, combine_passes, [(name, name) for name in given]),
-        (combine_passes, outputnode, [(name, name) for name in made]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (inputnode, combine_passes, [(name, name) for name in given]),
+            (combine_passes, outputnode, [(name, name) for name in made]),
+        ]
+    )
     return workflow

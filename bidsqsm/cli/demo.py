@@ -27,28 +27,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('directory', type=Path, metavar='DIR', help='new or empty folder for the dataset')
     add('--subjects', type=int, default=1, metavar='N', help='how many (default: %(default)s)')
-    add('--voxel-size', type=float, nargs=3, default=(2, 2, 2), metavar=('X', 'Y', 'Z'),
-        help='in mm (default: 2 2 2)')  # fmt: skip
-    add('--shape', type=int, nargs=3, metavar=('NX', 'NY', 'NZ'),
-        help='voxels along each axis (default: what covers 192 x 224 x 192 mm)')  # fmt: skip
-    add('--tilt', nargs=2, action='append', default=[], metavar=('AXIS', 'DEGREES'),
-        help='turn the volume about x, y or z; may be repeated')  # fmt: skip
-    add('--orientations', type=int, default=1, metavar='N',
+    add(
+        '--voxel-size',
+        type=float,
+        nargs=3,
+        default=(2, 2, 2),
+        metavar=('X', 'Y', 'Z'),
+        help='in mm (default: 2 2 2)',
+    )
+    add(
+        '--shape',
+        type=int,
+        nargs=3,
+        metavar=('NX', 'NY', 'NZ'),
+        help='voxels along each axis (default: what covers 192 x 224 x 192 mm)',
+    )
+    add(
+        '--tilt',
+        nargs=2,
+        action='append',
+        default=[],
+        metavar=('AXIS', 'DEGREES'),
+        help='turn the volume about x, y or z; may be repeated',
+    )
+    add(
+        '--orientations',
+        type=int,
+        default=1,
+        metavar='N',
         help='turn each head in the scanner and measure it N times, acq-1 to acq-N'
-        ' (default: %(default)s)')  # fmt: skip
+        ' (default: %(default)s)',
+    )
     add('--field-strength', type=float, default=3.0, metavar='T', help='(default: %(default)s T)')
-    add('--echo-times', type=float, nargs='+', default=_DEFAULT.echo_times, metavar='S',
-        help='in seconds (default: %(default)s)')  # fmt: skip
-    add('--snr', type=float, default=_DEFAULT.snr,
-        help='of white matter in the first echo; inf for no noise (default: %(default)s)')  # fmt: skip
-    add('--coils', type=int, default=0, metavar='N',
-        help='write this many uncombined receive channels (default: combined)')  # fmt: skip
+    add(
+        '--echo-times',
+        type=float,
+        nargs='+',
+        default=_DEFAULT.echo_times,
+        metavar='S',
+        help='in seconds (default: %(default)s)',
+    )
+    add(
+        '--snr',
+        type=float,
+        default=_DEFAULT.snr,
+        help='of white matter in the first echo; inf for no noise (default: %(default)s)',
+    )
+    add(
+        '--coils',
+        type=int,
+        default=0,
+        metavar='N',
+        help='write this many uncombined receive channels (default: combined)',
+    )
     add('--bipolar', action='store_true', help='read even echoes backwards')
-    add('--phase-convention', choices=CONVENTIONS, default='radians',
-        help='; '.join(f'{c.name}: {c.about}' for c in CONVENTIONS.values()))  # fmt: skip
+    add(
+        '--phase-convention',
+        choices=CONVENTIONS,
+        default='radians',
+        help='; '.join(f'{c.name}: {c.about}' for c in CONVENTIONS.values()),
+    )
     add('--t1w', action=argparse.BooleanOptionalAction, default=True, help='write a T1w image')
-    add('--group', action='store_true',
-        help='spread ages and make every other subject a patient')  # fmt: skip
+    add('--group', action='store_true', help='spread ages and make every other subject a patient')
     add('--seed', type=int, default=0, help='the same seed, the same dataset (default: 0)')
 
 

@@ -21,11 +21,21 @@ from bidsqsm.errors import DatasetError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add = parser.add_argument
-    add('--atlases', nargs='+', default=None, metavar='ATLAS',
+    add(
+        '--atlases',
+        nargs='+',
+        default=None,
+        metavar='ATLAS',
         help=f'{" or ".join(FLOW_ATLASES)}; folders, which need no network, are passed over'
-        f' (default: {DEFAULT_ATLAS}, unless --output-spaces is given)')  # fmt: skip
-    add('--output-spaces', nargs='+', default=[], metavar='SPACE',
-        help='templates of TemplateFlow, NAME or NAME:res-N; folders are passed over')  # fmt: skip
+        f' (default: {DEFAULT_ATLAS}, unless --output-spaces is given)',
+    )
+    add(
+        '--output-spaces',
+        nargs='+',
+        default=[],
+        metavar='SPACE',
+        help='templates of TemplateFlow, NAME or NAME:res-N; folders are passed over',
+    )
 
 
 def wanted_from(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:

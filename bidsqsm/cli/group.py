@@ -25,8 +25,13 @@ _FILES_ON_SCREEN = 10  # damaged files that are named on the screen; the log and
 _GROUP_OPTIONS = ('participant_label', 'session_label', 'ratings', 'verbose')
 #: Options that decide nothing here: schedulers and wrappers give them at both levels
 _PASSED_OVER = (
-    *('work_dir', 'nprocs', 'omp_nthreads', 'mem', 'skip_bids_validation'),
-    *('bids_database_dir', 'stop_on_first_crash'),
+    'work_dir',
+    'nprocs',
+    'omp_nthreads',
+    'mem',
+    'skip_bids_validation',
+    'bids_database_dir',
+    'stop_on_first_crash',
 )
 
 
@@ -45,11 +50,14 @@ class GroupSettings:
 def add_group_options(group: Any) -> None:
     """Add what only the level ``group`` has."""
     group.add_argument(
-        '--ratings', nargs='+', type=existing, metavar='FILE',
+        '--ratings',
+        nargs='+',
+        type=existing,
+        metavar='FILE',
         help='tables of ratings besides those in the output folder (*_ratings.tsv at its root and '
         'in ratings/); of the other options, the level takes --participant-label, --session-label, '
         '--config-file and -v',
-    )  # fmt: skip
+    )
 
 
 def group_settings(

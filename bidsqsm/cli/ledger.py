@@ -101,8 +101,12 @@ class Ledger:
         )
         LOGGER.info(
             '%s: %s took %.1f s, %.1f CPU s, %.2f GB at most',
-            state.run.name, words_of_node(node.name), usage.seconds, usage.cpu_seconds, usage.peak_gb,
-        )  # fmt: skip
+            state.run.name,
+            words_of_node(node.name),
+            usage.seconds,
+            usage.cpu_seconds,
+            usage.peak_gb,
+        )
 
     def on_failure(self, node: Any, failure: Failure) -> str:
         """Book a failure to its run; returns the path of the crash file."""

@@ -24,25 +24,66 @@ _FILES = ('chi', 'labels', 'vials', 'r2star', 'mask')
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the sub-command."""
     add = parser.add_argument
-    add('--chi', type=Path, required=True, metavar='FILE',
-        help='susceptibility map, in ppm or, if the JSON beside it says so, in ppb')  # fmt: skip
-    add('--labels', type=Path, required=True, metavar='FILE',
-        help='label image on the same grid, a number for each vial')  # fmt: skip
-    add('--vials', type=Path, required=True, metavar='TSV',
-        help='columns index (as in the label image), concentration and, if wished, name')  # fmt: skip
+    add(
+        '--chi',
+        type=Path,
+        required=True,
+        metavar='FILE',
+        help='susceptibility map, in ppm or, if the JSON beside it says so, in ppb',
+    )
+    add(
+        '--labels',
+        type=Path,
+        required=True,
+        metavar='FILE',
+        help='label image on the same grid, a number for each vial',
+    )
+    add(
+        '--vials',
+        type=Path,
+        required=True,
+        metavar='TSV',
+        help='columns index (as in the label image), concentration and, if wished, name',
+    )
     add('--r2star', type=Path, metavar='FILE', help='R2* map, in 1/s, for a line of its own')
-    add('--mask', type=Path, metavar='FILE',
-        help='voxels that have a susceptibility (default: where the map is not 0)')  # fmt: skip
-    add('--substance', default='gadolinium', metavar='NAME',
-        help='what is in the vials (default: %(default)s)')  # fmt: skip
-    add('--concentration-unit', default='mmol/L', metavar='UNIT',
-        help='of the concentrations (default: %(default)s)')  # fmt: skip
-    add('--rim', type=float, default=0.0, metavar='MM',
-        help='leave out voxels this near to the wall of a vial (default: none)')  # fmt: skip
-    add('--units', choices=('ppm', 'ppb'), default='',
-        help='unit of the susceptibility map, where no JSON tells it')  # fmt: skip
-    add('--out', type=Path, required=True, metavar='TSV',
-        help='table to write; .json, .png and .svg of the same name lie beside it')  # fmt: skip
+    add(
+        '--mask',
+        type=Path,
+        metavar='FILE',
+        help='voxels that have a susceptibility (default: where the map is not 0)',
+    )
+    add(
+        '--substance',
+        default='gadolinium',
+        metavar='NAME',
+        help='what is in the vials (default: %(default)s)',
+    )
+    add(
+        '--concentration-unit',
+        default='mmol/L',
+        metavar='UNIT',
+        help='of the concentrations (default: %(default)s)',
+    )
+    add(
+        '--rim',
+        type=float,
+        default=0.0,
+        metavar='MM',
+        help='leave out voxels this near to the wall of a vial (default: none)',
+    )
+    add(
+        '--units',
+        choices=('ppm', 'ppb'),
+        default='',
+        help='unit of the susceptibility map, where no JSON tells it',
+    )
+    add(
+        '--out',
+        type=Path,
+        required=True,
+        metavar='TSV',
+        help='table to write; .json, .png and .svg of the same name lie beside it',
+    )
     add('--overwrite', action='store_true', help='replace files that are there')
 
 

@@ -16,7 +16,14 @@ from bidsqsm.rois.region_measurement import Files, measure, write_measurement
 from bidsqsm.rois.region_table import MEASURED_MAPS, OPTIONAL_MAPS
 
 _OPTIONS_OF_ONE_FILE = (
-    *('chi', 'labels', 'mask', 'r2star', 't2star', 'local_field', 'noise', 'units'),
+    'chi',
+    'labels',
+    'mask',
+    'r2star',
+    't2star',
+    'local_field',
+    'noise',
+    'units',
     *OPTIONAL_MAPS,
 )
 
@@ -24,34 +31,76 @@ _OPTIONS_OF_ONE_FILE = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the sub-command."""
     add = parser.add_argument
-    add('derivatives', type=Path, nargs='?', metavar='DIR',
+    add(
+        'derivatives',
+        type=Path,
+        nargs='?',
+        metavar='DIR',
         help='derivatives of bidsqsm, every run of which is measured that has atlas-*_dseg images; '
-        'or leave it out and name files')  # fmt: skip
-    add('--chi', type=Path, metavar='FILE',
-        help='susceptibility map, in ppm or, if the JSON beside it says so, in ppb')  # fmt: skip
+        'or leave it out and name files',
+    )
+    add(
+        '--chi',
+        type=Path,
+        metavar='FILE',
+        help='susceptibility map, in ppm or, if the JSON beside it says so, in ppb',
+    )
     add('--labels', type=Path, metavar='FILE', help='label image on the same grid')
-    add('--names', type=Path, metavar='TSV',
+    add(
+        '--names',
+        type=Path,
+        metavar='TSV',
         help='names of the labels: columns index, name and, if wished, hemisphere '
-        '(without it, label-<index>; for DIR, the table beside each label image)')  # fmt: skip
-    add('--mask', type=Path, metavar='FILE',
-        help='voxels that have a susceptibility (default: where the map is not 0)')  # fmt: skip
+        '(without it, label-<index>; for DIR, the table beside each label image)',
+    )
+    add(
+        '--mask',
+        type=Path,
+        metavar='FILE',
+        help='voxels that have a susceptibility (default: where the map is not 0)',
+    )
     add('--r2star', type=Path, metavar='FILE', help='R2* map, in 1/s')
     add('--t2star', type=Path, metavar='FILE', help='T2* map, in s')
     add('--local-field', type=Path, metavar='FILE', help='local field, in Hz')
-    add('--noise', type=Path, metavar='FILE',
-        help='standard deviation of the field, in Hz, for the standard error')  # fmt: skip
+    add(
+        '--noise',
+        type=Path,
+        metavar='FILE',
+        help='standard deviation of the field, in Hz, for the standard error',
+    )
     for key in OPTIONAL_MAPS:
-        add(f'--{key.replace("_", "-")}', type=Path, metavar='FILE',
-            help=f'map of {MEASURED_MAPS[key].title}, in {MEASURED_MAPS[key].units}')  # fmt: skip
-    add('--units', choices=('ppm', 'ppb'), default='',
-        help='unit of the susceptibility map, where no JSON tells it')  # fmt: skip
-    add('--age', type=float, metavar='YEARS',
-        help='for the published ranges (default: for DIR, as in participants.tsv)')  # fmt: skip
-    add('--coverage', type=float, default=0.5, metavar='SHARE',
-        help='of a label that must lie in the mask for it to have values '
-        '(default: %(default)s)')  # fmt: skip
-    add('--out', type=Path, required=True, metavar='PATH',
-        help='table (.tsv) to write; for DIR, a folder')  # fmt: skip
+        add(
+            f'--{key.replace("_", "-")}',
+            type=Path,
+            metavar='FILE',
+            help=f'map of {MEASURED_MAPS[key].title}, in {MEASURED_MAPS[key].units}',
+        )
+    add(
+        '--units',
+        choices=('ppm', 'ppb'),
+        default='',
+        help='unit of the susceptibility map, where no JSON tells it',
+    )
+    add(
+        '--age',
+        type=float,
+        metavar='YEARS',
+        help='for the published ranges (default: for DIR, as in participants.tsv)',
+    )
+    add(
+        '--coverage',
+        type=float,
+        default=0.5,
+        metavar='SHARE',
+        help='of a label that must lie in the mask for it to have values (default: %(default)s)',
+    )
+    add(
+        '--out',
+        type=Path,
+        required=True,
+        metavar='PATH',
+        help='table (.tsv) to write; for DIR, a folder',
+    )
     add('--overwrite', action='store_true', help='replace tables that are there')
 
 

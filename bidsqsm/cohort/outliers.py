@@ -138,8 +138,11 @@ def compare(
     """
     scaled = _scaled(values, measure)
     known = counted & np.isfinite(scaled)
-    result = Compared(*(np.full(values.size, np.nan) for _ in range(3)),
-                      np.zeros(values.size, np.int64), np.zeros(values.size, bool))  # fmt: skip
+    result = Compared(
+        *(np.full(values.size, np.nan) for _ in range(3)),
+        np.zeros(values.size, np.int64),
+        np.zeros(values.size, bool),
+    )
     enough = [where for where in alike.members if known[where].sum() >= _FEWEST_PEERS]
     apart = np.full(values.size, np.nan)
     for where in enough:

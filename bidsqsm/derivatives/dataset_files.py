@@ -20,9 +20,20 @@ CODE_URL = 'https://pypi.org/project/bidsqsm/'
 #: Reports, logs and products that the schema does not know yet. A pattern with a trailing
 #: slash (``figures/``) does not silence a folder, a bare name does.
 BIDSIGNORE = (
-    *('*.html', 'logs', 'log', 'figures', '*_xfm.*', '*_swi.*', '*_minIP.*'),
-    *('*_ironmap.*', '*_gadoliniummap.*'),
-    *('*_metrics.*', '*_ratings.tsv', 'ratings', 'group_*.tsv', 'group_*.json'),
+    '*.html',
+    'logs',
+    'log',
+    'figures',
+    '*_xfm.*',
+    '*_swi.*',
+    '*_minIP.*',
+    '*_ironmap.*',
+    '*_gadoliniummap.*',
+    '*_metrics.*',
+    '*_ratings.tsv',
+    'ratings',
+    'group_*.tsv',
+    'group_*.json',
 )
 
 _MEANINGS = {

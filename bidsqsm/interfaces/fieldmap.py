@@ -55,14 +55,20 @@ class FitField(StepInterface):
         }
         wanted = {name: value for name, value in known.items() if fit.method.takes(name)}
         with threads(given.num_threads), watched() as endings:
-            found = fit(phase, magnitude, mask, given.echo_times, given.imaging_frequency,
-                        **wanted)  # fmt: skip
+            found = fit(
+                phase, magnitude, mask, given.echo_times, given.imaging_frequency, **wanted
+            )
         self.save(
-            runtime, given.in_file,
-            total_field=found.total_field, noise=found.noise, residual=found.residual,
-            water=found.water, fat=found.fat, fat_fraction=found.fat_fraction,
+            runtime,
+            given.in_file,
+            total_field=found.total_field,
+            noise=found.noise,
+            residual=found.residual,
+            water=found.water,
+            fat=found.fat,
+            fat_fraction=found.fat_fraction,
             waterfat_r2star=found.r2star,
-        )  # fmt: skip
+        )
         self._results['facts'] = FieldFacts(
             phase_sign_of_fat=found.phase_sign,
             convergence=convergence(endings),

@@ -71,9 +71,15 @@ def prepare_run(
         # the check of combined channels; that of single files came before their scaling
         said = check_volumes(phase, magnitude, **_names(run)) if run.n_channels > 1 else []
         done = prepare(
-            phase, magnitude, None, run.echo_times, run.grid,
-            **corrections, readout=readout_of(run.metadata), unwrap=unwrap,
-        )  # fmt: skip
+            phase,
+            magnitude,
+            None,
+            run.echo_times,
+            run.grid,
+            **corrections,
+            readout=readout_of(run.metadata),
+            unwrap=unwrap,
+        )
     except DatasetError:
         raise
     except ValueError as error:  # of the values, which the numerics know but not their files

@@ -53,10 +53,14 @@ class FitRelaxation(StepInterface):
         with threads(self.inputs.num_threads):
             found = fit(magnitude, mask, self.inputs.echo_times, dephasing=self._dephasing(mask))
         self.save(
-            runtime, self.inputs.in_file,
-            r2star=found.r2star, t2star=found.t2star, s0=found.s0, r2star_error=found.error,
+            runtime,
+            self.inputs.in_file,
+            r2star=found.r2star,
+            t2star=found.t2star,
+            s0=found.s0,
+            r2star_error=found.error,
             n_echoes=found.n_echoes,
-        )  # fmt: skip
+        )
         self._results['facts'] = told(found, magnitude, mask)
         return runtime
 

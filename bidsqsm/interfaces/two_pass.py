@@ -38,8 +38,10 @@ class CutHoles(StepInterface):
     def _run_interface(self, runtime):
         given = self.inputs
         mask, quality, residual = (
-            read_mask(given.in_mask), read_volume(given.quality), read_volume(given.residual)
-        )  # fmt: skip
+            read_mask(given.in_mask),
+            read_volume(given.quality),
+            read_volume(given.residual),
+        )
         size = read_grid(given.in_mask).voxel_size
         holed = holed_mask(mask, quality, residual, size, **(self.given('limits') or {}))
         self.save(runtime, given.in_mask, mask=holed)

@@ -10,8 +10,12 @@ from bidsqsm.rois.literature import RANGES
 
 #: Structures whose iron shortens T2* of every adult.
 IRON_RICH = (
-    *('caudate', 'putamen', 'pallidum'),
-    *('substantia_nigra', 'red_nucleus', 'dentate_nucleus'),
+    'caudate',
+    'putamen',
+    'pallidum',
+    'substantia_nigra',
+    'red_nucleus',
+    'dentate_nucleus',
 )
 
 

@@ -63,7 +63,13 @@ class Files:
     def images(self) -> dict[str, Path]:
         """Those that are there and lie on the grid."""
         keys = (
-            *('chi', 'labels', 'mask', 'r2star', 't2star', 'local_field', 'noise'),
+            'chi',
+            'labels',
+            'mask',
+            'r2star',
+            't2star',
+            'local_field',
+            'noise',
             *OPTIONAL_MAPS,
         )
         return {key: path for key in keys if (path := getattr(self, key)) is not None}
@@ -127,9 +133,17 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
     noise = noise_in_ppm(files.noise, files.chi) if files.noise else None
     csf = csf_value(maps['chi'], mask, grid, maps.get('r2star'))
     table = roi_table(
-        labels, names, maps, mask, grid.voxel_size,
-        noise=noise, grid=grid, csf=csf, coverage_limit=coverage, age=age,
-    )  # fmt: skip
+        labels,
+        names,
+        maps,
+        mask,
+        grid.voxel_size,
+        noise=noise,
+        grid=grid,
+        csf=csf,
+        coverage_limit=coverage,
+        age=age,
+    )
     notes += [*unnamed, *check(table, age)]
     facts = {
         'MapReference': sidecar_of(files.chi).get('ReferenceRegion'),

@@ -36,10 +36,14 @@ def node(run, name='invert_dipole', step='dipole_wf', **outputs):
     given = SimpleNamespace(get=lambda: {'method': 'tv'}, methods={'dipole': 'tv'})
     made = SimpleNamespace(get=lambda: outputs)
     return SimpleNamespace(
-        name=name, fullname=f'bidsqsm_wf.subject_01_wf.{run}_wf.{step}.{name}', mem_gb=1.5,
-        inputs=given, outputs=made, result=SimpleNamespace(outputs=made),
+        name=name,
+        fullname=f'bidsqsm_wf.subject_01_wf.{run}_wf.{step}.{name}',
+        mem_gb=1.5,
+        inputs=given,
+        outputs=made,
+        result=SimpleNamespace(outputs=made),
         output_dir=lambda: '/scratch/here',
-    )  # fmt: skip
+    )
 
 
 def status(ledger, run):

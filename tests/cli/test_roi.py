@@ -103,12 +103,29 @@ def test_the_command_gives_the_table_of_the_app_byte_for_byte(derivatives, tmp_p
 def test_single_files_give_the_same_table_as_their_folder(derivatives, tmp_path):
     anat, fmap = derivatives / 'sub-01' / 'anat', derivatives / 'sub-01' / 'fmap'
     stem = f'{anat}/sub-01'
-    words = ['roi', '--chi', f'{stem}_Chimap.nii.gz', '--labels', f'{stem}_atlas-X_dseg.nii.gz',
-             '--names', f'{stem}_atlas-X_dseg.tsv', '--mask', f'{stem}_desc-qsm_mask.nii.gz',
-             '--r2star', f'{stem}_R2starmap.nii.gz', '--t2star', f'{stem}_T2starmap.nii.gz',
-             '--local-field', f'{fmap}/sub-01_desc-local_fieldmap.nii.gz',
-             '--noise', f'{fmap}/sub-01_desc-noise_fieldmap.nii.gz', '--age', '66',
-             '--out', str(tmp_path / 'x.tsv')]  # fmt: skip
+    words = [
+        'roi',
+        '--chi',
+        f'{stem}_Chimap.nii.gz',
+        '--labels',
+        f'{stem}_atlas-X_dseg.nii.gz',
+        '--names',
+        f'{stem}_atlas-X_dseg.tsv',
+        '--mask',
+        f'{stem}_desc-qsm_mask.nii.gz',
+        '--r2star',
+        f'{stem}_R2starmap.nii.gz',
+        '--t2star',
+        f'{stem}_T2starmap.nii.gz',
+        '--local-field',
+        f'{fmap}/sub-01_desc-local_fieldmap.nii.gz',
+        '--noise',
+        f'{fmap}/sub-01_desc-noise_fieldmap.nii.gz',
+        '--age',
+        '66',
+        '--out',
+        str(tmp_path / 'x.tsv'),
+    ]
     assert main(words) == 0
     assert (tmp_path / 'x.tsv').read_text() == (anat / 'sub-01_atlas-X_dseg.tsv').read_text()
     about = json.loads((tmp_path / 'x.json').read_text())
@@ -127,9 +144,19 @@ def test_further_maps_are_found_beside_the_map_or_named(derivatives, arrays, tmp
     assert float(row['iron_mean']) == pytest.approx(1000 * float(row['mean']), rel=1e-6)
     assert 'gadolinium_mean' not in row
     iron.with_name('sub-01_ironmap.json').write_text('{"Units": "mg/100g"}')
-    words = ['roi', '--chi', f'{anat}/sub-01_Chimap.nii.gz', '--iron', f'{iron}', '--labels',
-             f'{anat}/sub-01_atlas-X_dseg.nii.gz', '--mask', f'{anat}/sub-01_desc-qsm_mask.nii.gz',
-             '--out', str(tmp_path / 'x.tsv')]  # fmt: skip
+    words = [
+        'roi',
+        '--chi',
+        f'{anat}/sub-01_Chimap.nii.gz',
+        '--iron',
+        f'{iron}',
+        '--labels',
+        f'{anat}/sub-01_atlas-X_dseg.nii.gz',
+        '--mask',
+        f'{anat}/sub-01_desc-qsm_mask.nii.gz',
+        '--out',
+        str(tmp_path / 'x.tsv'),
+    ]
     assert main(words) == 0
     single = rows_of(tmp_path / 'x.tsv')['label-1']
     assert float(single['iron_mean']) == pytest.approx(10 * float(row['iron_mean']), rel=1e-6)

@@ -54,10 +54,17 @@ def made(place, random, off):
     for structure, chi in NUCLEI.items():
         for side, called in (('L', 'left_'), ('R', 'right_'), ('B', '')):
             value = (chi + shift) * (1 + off.get('nuclei', 0)) + random.normal(0, 0.006)
-            rows.append({
-                'atlas': 'Made', 'refined': 'no', 'name': f'{called}{structure}', 'hemisphere': side,
-                'structure': structure, 'chi': f'{value}', 'r2star': f'{random.normal(25, 2)}',
-            })  # fmt: skip
+            rows.append(
+                {
+                    'atlas': 'Made',
+                    'refined': 'no',
+                    'name': f'{called}{structure}',
+                    'hemisphere': side,
+                    'structure': structure,
+                    'chi': f'{value}',
+                    'r2star': f'{random.normal(25, 2)}',
+                }
+            )
     name = f'sub-{place:03d}'
     return CohortRun(
         name, {'sub': f'{place:03d}'}, acquisition=scanner, metrics=metrics, regions=tuple(rows)

@@ -112,17 +112,29 @@ def test_participants_and_sessions_are_read_with_every_column(made):
     ('name', 'content', 'said'),
     [
         ('sub-10/log/20250101-120000_ab/sub-10_status.json', '{"status": "ok"', 'not valid JSON'),
-        ('sub-10/log/20250101-120000_ab/sub-10_status.json', '{"status": "fine"}', "the status 'fine'"),
+        (
+            'sub-10/log/20250101-120000_ab/sub-10_status.json',
+            '{"status": "fine"}',
+            "the status 'fine'",
+        ),
         ('sub-10/log/20250101-120000_ab/sub-10_status.json', '[1]', 'holds a list'),
         ('sub-10/anat/sub-10_metrics.json', '{"Metrics": 3}', 'metrics of a run'),
         ('sub-10/anat/sub-10_metrics.json', '', 'metrics of a run'),
         ('sub-10/anat/sub-10_metrics.json', '[' * 100_000, 'sub-10_metrics.json'),
-        ('sub-10/anat/sub-10_atlas-Made_dseg.tsv', 'index\tname\n1\ta\n', "lacks the column 'hemisphere'"),
-        ('sub-10/anat/sub-10_atlas-Made_dseg.tsv', 'name\themisphere\tmean_wholebrain\na\tB', 'cut or damaged'),
+        (
+            'sub-10/anat/sub-10_atlas-Made_dseg.tsv',
+            'index\tname\n1\ta\n',
+            "lacks the column 'hemisphere'",
+        ),
+        (
+            'sub-10/anat/sub-10_atlas-Made_dseg.tsv',
+            'name\themisphere\tmean_wholebrain\na\tB',
+            'cut or damaged',
+        ),
         ('sub-10/anat/sub-10_atlas-Made_dseg.tsv', b'\xff\xfe\x00', 'not text in UTF-8'),
         ('sub-01_ratings.tsv', 'run\trating\nsub-10\tgood\n', 'expected exactly the columns'),
     ],
-)  # fmt: skip
+)
 def test_a_damaged_file_is_told_and_the_others_are_read(made, name, content, said):
     path = made.out / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -166,10 +166,14 @@ def test_a_difference_that_does_not_matter_is_none(normal):
 
 def test_runs_are_alike_by_what_makes_numbers_comparable():
     found = {
-        'Suffix': 'MEGRE', 'MagneticFieldStrength': 2.893, 'VoxelSize': [0.98, 1.02, 1.0],
-        'EchoTime': [0.0041, 0.0203], 'Manufacturer': 'Siemens',
-        'ManufacturersModelName': 'Siemens  Prisma', 'TiltAngle': 12.0,
-    }  # fmt: skip
+        'Suffix': 'MEGRE',
+        'MagneticFieldStrength': 2.893,
+        'VoxelSize': [0.98, 1.02, 1.0],
+        'EchoTime': [0.0041, 0.0203],
+        'Manufacturer': 'Siemens',
+        'ManufacturersModelName': 'Siemens  Prisma',
+        'TiltAngle': 12.0,
+    }
     same = {**found, 'MagneticFieldStrength': 3.0, 'EchoTime': [0.004, 0.02], 'TiltAngle': 0.0}
     assert protocol_of(found) == protocol_of(same)
     assert (
@@ -177,9 +181,13 @@ def test_runs_are_alike_by_what_makes_numbers_comparable():
         == 'MEGRE, 3 T, 1 \u00d7 1 \u00d7 1 mm, 2 echoes to 20 ms, Siemens Prisma'
     )
     for key, value in (
-        ('Suffix', 'T2starw'), ('MagneticFieldStrength', 7.0), ('VoxelSize', [1.0, 1.0, 2.0]),
-        ('EchoTime', [0.004, 0.03]), ('EchoTime', [0.004, 0.012, 0.02]), ('Manufacturer', 'GE'),
-    ):  # fmt: skip
+        ('Suffix', 'T2starw'),
+        ('MagneticFieldStrength', 7.0),
+        ('VoxelSize', [1.0, 1.0, 2.0]),
+        ('EchoTime', [0.004, 0.03]),
+        ('EchoTime', [0.004, 0.012, 0.02]),
+        ('Manufacturer', 'GE'),
+    ):
         assert protocol_of({**same, key: value}) != protocol_of(same)
 
 

@@ -26,8 +26,10 @@ def test_what_is_written_is_read_and_nothing_is_told_of_what_is_not_known(tmp_pa
     found = read_metrics(write(tmp_path, content(about_run(run), VALUES)))
     assert found['Run'] == run.name
     assert found['Metrics'] == {
-        'snr_echo2': 41.2346, 'ghosting': None, 'chi_r2star_correlation': -0.5
-    }  # fmt: skip
+        'snr_echo2': 41.2346,
+        'ghosting': None,
+        'chi_r2star_correlation': -0.5,
+    }
     assert found['Acquisition']['EchoTime'] == [*run.echo_times]
     assert found['Acquisition']['VoxelSize'] == pytest.approx(run.grid.voxel_size, abs=1e-4)
     assert found['Acquisition']['MagneticFieldStrength'] == pytest.approx(run.field_strength)

@@ -20,8 +20,17 @@ from helpers.app import App
 
 #: Voxels of 4 mm bear no finer deformation
 SMOOTH = 'greedy:resolution=4,update_smoothing=6,warp_smoothing=4'
-QUICK = ('--background', 'vsharp', '--dipole', 'tkd', '--registration', SMOOTH,
-         '--skip-bids-validation', '--nprocs', '2')  # fmt: skip
+QUICK = (
+    '--background',
+    'vsharp',
+    '--dipole',
+    'tkd',
+    '--registration',
+    SMOOTH,
+    '--skip-bids-validation',
+    '--nprocs',
+    '2',
+)
 #: FreeSurfer's values of what the demo calls otherwise
 ASEG = {1: 11, 2: 50, 3: 12, 4: 51, 5: 13, 6: 52}
 MAPS = ('chi', 'r2star', 't2star', 'local_field')
@@ -60,9 +69,16 @@ def atlas(dataset):
 def first(app, dataset, atlas):
     """With the T1w, with a segmentation, with maps in the atlas's space."""
     return app(
-        dataset, 'one', *QUICK, '--atlases', str(atlas), '--output-spaces', str(atlas),
-        '-d', f'fs={dataset.parent / "fs"}',
-    )  # fmt: skip
+        dataset,
+        'one',
+        *QUICK,
+        '--atlases',
+        str(atlas),
+        '--output-spaces',
+        str(atlas),
+        '-d',
+        f'fs={dataset.parent / "fs"}',
+    )
 
 
 @pytest.fixture(scope='module')
@@ -83,9 +99,15 @@ def alone(app, dataset, atlas):
     about = {'Name': 'Noise', 'Template': 'NoiseTemplate'}
     (noise / 'atlas.json').write_text(json.dumps(about))
     return app(
-        dataset, 'three', *QUICK, '--atlases', str(atlas), str(noise),
-        '--bids-filter-file', str(dataset.parent / 'no_t1w.json'),
-    )  # fmt: skip
+        dataset,
+        'three',
+        *QUICK,
+        '--atlases',
+        str(atlas),
+        str(noise),
+        '--bids-filter-file',
+        str(dataset.parent / 'no_t1w.json'),
+    )
 
 
 def anat(call):
@@ -278,8 +300,10 @@ def test_missing_templates_end_the_call_before_anything_is_computed(app, dataset
 def test_the_validator_takes_labels_tables_transforms_and_spaces(first):
     done = subprocess.run(  # noqa: S603, the program is our own test dependency
         [str(find_validator()), str(first.out), '--format', 'json'],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     issues = json.loads(done.stdout)['issues']['issues']
     odd = [one for one in issues if one['severity'] == 'error' or one['code'].startswith('TSV')]
     assert odd == []

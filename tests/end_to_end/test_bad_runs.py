@@ -20,10 +20,14 @@ def unfriendly(s: Subject) -> None:
     """Phase of the other sign, text in place of numbers, text that a page must not run."""
     s.each('phase', np.negative)
     s.tell(
-        Manufacturer=_HOSTILE, ReceiveCoilName='a & b <img src=x onerror=y>', FlipAngle='fifteen',
-        InstitutionName='\u202e {{ 7 * 7 }} \n </style>', PixelBandwidth=[],
-        SoftwareVersions={'a': 1}, RepetitionTime=None,
-    )  # fmt: skip
+        Manufacturer=_HOSTILE,
+        ReceiveCoilName='a & b <img src=x onerror=y>',
+        FlipAngle='fifteen',
+        InstitutionName='\u202e {{ 7 * 7 }} \n </style>',
+        PixelBandwidth=[],
+        SoftwareVersions={'a': 1},
+        RepetitionTime=None,
+    )
 
 
 def untouched(_: Subject) -> None:
@@ -142,9 +146,16 @@ def call(app, tmp_path_factory):
     nb.save(nb.Nifti1Image(np.zeros(bad_subjects.SHAPE, np.uint8), bad_subjects.AFFINE), mask)
     before = listing(root)
     made = app(
-        dataset, 'out', '--dipole', 'tkd', '--skip-bids-validation', '--nprocs', '2',
-        '-d', f'masks={root / "masks"}',
-    )  # fmt: skip
+        dataset,
+        'out',
+        '--dipole',
+        'tkd',
+        '--skip-bids-validation',
+        '--nprocs',
+        '2',
+        '-d',
+        f'masks={root / "masks"}',
+    )
     assert listing(root) == before, 'the input was written to'
     return made
 

@@ -88,7 +88,9 @@ def enter(browser, identifier, value, event):
     browser.run(
         'const input = document.getElementById(arguments[0]); input.value = arguments[1];'
         'input.dispatchEvent(new Event(arguments[2]))',
-        *(identifier, value, event),
+        identifier,
+        value,
+        event,
     )
     browser.wait(READY)
 

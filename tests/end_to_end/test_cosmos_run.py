@@ -28,9 +28,16 @@ def made(tmp_path_factory):
     write_demo(room / 'ds', options)
     (room / 'app').mkdir()
     call = App(room / 'app')(
-        room / 'ds', 'out', '--orientations', 'acq', '--nprocs', '2', '--skip-bids-validation',
-        '-d', f'truth={room / "ds/derivatives/truth"}',
-    )  # fmt: skip
+        room / 'ds',
+        'out',
+        '--orientations',
+        'acq',
+        '--nprocs',
+        '2',
+        '--skip-bids-validation',
+        '-d',
+        f'truth={room / "ds/derivatives/truth"}',
+    )
     assert call.code == 0, call.printed
     return room / 'ds', call
 

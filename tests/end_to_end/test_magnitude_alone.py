@@ -18,9 +18,17 @@ R2 = 9.0  # 1/s
 ALL = ('--products', 'qsm', 'r2star', 'r2prime', 'swi')
 #: What is written of a run, without atlas and template.
 MADE = {
-    *('R2starmap', 'T2starmap', 'S0map', 'desc-rmse_R2starmap', 'desc-nechoes_R2starmap'),
-    *('R2map', 'desc-prime_R2map', 'desc-prime_T2map'),
-    *('part-mag_desc-rss_T2starw', 'desc-brain_mask', 'desc-magnitude_mask'),
+    'R2starmap',
+    'T2starmap',
+    'S0map',
+    'desc-rmse_R2starmap',
+    'desc-nechoes_R2starmap',
+    'R2map',
+    'desc-prime_R2map',
+    'desc-prime_T2map',
+    'part-mag_desc-rss_T2starw',
+    'desc-brain_mask',
+    'desc-magnitude_mask',
 }
 
 
@@ -66,9 +74,18 @@ def dataset(tmp_path_factory):
 @pytest.fixture(scope='module')
 def call(app, dataset):
     return app(
-        dataset, 'out', *ALL, '--skip-bids-validation', '-d', f'r2={dataset.parent / "r2"}',
-        '--participant-label', 'mag', 'single', 'part', '--two-pass',
-    )  # fmt: skip
+        dataset,
+        'out',
+        *ALL,
+        '--skip-bids-validation',
+        '-d',
+        f'r2={dataset.parent / "r2"}',
+        '--participant-label',
+        'mag',
+        'single',
+        'part',
+        '--two-pass',
+    )
 
 
 def names_of(call, subject):
@@ -146,17 +163,24 @@ def test_methods_text_and_report_speak_of_the_magnitude_alone(call):
     assert claims(text) == []
     page = (call.out / 'sub-mag.html').read_text()
     assert 'has no phase, expected part-phase' in page
-    shown = {key for key in ('magnitude', 'phase', 'mask', 'r2star', 'r2prime', 'chi')
-             if f'id="sub-mag-{key}"' in page}  # fmt: skip
+    shown = {
+        key
+        for key in ('magnitude', 'phase', 'mask', 'r2star', 'r2prime', 'chi')
+        if f'id="sub-mag-{key}"' in page
+    }
     assert shown == {'magnitude', 'mask', 'r2star', 'r2prime'}
     assert 'could not be drawn' not in page
 
 
 def test_the_text_without_compute_is_true_as_well(app, dataset):
     call = app(
-        dataset, 'text', '--boilerplate-only', '--skip-bids-validation',
-        '--participant-label', 'mag',
-    )  # fmt: skip
+        dataset,
+        'text',
+        '--boilerplate-only',
+        '--skip-bids-validation',
+        '--participant-label',
+        'mag',
+    )
     assert call.code == 0, call.printed
     (path,) = call.out.glob('logs/*methods.md')
     assert '`structural`' in path.read_text()
@@ -185,9 +209,16 @@ def region(app, coarse_dataset, tmp_path_factory):
             path.unlink()
     atlas = str(root / 'derivatives' / 'atlas')
     return app(
-        root, 'regions', '--atlases', atlas, '--output-spaces', atlas,
-        '--registration', 'affine', '--skip-bids-validation',
-    )  # fmt: skip
+        root,
+        'regions',
+        '--atlases',
+        atlas,
+        '--output-spaces',
+        atlas,
+        '--registration',
+        'affine',
+        '--skip-bids-validation',
+    )
 
 
 def test_regions_of_an_atlas_have_rates_and_no_susceptibility(region):

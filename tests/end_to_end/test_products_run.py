@@ -38,9 +38,22 @@ def test_r2star_alone_needs_no_inversion(app, coarse_dataset):
 
 
 def test_a_concentration_is_the_map_on_another_scale(app, coarse_dataset):
-    call = app(coarse_dataset, 'agent', '--products', 'qsm', 'concentration', '--concentration',
-               'gadolinium:coefficient=0.3,baseline=-0.02', '--background', 'vsharp',
-               '--dipole', 'tkd', '--atlases', 'none', '--skip-bids-validation')  # fmt: skip
+    call = app(
+        coarse_dataset,
+        'agent',
+        '--products',
+        'qsm',
+        'concentration',
+        '--concentration',
+        'gadolinium:coefficient=0.3,baseline=-0.02',
+        '--background',
+        'vsharp',
+        '--dipole',
+        'tkd',
+        '--atlases',
+        'none',
+        '--skip-bids-validation',
+    )
     assert call.code == 0, call.printed
     anat = call.out / 'sub-01' / 'anat'
     values = {

@@ -46,9 +46,14 @@ def first(app, dataset):
     """All subjects, two processors, the mask of the truth."""
     before = listing(dataset)
     call = app(
-        dataset, 'one', '--nprocs', '2', '--resource-monitor',
-        '-d', f'truth={dataset}/derivatives/truth',
-    )  # fmt: skip
+        dataset,
+        'one',
+        '--nprocs',
+        '2',
+        '--resource-monitor',
+        '-d',
+        f'truth={dataset}/derivatives/truth',
+    )
     assert listing(dataset) == before, 'the input was written to'
     return call
 
@@ -57,18 +62,30 @@ def first(app, dataset):
 def again(app, dataset, first):
     """The good subject once more, into the same folders."""
     return app(
-        dataset, 'one', '--participant-label', '01',
-        '-d', f'truth={dataset}/derivatives/truth',
-    )  # fmt: skip
+        dataset,
+        'one',
+        '--participant-label',
+        '01',
+        '-d',
+        f'truth={dataset}/derivatives/truth',
+    )
 
 
 @pytest.fixture(scope='module')
 def alone(app, dataset, first):
     """The good subject on one processor, into other folders, which are cleaned."""
     return app(
-        dataset, 'two', '--participant-label', '01', '--nprocs', '1', '--clean-workdir',
-        '--skip-bids-validation', '-d', f'truth={dataset}/derivatives/truth',
-    )  # fmt: skip
+        dataset,
+        'two',
+        '--participant-label',
+        '01',
+        '--nprocs',
+        '1',
+        '--clean-workdir',
+        '--skip-bids-validation',
+        '-d',
+        f'truth={dataset}/derivatives/truth',
+    )
 
 
 def listing(folder):
@@ -159,9 +176,16 @@ def test_reports_can_be_written_again(again, app, dataset):
 
 def test_the_methods_text_and_the_graph_can_be_had_without_computing(app, dataset):
     call = app(
-        dataset, 'three', '--participant-label', '01', '--boilerplate-only',
-        '--skip-bids-validation', '--dipole', 'tkd', '--write-graph',
-    )  # fmt: skip
+        dataset,
+        'three',
+        '--participant-label',
+        '01',
+        '--boilerplate-only',
+        '--skip-bids-validation',
+        '--dipole',
+        'tkd',
+        '--write-graph',
+    )
     assert call.code == 0, call.printed
     (graph,) = call.out.glob('logs/*graph.svg')
     assert 'invert_dipole' in graph.read_text()

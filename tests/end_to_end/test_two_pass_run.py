@@ -16,10 +16,19 @@ def call(demo_dataset, tmp_path_factory):
     """Limits so strict that the demo has holes; a direct method, so that it is quick."""
     app = App(tmp_path_factory.mktemp('app'))
     return app(
-        demo_dataset, 'two', '--two-pass', '--nprocs', '2', '--skip-bids-validation',
-        '--background', 'vsharp', '--dipole', 'tkd',
-        '--mask', 'combined:quality_limit=0.5,residual_limit=0.05',
-    )  # fmt: skip
+        demo_dataset,
+        'two',
+        '--two-pass',
+        '--nprocs',
+        '2',
+        '--skip-bids-validation',
+        '--background',
+        'vsharp',
+        '--dipole',
+        'tkd',
+        '--mask',
+        'combined:quality_limit=0.5,residual_limit=0.05',
+    )
 
 
 def values(call, name):

@@ -90,9 +90,13 @@ class App:
             *atlases,
         ]
         done = subprocess.run(  # noqa: S603
-            [*command, '-w', str(self.room / f'{name}_work')], env=self.environment,
-            capture_output=True, text=True, check=False, cwd=self.room / 'cwd',
-        )  # fmt: skip
+            [*command, '-w', str(self.room / f'{name}_work')],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.room / 'cwd',
+        )
         return Call(done.returncode, done.stdout + done.stderr, out)
 
     def strays(self) -> list[Path]:

@@ -24,9 +24,13 @@ AFFINE = np.diag([4.0, 4.0, 4.5, 1.0])
 AFFINE[:3, 3] = -80, -96, -85
 MHZ = 127.7
 SCANNER = {
-    'MagneticFieldStrength': 3.0, 'ImagingFrequency': MHZ, 'Units': 'rad', 'FlipAngle': 15.0,
-    'RepetitionTime': 0.03, 'MRAcquisitionType': '3D',
-}  # fmt: skip
+    'MagneticFieldStrength': 3.0,
+    'ImagingFrequency': MHZ,
+    'Units': 'rad',
+    'FlipAngle': 15.0,
+    'RepetitionTime': 0.03,
+    'MRAcquisitionType': '3D',
+}
 
 
 def head() -> tuple[np.ndarray, np.ndarray]:

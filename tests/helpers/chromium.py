@@ -25,9 +25,17 @@ DRIVER = shutil.which('chromedriver')
 AXE = os.environ.get('AXE_CORE', '')
 
 _FLAGS = (
-    *('--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-sync'),
-    *('--disable-background-networking', '--disable-component-update', '--disable-extensions'),
-    *('--host-resolver-rules=MAP * ~NOTFOUND', '--window-size=1280,900', '--hide-scrollbars'),
+    '--headless=new',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--no-first-run',
+    '--disable-sync',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-extensions',
+    '--host-resolver-rules=MAP * ~NOTFOUND',
+    '--window-size=1280,900',
+    '--hide-scrollbars',
 )
 _WEBGL = ('--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader')
 _NO_WEBGL = ('--disable-3d-apis',)

@@ -67,9 +67,13 @@ class Made:
         return self.out / Path(*self.parts(name)) / 'anat'
 
     def status(
-        self, name: str, status: str = 'ok', reason: str | None = None,
-        call: str = '20250101-120000_ab', warnings: Sequence[str] = (),
-    ) -> Path:  # fmt: skip
+        self,
+        name: str,
+        status: str = 'ok',
+        reason: str | None = None,
+        call: str = '20250101-120000_ab',
+        warnings: Sequence[str] = (),
+    ) -> Path:
         content = {'name': name, 'status': status, 'reason': reason, 'warnings': [*warnings]}
         path = self.out / self.parts(name)[0] / 'log' / call / f'{name}_status.json'
         return self.write(path, json.dumps(content))
@@ -86,7 +90,10 @@ class Made:
     ) -> Path:
         """Write a table of regions: name to susceptibility in ppm, of both sides together."""
         lines = ['index\tname\themisphere\tstructure\tmean_wholebrain\tse\tr2star_mean']
-        lines += [f'{n}\t{region}\tB\t{region}\t{value}\t0.0004\t30' for n, (region, value) in enumerate(chi.items(), 1000)]  # fmt: skip
+        lines += [
+            f'{n}\t{region}\tB\t{region}\t{value}\t0.0004\t30'
+            for n, (region, value) in enumerate(chi.items(), 1000)
+        ]
         middle = f'_desc-{desc}' if desc else ''
         path = self.folder(name) / f'{name}_atlas-{atlas}{middle}_dseg.tsv'
         return self.write(path, '\n'.join(lines) + '\n')

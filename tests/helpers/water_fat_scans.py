@@ -104,6 +104,14 @@ def fat_scan(
         phase.append(sign * np.angle(echo))
         magnitude.append(np.abs(echo))
     return FatScan(
-        np.array(phase, np.float32), np.array(magnitude, np.float32), tuple(echo_times), grid,
-        mask, mask & (signal > 0.1), field, share, rate, signal,
-    )  # fmt: skip
+        np.array(phase, np.float32),
+        np.array(magnitude, np.float32),
+        tuple(echo_times),
+        grid,
+        mask,
+        mask & (signal > 0.1),
+        field,
+        share,
+        rate,
+        signal,
+    )

@@ -389,7 +389,18 @@ def test_the_table_says_what_will_be_done_and_what_not(one_run):
     assert head.split()[:4] == ['subject', 'session', 'run', 'image']
     assert set(rule) == {'-', ' '}
     assert good.split() == [
-        *('01', '-', '-', 'MEGRE', '3', '4', '12', '20', '2.89', '8x9x10', '1x1.2x2', '16'),
+        '01',
+        '-',
+        '-',
+        'MEGRE',
+        '3',
+        '4',
+        '12',
+        '20',
+        '2.89',
+        '8x9x10',
+        '1x1.2x2',
+        '16',
         'process',
     ]
     assert bad.startswith('02       a        run-1  MEGRE')

@@ -39,9 +39,13 @@ def files(tmp_path):
 
 def run_step(files, folder):
     step = Decompose(
-        in_file=files['chi'], in_mask=files['mask'], magnitude=files['magnitude'],
-        echo_times=TIMES, imaging_frequency=MHZ, method='three-pool',
-    )  # fmt: skip
+        in_file=files['chi'],
+        in_mask=files['mask'],
+        magnitude=files['magnitude'],
+        echo_times=TIMES,
+        imaging_frequency=MHZ,
+        method='three-pool',
+    )
     return step.run(cwd=folder).outputs
 
 

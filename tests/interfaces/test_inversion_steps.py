@@ -49,9 +49,12 @@ def test_a_map_beyond_any_brain_is_warned_of():
 @pytest.mark.parametrize('method', ['tkd', 'tv'])
 def test_inversion_brings_back_the_map(phantom, phantom_files, tmp_path, method):
     node = InvertDipole(
-        in_file=phantom_files['field'], in_mask=phantom_files['mask'], support=phantom_files['mask'],
-        noise=phantom_files['noise'], method=method,
-    )  # fmt: skip
+        in_file=phantom_files['field'],
+        in_mask=phantom_files['mask'],
+        support=phantom_files['mask'],
+        noise=phantom_files['noise'],
+        method=method,
+    )
     chi = nb.load(node.run(cwd=tmp_path).outputs.chi).get_fdata()
     assert np.corrcoef(chi[phantom.mask], phantom.chi[phantom.mask])[0, 1] > 0.9
     assert not chi[~phantom.mask].any()
@@ -59,10 +62,16 @@ def test_inversion_brings_back_the_map(phantom, phantom_files, tmp_path, method)
 
 def test_one_step_gives_the_map_its_mask_and_its_field(phantom, phantom_files, tmp_path):
     node = InvertTotalField(
-        in_file=phantom_files['field'], in_mask=phantom_files['mask'], noise=phantom_files['noise'], phase=phantom_files['field'],
-        echoes=phantom_files['one'], sign=-1, echo_times=[0.01], imaging_frequency=MHZ,
+        in_file=phantom_files['field'],
+        in_mask=phantom_files['mask'],
+        noise=phantom_files['noise'],
+        phase=phantom_files['field'],
+        echoes=phantom_files['one'],
+        sign=-1,
+        echo_times=[0.01],
+        imaging_frequency=MHZ,
         method='sstv',
-    )  # fmt: skip
+    )
     outputs = node.run(cwd=tmp_path).outputs
     chi = nb.load(outputs.chi).get_fdata()
     local = nb.load(outputs.local_field).get_fdata()
@@ -83,9 +92,12 @@ def test_a_weighted_inversion_reports_the_edge_that_the_field_lost(
     inside = str(save_volume(inner, affine, tmp_path / 'inner.nii'))
     for method, expected in (('tv', phantom.mask), ('tkd', inner)):
         node = InvertDipole(
-            in_file=phantom_files['field'], in_mask=inside, support=phantom_files['mask'],
-            noise=phantom_files['noise'], method=method,
-        )  # fmt: skip
+            in_file=phantom_files['field'],
+            in_mask=inside,
+            support=phantom_files['mask'],
+            noise=phantom_files['noise'],
+            method=method,
+        )
         outputs = node.run(cwd=tmp_path).outputs
         assert np.array_equal(nb.load(outputs.mask).get_fdata() > 0, expected)
         assert not nb.load(outputs.chi).get_fdata()[~expected].any()
@@ -160,10 +172,16 @@ def test_two_passes_make_one_map_of_two_files(two_brains, tmp_path):
     holed = nb.load(cut.run(cwd=tmp_path).outputs.mask).get_fdata() > 0
     assert not holed[10, 11, 11]
     assert holed[10, 16, 11]
-    outputs = CombinePasses(
-        chi=saved('filled', brain * 0.3), mask=mask,
-        holed_chi=saved('first', holed * 0.1), holed_mask=saved('holed', holed),
-    ).run(cwd=tmp_path).outputs  # fmt: skip
+    outputs = (
+        CombinePasses(
+            chi=saved('filled', brain * 0.3),
+            mask=mask,
+            holed_chi=saved('first', holed * 0.1),
+            holed_mask=saved('holed', holed),
+        )
+        .run(cwd=tmp_path)
+        .outputs
+    )
     np.testing.assert_allclose(nb.load(outputs.chi).get_fdata(), brain * 0.1, atol=1e-6)
     np.testing.assert_array_equal(nb.load(outputs.holed_mask).get_fdata() > 0, holed)
     assert outputs.facts['filled_voxels'] == (brain & ~holed).sum()

@@ -59,17 +59,24 @@ def test_a_constant_t1w_is_told(files, tmp_path):
 
 def test_a_template_of_noise_is_told(files, tmp_path):
     step = RegisterTemplate(
-        in_file=files['head'], in_mask=files['mask'], template=files['noise'],
-        template_name='Noise', method='affine',
-    )  # fmt: skip
+        in_file=files['head'],
+        in_mask=files['mask'],
+        template=files['noise'],
+        template_name='Noise',
+        method='affine',
+    )
     assert_lost(step.run(cwd=tmp_path), 'Noise')
 
 
 def test_a_head_without_a_brain_is_told(files, tmp_path):
     step = RegisterTemplate(
-        in_file=files['head'], in_mask=files['nothing'], template=files['head'],
-        template_mask=files['mask'], template_name='T', method='greedy',
-    )  # fmt: skip
+        in_file=files['head'],
+        in_mask=files['nothing'],
+        template=files['head'],
+        template_mask=files['mask'],
+        template_name='T',
+        method='greedy',
+    )
     assert 'no brain' in assert_lost(step.run(cwd=tmp_path), 'broke off')['failed']
 
 
@@ -90,10 +97,17 @@ def test_heads_are_carried_to_where_they_lie_and_a_lost_one_is_left_out(files, t
     SimpleITK.WriteTransform(affine_transform(step), str(tmp_path / 'there.txt'))
     way = {'own_t1w_transforms': [str(tmp_path / 'there.txt')], 'own_t1w_registrations': [{}]}
     way['template_t1w_transforms'] = way['own_t1w_transforms']
-    heads = ResampleImages(
-        reference=files['chi'], own_t1w=files['head'], template_t1w=files['head'],
-        template_t1w_registrations=[{}, {'failed': 'it folds'}], **way,
-    ).run(cwd=tmp_path).outputs  # fmt: skip
+    heads = (
+        ResampleImages(
+            reference=files['chi'],
+            own_t1w=files['head'],
+            template_t1w=files['head'],
+            template_t1w_registrations=[{}, {'failed': 'it folds'}],
+            **way,
+        )
+        .run(cwd=tmp_path)
+        .outputs
+    )
     carried, there = load_volume(heads.own_t1w)[0], load_volume(files['head'])[0]
     np.testing.assert_allclose(carried[:-2], there[2:], atol=1e-3)
     assert not isinstance(heads.template_t1w, str)

@@ -47,9 +47,12 @@ def test_noise_is_not_mapped():
 
 def test_a_given_mask_is_taken_as_it_is(phantom, phantom_files, tmp_path):
     node = MakeMask(
-        in_file=phantom_files['one'], quality=phantom_files['one'], residual=phantom_files['one'],
-        in_mask=phantom_files['mask'], method='combined',
-    )  # fmt: skip
+        in_file=phantom_files['one'],
+        quality=phantom_files['one'],
+        residual=phantom_files['one'],
+        in_mask=phantom_files['mask'],
+        method='combined',
+    )
     outputs = node.run(cwd=tmp_path).outputs
     for path in (outputs.brain_mask, outputs.qsm_mask):
         assert np.array_equal(nb.load(path).get_fdata() > 0, phantom.mask)

@@ -66,9 +66,14 @@ def register(files, atlas, folder, first=None, **more):
         'names': [[asdict(label) for label in atlas[1]]],
     }
     step = RegisterContrasts(
-        in_file=files['head'], in_mask=files['mask'], template=files['head'],
-        template_mask=files['mask'], template_name='T', method=QUICK, **(given | more),
-    )  # fmt: skip
+        in_file=files['head'],
+        in_mask=files['mask'],
+        template=files['head'],
+        template_mask=files['mask'],
+        template_name='T',
+        method=QUICK,
+        **(given | more),
+    )
     folder.mkdir(exist_ok=True)
     return step.run(cwd=folder).outputs
 
@@ -99,25 +104,46 @@ def test_the_maps_stand_beside_the_magnitude(files, atlas, tmp_path):
 
 
 def test_without_phase_the_rate_alone_stands_beside_the_magnitude(files, atlas, tmp_path):
-    alone = RegisterContrasts(
-        in_file=files['head'], in_mask=files['mask'], template=files['head'],
-        template_mask=files['mask'], template_name='T', method=QUICK, r2star=files['r2star'],
-        template_r2star=files['r2star'], labels=[files['labels']],
-        names=[[asdict(label) for label in atlas[1]]], first_forward=[files['forward']],
-        first_backward=[files['backward']], first_facts=[{'overlap': 0.9}],
-    ).run(cwd=tmp_path).outputs  # fmt: skip
+    alone = (
+        RegisterContrasts(
+            in_file=files['head'],
+            in_mask=files['mask'],
+            template=files['head'],
+            template_mask=files['mask'],
+            template_name='T',
+            method=QUICK,
+            r2star=files['r2star'],
+            template_r2star=files['r2star'],
+            labels=[files['labels']],
+            names=[[asdict(label) for label in atlas[1]]],
+            first_forward=[files['forward']],
+            first_backward=[files['backward']],
+            first_facts=[{'overlap': 0.9}],
+        )
+        .run(cwd=tmp_path)
+        .outputs
+    )
     assert alone.facts['contrasts'] == ['magnitude', 'r2star']
     assert RegistrationFacts.of(alone.facts).failure is None
 
 
 def test_the_map_of_the_template_goes_before_its_labels(files, atlas, tmp_path):
     step = RegisterContrasts(
-        in_file=files['head'], in_mask=files['mask'], template=files['head'],
-        template_mask=files['mask'], template_name='T', method=QUICK, chi=files['chi'],
-        qsm_mask=files['mask'], template_chi=files['elsewhere'], labels=[files['labels']],
-        names=[[asdict(label) for label in atlas[1]]], first_forward=[files['forward']],
-        first_backward=[files['backward']], first_facts=[{}],
-    )  # fmt: skip
+        in_file=files['head'],
+        in_mask=files['mask'],
+        template=files['head'],
+        template_mask=files['mask'],
+        template_name='T',
+        method=QUICK,
+        chi=files['chi'],
+        qsm_mask=files['mask'],
+        template_chi=files['elsewhere'],
+        labels=[files['labels']],
+        names=[[asdict(label) for label in atlas[1]]],
+        first_forward=[files['forward']],
+        first_backward=[files['backward']],
+        first_facts=[{}],
+    )
     head, template = step._heads()  # noqa: SLF001, what the program is given
     np.testing.assert_allclose(template.further[0], ball((30, -17, 30), 12), atol=1e-4)
     np.testing.assert_allclose(head.further[0], drawn_chi(*atlas) * brain()[1], atol=1e-6)

@@ -58,12 +58,21 @@ def make_run(tmp_path):
                 for i, echo in enumerate(values, 1)
             )
         return GreRun(
-            entities={'sub': '01'}, suffix='MEGRE', layout=layout, n_channels=n_channels,
-            magnitude=files.get('mag', ()), phase=files.get('phase', ()),
-            real=files.get('real', ()), imag=files.get('imag', ()),
-            echo_times=TIMES, field_strength=MHZ / 42.577, imaging_frequency=MHZ,
-            shape=SIZE, affine=tuple(map(tuple, AFFINE.tolist())), metadata=metadata,
-        )  # fmt: skip
+            entities={'sub': '01'},
+            suffix='MEGRE',
+            layout=layout,
+            n_channels=n_channels,
+            magnitude=files.get('mag', ()),
+            phase=files.get('phase', ()),
+            real=files.get('real', ()),
+            imag=files.get('imag', ()),
+            echo_times=TIMES,
+            field_strength=MHZ / 42.577,
+            imaging_frequency=MHZ,
+            shape=SIZE,
+            affine=tuple(map(tuple, AFFINE.tolist())),
+            metadata=metadata,
+        )
 
     return make
 

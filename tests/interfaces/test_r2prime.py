@@ -40,10 +40,15 @@ def scene(small_head, tmp_path_factory):
         for n, s in enumerate(spin)
     ]
     return SimpleNamespace(
-        folder=folder, mask=head.mask, r2=r2, files=files, affine=head.affine, moved=moved,
+        folder=folder,
+        mask=head.mask,
+        r2=r2,
+        files=files,
+        affine=head.affine,
+        moved=moved,
         magnitude=str(save_volume(magnitude, head.affine, folder / 'm.nii')),
         brain=str(save_volume(head.mask, head.affine, folder / 'b.nii')),
-    )  # fmt: skip
+    )
 
 
 def run_in(folder, interface):

@@ -29,8 +29,11 @@ def files(tmp_path):
     noise = np.random.default_rng(0).normal(0, 0.005, SHAPE)
     chi = ndimage.gaussian_filter(0.1 * ball, 0.5) + noise
     arrays = {
-        'labels': labels, 'chi': chi, 'in_mask': np.ones(SHAPE), 'r2star': 20 + 140 * chi,
-    }  # fmt: skip
+        'labels': labels,
+        'chi': chi,
+        'in_mask': np.ones(SHAPE),
+        'r2star': 20 + 140 * chi,
+    }
     for name, array in arrays.items():
         kind = np.int16 if name == 'labels' else np.float32
         nb.Nifti1Image(array.astype(kind), AFFINE).to_filename(tmp_path / f'{name}.nii.gz')

@@ -133,7 +133,11 @@ def test_the_iteration_comes_to_rest_at_the_least_of_its_terms(mixture, phantom)
     chi = (positive - negative + noise[2]).astype(np.float32)
     terms = {'r2prime_weight': 0.2, 'anchor': 0.3, 'smoothing': 3e-4, 'edge': 0.01}
     found = iterative(
-        *(chi, rate, phantom.mask, phantom.grid, 3.0),
+        chi,
+        rate,
+        phantom.mask,
+        phantom.grid,
+        3.0,
         local_field=field,
         **UNEQUAL,
         **terms,

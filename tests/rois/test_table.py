@@ -40,8 +40,15 @@ def scene():
     """Labels in blocks of 4 x 4 x 3, chi that differs everywhere, all in the mask."""
     shape = (16, 12, 10)
     labels = np.zeros(shape, np.int32)
-    for index, (i, j) in {7: (0, 0), 3: (12, 0), 1: (4, 0), 2: (8, 0), 5: (4, 4), 6: (8, 4),
-                          4: (0, 8)}.items():  # fmt: skip
+    for index, (i, j) in {
+        7: (0, 0),
+        3: (12, 0),
+        1: (4, 0),
+        2: (8, 0),
+        5: (4, 4),
+        6: (8, 4),
+        4: (0, 8),
+    }.items():
         labels[i : i + 4, j : j + 4, 2:5] = index
     random = np.random.default_rng(1)
     chi = (random.normal(0, 0.03, shape) + 0.01 * labels).astype(np.float32)
@@ -62,8 +69,12 @@ def test_rows_are_the_labels_in_their_order_then_both_sides_then_merged(scene):
     table = measured(scene)
     assert table['name'].tolist() == [
         *(n.name for n in NAMES),
-        *('pallidum_externa', 'pallidum_interna', 'caudate'),
-        *('pallidum_L', 'pallidum_R', 'pallidum'),
+        'pallidum_externa',
+        'pallidum_interna',
+        'caudate',
+        'pallidum_L',
+        'pallidum_R',
+        'pallidum',
     ]
     assert table['hemisphere'].tolist() == [*'LRLRLR', '', 'L', *'BBB', 'L', 'R', 'B']
     assert table['index'].is_unique
@@ -217,9 +228,18 @@ def independent(folder, names, coverage=0.5):
             middle = np.median(values)
             away = np.abs(values - middle)
             near = values[away <= 2.5 * 1.4826 * np.median(away)]
-            row += [f'{x:.9g}' for x in (
-                values.mean(), values.std(ddof=1), middle, *np.percentile(values, [5, 25, 75, 95]),
-                values.min(), values.max(), near.mean())]  # fmt: skip
+            row += [
+                f'{x:.9g}'
+                for x in (
+                    values.mean(),
+                    values.std(ddof=1),
+                    middle,
+                    *np.percentile(values, [5, 25, 75, 95]),
+                    values.min(),
+                    values.max(),
+                    near.mean(),
+                )
+            ]
         rows.append(row)
     return rows
 
@@ -233,10 +253,15 @@ def dataset(scene, tmp_path):
     random = np.random.default_rng(2)
     r2 = random.normal(20, 15, labels.shape).clip(0).astype(np.float32)
     r2[8:12, 4:] = 0
-    files = {'labels': labels.astype(np.int16), 'chi': chi, 'mask': mask.astype(np.uint8), 'r2': r2,
-             't2': np.where(r2 > 0, 1 / r2.clip(1), 0).astype(np.float32),
-             'field': (chi / 3).astype(np.float32),
-             'noise': np.full(labels.shape, 0.002, np.float32)}  # fmt: skip
+    files = {
+        'labels': labels.astype(np.int16),
+        'chi': chi,
+        'mask': mask.astype(np.uint8),
+        'r2': r2,
+        't2': np.where(r2 > 0, 1 / r2.clip(1), 0).astype(np.float32),
+        'field': (chi / 3).astype(np.float32),
+        'noise': np.full(labels.shape, 0.002, np.float32),
+    }
     for name, values in files.items():
         nb.Nifti1Image(values, np.diag([*SIZE, 1])).to_filename(tmp_path / f'{name}.nii')
     return tmp_path
@@ -244,12 +269,18 @@ def dataset(scene, tmp_path):
 
 def interface(folder, **more):
     return MeasureRois(
-        labels=str(folder / 'labels.nii'), names=[asdict(n) for n in NAMES],
-        chi=str(folder / 'chi.nii'), in_mask=str(folder / 'mask.nii'),
-        r2star=str(folder / 'r2.nii'), t2star=str(folder / 't2.nii'),
-        local_field=str(folder / 'field.nii'), noise=str(folder / 'noise.nii'),
-        imaging_frequency=123.25, reference_region='whole-brain', **more,
-    )  # fmt: skip
+        labels=str(folder / 'labels.nii'),
+        names=[asdict(n) for n in NAMES],
+        chi=str(folder / 'chi.nii'),
+        in_mask=str(folder / 'mask.nii'),
+        r2star=str(folder / 'r2.nii'),
+        t2star=str(folder / 't2.nii'),
+        local_field=str(folder / 'field.nii'),
+        noise=str(folder / 'noise.nii'),
+        imaging_frequency=123.25,
+        reference_region='whole-brain',
+        **more,
+    )
 
 
 @pytest.mark.filterwarnings('ignore::RuntimeWarning')
@@ -339,8 +370,10 @@ def test_the_validator_takes_table_and_sidecar(scene, tmp_path):
     )
     told = subprocess.run(  # noqa: S603
         ['bids-validator-deno', str(tmp_path), '--format', 'json'],  # noqa: S607
-        capture_output=True, check=False, text=True,
-    ).stdout  # fmt: skip
+        capture_output=True,
+        check=False,
+        text=True,
+    ).stdout
     issues = json.loads(told)['issues']['issues']
     about_table = [i['code'] for i in issues if 'dseg' in str(i.get('location'))]
     assert [i for i in issues if i['severity'] == 'error'] == []

@@ -73,8 +73,9 @@ def test_the_runs_themselves_do_not_change_with_a_set(build):
 def test_a_set_goes_through_no_single_inversion(runs, sets):
     idle = idle_steps(DEFAULT_GROUPS)
     choices = {k: v for k, v in settled_methods(separate=True).items() if k not in idle}
-    joint = Config.from_settings({'bids_dir': runs[0].files[0], 'output_dir': runs[0].files[0],
-                                  'orientations': 'acq'}).methods  # fmt: skip
+    joint = Config.from_settings(
+        {'bids_dir': runs[0].files[0], 'output_dir': runs[0].files[0], 'orientations': 'acq'}
+    ).methods
     assert 'joint' in used_choices(sets[0], joint)
     assert not {'dipole', 'relaxometry'} & set(used_choices(sets[0], joint))
     assert used_choices(runs[0], joint) == used_choices(runs[0], choices)

@@ -59,14 +59,30 @@ def build(run, tmp_path_factory):
     """Build the graph of a run; the same graph is built once, and tests only look at it."""
     output_dir, built = tmp_path_factory.mktemp('run') / 'out', {}
 
-    def build(run=run, omp_nthreads=1, phase_sign='auto', corrections=None, rounds=1, two_pass=False,
-              anatomy=NO_ATLASES, groups=tuple(GROUPS), anew=False, **choices):  # fmt: skip
+    def build(
+        run=run,
+        omp_nthreads=1,
+        phase_sign='auto',
+        corrections=None,
+        rounds=1,
+        two_pass=False,
+        anatomy=NO_ATLASES,
+        groups=tuple(GROUPS),
+        anew=False,
+        **choices,
+    ):
         chosen = {k: STEPS[k].choose(v) for k, v in choices.items()}
         settings = {
-            'run': run, 'choices': settled_methods(chosen, separate=rounds > 1),
-            'omp_nthreads': omp_nthreads, 'phase_sign': phase_sign, 'corrections': corrections,
-            'rounds': rounds, 'two_pass': two_pass, 'anatomy': anatomy, 'groups': groups,
-        }  # fmt: skip
+            'run': run,
+            'choices': settled_methods(chosen, separate=rounds > 1),
+            'omp_nthreads': omp_nthreads,
+            'phase_sign': phase_sign,
+            'corrections': corrections,
+            'rounds': rounds,
+            'two_pass': two_pass,
+            'anatomy': anatomy,
+            'groups': groups,
+        }
         key = repr(settings)
         if anew or key not in built:
             built[key] = init_run_wf(output_dir=output_dir, **settings)
@@ -242,8 +258,15 @@ def magnitudes(run) -> GreRun:
 def test_without_phase_nothing_that_needs_it_is_built(magnitudes, build, options):
     workflow = build(run=magnitudes, **options)
     assert {*nodes(workflow)} == {
-        *('read_magnitude', 'make_mask', 'fit_relaxation', 'write_derivatives'),
-        *('fit_spin_echo', 'carry_r2', 'subtract_r2', 'measure_quality', 'merge_extras'),
+        'read_magnitude',
+        'make_mask',
+        'fit_relaxation',
+        'write_derivatives',
+        'fit_spin_echo',
+        'carry_r2',
+        'subtract_r2',
+        'measure_quality',
+        'merge_extras',
     }
     said = nodes(workflow)['write_derivatives'].inputs
     left = {text.partition(' ')[0] for text in said.unavailable}

@@ -157,11 +157,22 @@ def _register(
     if labelled := drawing(atlases, template):
         register.inputs.labels = [str(atlas.dseg) for atlas in labelled]
         register.inputs.names = [[asdict(label) for label in atlas.labels] for atlas in labelled]
-    workflow.connect([
-        (inputnode, register, [('contrast', 'in_file'), ('brain', 'in_mask'), ('chi', 'chi'),
-                               ('qsm_mask', 'qsm_mask'), ('r2star', 'r2star'),
-                               (f'out_of_{space}', 'first_forward'),
-                               (f'into_{space}', 'first_backward'),
-                               (f'registrations_{space}', 'first_facts')]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (
+                inputnode,
+                register,
+                [
+                    ('contrast', 'in_file'),
+                    ('brain', 'in_mask'),
+                    ('chi', 'chi'),
+                    ('qsm_mask', 'qsm_mask'),
+                    ('r2star', 'r2star'),
+                    (f'out_of_{space}', 'first_forward'),
+                    (f'into_{space}', 'first_backward'),
+                    (f'registrations_{space}', 'first_facts'),
+                ],
+            ),
+        ]
+    )
     return register

@@ -54,11 +54,19 @@ def init_spaces_wf(
         )
         if space.resolution is not None:
             to_template.inputs.resolution = space.resolution
-        workflow.connect([
-            (inputnode, to_template, [(key, key) for key in (*IN_MASKS, *IN_SPACES)]),
-            (inputnode, to_template, [(f'out_of_{space.name}', 'transforms'),
-                                      (f'registrations_{space.name}', 'registrations')]),
-            (to_template, merge_spaces, [('extras', f'in{number}')]),
-        ])  # fmt: skip
+        workflow.connect(
+            [
+                (inputnode, to_template, [(key, key) for key in (*IN_MASKS, *IN_SPACES)]),
+                (
+                    inputnode,
+                    to_template,
+                    [
+                        (f'out_of_{space.name}', 'transforms'),
+                        (f'registrations_{space.name}', 'registrations'),
+                    ],
+                ),
+                (to_template, merge_spaces, [('extras', f'in{number}')]),
+            ]
+        )
     workflow.connect(merge_spaces, 'out', outputnode, 'extras')
     return workflow

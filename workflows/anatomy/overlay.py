@@ -66,13 +66,23 @@ def init_overlay_wf(
         name='carry_heads',
         mem_gb=mem_gb,
     )
-    workflow.connect([
-        (inputnode, carry_heads, [('reference', 'reference')]),
-        (carry_heads, outputnode, [(key, key) for key in images]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (inputnode, carry_heads, [('reference', 'reference')]),
+            (carry_heads, outputnode, [(key, key) for key in images]),
+        ]
+    )
     for key, (space, _) in images.items():
-        workflow.connect([
-            (inputnode, carry_heads, [(f'into_{space}', f'{key}_transforms'),
-                                      (f'registrations_{space}', f'{key}_registrations')]),
-        ])  # fmt: skip
+        workflow.connect(
+            [
+                (
+                    inputnode,
+                    carry_heads,
+                    [
+                        (f'into_{space}', f'{key}_transforms'),
+                        (f'registrations_{space}', f'{key}_registrations'),
+                    ],
+                ),
+            ]
+        )
     return workflow

@@ -169,9 +169,11 @@ class _Builder:
         return found['T1w'].on(register, 'T1w', name)
 
     def _from_run(self, register: pe.Node) -> None:
-        self.workflow.connect([
-            (self.make_contrast, register, [('contrast', 'in_file'), ('brain', 'in_mask')]),
-        ])  # fmt: skip
+        self.workflow.connect(
+            [
+                (self.make_contrast, register, [('contrast', 'in_file'), ('brain', 'in_mask')]),
+            ]
+        )
 
 
 def _take(name: str, path: Any, fixed: Any) -> pe.Node:
@@ -192,9 +194,11 @@ def _carry_brain(
     if template.mask is not None:
         carry.inputs.mask = str(template.mask)
     space = template.name
-    workflow.connect([
-        (inputnode, carry, [('magnitude', 'reference')]),
-        (workflow.get_node(f'into_{space}'), carry, [('out', 'transforms')]),
-        (workflow.get_node(f'registrations_{space}'), carry, [('out', 'registrations')]),
-        (carry, outputnode, [('mask', 'template_mask')]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (inputnode, carry, [('magnitude', 'reference')]),
+            (workflow.get_node(f'into_{space}'), carry, [('out', 'transforms')]),
+            (workflow.get_node(f'registrations_{space}'), carry, [('out', 'registrations')]),
+            (carry, outputnode, [('mask', 'template_mask')]),
+        ]
+    )

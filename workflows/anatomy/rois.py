@@ -101,10 +101,16 @@ def init_rois_wf(
                 mem_gb=mem_gb,
                 n_procs=omp_nthreads,
             )
-            workflow.connect([
-                (inputnode, better, [('chi', 'chi'), ('mask', 'in_mask'), ('r2star', 'r2star')]),
-                (carry, better, [('labels', 'labels')]),
-            ])  # fmt: skip
+            workflow.connect(
+                [
+                    (
+                        inputnode,
+                        better,
+                        [('chi', 'chi'), ('mask', 'in_mask'), ('r2star', 'r2star')],
+                    ),
+                    (carry, better, [('labels', 'labels')]),
+                ]
+            )
             measure = _measure(workflow, inputnode, run, source, better, age, '_refined', mem_gb)
             plain.inputs.judged = False  # one warning for a region is enough
             # first, since the report shows the first
@@ -160,10 +166,15 @@ def _carry(
     )
     workflow.connect(inputnode, 'mask', carry, 'reference')
     if space != 'orig':
-        workflow.connect([
-            (inputnode, carry, [(f'into_{space}', 'transforms'),
-                                (f'registrations_{space}', 'registrations')]),
-        ])  # fmt: skip
+        workflow.connect(
+            [
+                (
+                    inputnode,
+                    carry,
+                    [(f'into_{space}', 'transforms'), (f'registrations_{space}', 'registrations')],
+                ),
+            ]
+        )
     return carry
 
 
@@ -188,10 +199,12 @@ def _measure(
     if age is not None:
         measure.inputs.age = age
     maps = [(name, 'in_mask' if name == 'mask' else name) for name in ROI_INPUTS]
-    workflow.connect([
-        (inputnode, measure, maps),
-        (labels, measure, [('labels', 'labels')]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (inputnode, measure, maps),
+            (labels, measure, [('labels', 'labels')]),
+        ]
+    )
     return measure
 
 

@@ -64,6 +64,8 @@ def collect(
         for number, (node, _) in enumerate(unique.values(), start=1):
             workflow.connect(node, output, merge, f'in{number}')
         workflow.connect(merge, 'out', gather, field_name)
-    workflow.connect([
-        (gather, outputnode, [('extras', 'extras'), ('summary', 'summary')]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (gather, outputnode, [('extras', 'extras'), ('summary', 'summary')]),
+        ]
+    )

@@ -68,8 +68,10 @@ def init_concentration_wf(
         n_procs=omp_nthreads,
     )
 
-    workflow.connect([
-        (inputnode, estimate_concentration, [('chi', 'in_file'), ('mask', 'in_mask')]),
-        (estimate_concentration, outputnode, [(field, field) for field in fields]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (inputnode, estimate_concentration, [('chi', 'in_file'), ('mask', 'in_mask')]),
+            (estimate_concentration, outputnode, [(field, field) for field in fields]),
+        ]
+    )
     return workflow

@@ -84,9 +84,14 @@ def init_decompose_wf(
         n_procs=omp_nthreads,
     )
 
-    workflow.connect([
-        (inputnode, decompose, [('chi', 'in_file'), ('mask', 'in_mask'),
-                                ('magnitude', 'magnitude')]),
-        (decompose, outputnode, [(field, field) for field in fields]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (
+                inputnode,
+                decompose,
+                [('chi', 'in_file'), ('mask', 'in_mask'), ('magnitude', 'magnitude')],
+            ),
+            (decompose, outputnode, [(field, field) for field in fields]),
+        ]
+    )
     return workflow

@@ -70,9 +70,14 @@ def init_oxygenation_wf(
         n_procs=omp_nthreads,
     )
 
-    workflow.connect([
-        (inputnode, measure_veins, [('chi', 'in_file'), ('mask', 'in_mask'),
-                                    ('r2star', 'r2star')]),
-        (measure_veins, outputnode, [(field, field) for field in fields]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (
+                inputnode,
+                measure_veins,
+                [('chi', 'in_file'), ('mask', 'in_mask'), ('r2star', 'r2star')],
+            ),
+            (measure_veins, outputnode, [(field, field) for field in fields]),
+        ]
+    )
     return workflow

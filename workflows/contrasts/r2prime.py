@@ -88,19 +88,31 @@ def init_r2prime_wf(
             name='fit_spin_echo',
             **resources,
         )
-        workflow.connect([
-            (fit_spin_echo, carry_r2, [('r2', 'in_file'), ('contrast', 'moving'),
-                                       ('brain', 'moving_brain'), ('facts', 'about')]),
-        ])  # fmt: skip
+        workflow.connect(
+            [
+                (
+                    fit_spin_echo,
+                    carry_r2,
+                    [
+                        ('r2', 'in_file'),
+                        ('contrast', 'moving'),
+                        ('brain', 'moving_brain'),
+                        ('facts', 'about'),
+                    ],
+                ),
+            ]
+        )
     else:
         carry_r2.inputs.in_file = str(spin_echo.files[0])
         carry_r2.inputs.kind = spin_echo.kind
 
-    workflow.connect([
-        (inputnode, carry_r2, [('magnitude', 'magnitude'), ('mask', 'in_mask')]),
-        (inputnode, subtract_r2, [('r2star', 'r2star'), ('mask', 'in_mask')]),
-        (carry_r2, subtract_r2, [('r2', 'r2'), ('facts', 'about')]),
-        (carry_r2, outputnode, [('r2', 'r2')]),
-        (subtract_r2, outputnode, [(field, field) for field in fields[1:]]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (inputnode, carry_r2, [('magnitude', 'magnitude'), ('mask', 'in_mask')]),
+            (inputnode, subtract_r2, [('r2star', 'r2star'), ('mask', 'in_mask')]),
+            (carry_r2, subtract_r2, [('r2', 'r2'), ('facts', 'about')]),
+            (carry_r2, outputnode, [('r2', 'r2')]),
+            (subtract_r2, outputnode, [(field, field) for field in fields[1:]]),
+        ]
+    )
     return workflow

@@ -82,9 +82,14 @@ def init_separation_wf(
         n_procs=omp_nthreads,
     )
 
-    workflow.connect([
-        (inputnode, separate_sources, [('chi', 'in_file'), ('mask', 'in_mask'),
-                                       *((field, field) for field in taken)]),
-        (separate_sources, outputnode, [(field, field) for field in made]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (
+                inputnode,
+                separate_sources,
+                [('chi', 'in_file'), ('mask', 'in_mask'), *((field, field) for field in taken)],
+            ),
+            (separate_sources, outputnode, [(field, field) for field in made]),
+        ]
+    )
     return workflow

@@ -83,9 +83,19 @@ def init_swi_wf(
         n_procs=omp_nthreads,
     )
 
-    workflow.connect([
-        (inputnode, weight_magnitude, [('magnitude', 'in_file'), ('map', 'in_map'),
-                                       ('sign', 'sign'), ('mask', 'in_mask')]),
-        (weight_magnitude, outputnode, [(field, field) for field in fields]),
-    ])  # fmt: skip
+    workflow.connect(
+        [
+            (
+                inputnode,
+                weight_magnitude,
+                [
+                    ('magnitude', 'in_file'),
+                    ('map', 'in_map'),
+                    ('sign', 'sign'),
+                    ('mask', 'in_mask'),
+                ],
+            ),
+            (weight_magnitude, outputnode, [(field, field) for field in fields]),
+        ]
+    )
     return workflow

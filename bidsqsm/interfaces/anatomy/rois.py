@@ -69,9 +69,17 @@ class MeasureRois(StepInterface):
         mask, grid = read_mask(self.inputs.in_mask), read_grid(self.inputs.in_mask)
         csf = csf_value(maps.get('chi'), mask, grid, maps.get('r2star'))
         table = roi_table(
-            labels, names, maps, mask, grid.voxel_size, noise=noise, grid=grid, csf=csf,
-            coverage_limit=self.inputs.coverage_limit, age=self.given('age'),
-        )  # fmt: skip
+            labels,
+            names,
+            maps,
+            mask,
+            grid.voxel_size,
+            noise=noise,
+            grid=grid,
+            csf=csf,
+            coverage_limit=self.inputs.coverage_limit,
+            age=self.given('age'),
+        )
         self._results['table'] = str(write_table(table, Path(runtime.cwd, 'roi.tsv')))
         judged = self.inputs.judged and 'chi' in maps
         self._results['facts'] = RegionsFacts(

@@ -48,9 +48,12 @@ class Decompose(StepInterface):
         times, frequency = self.inputs.echo_times, self.inputs.imaging_frequency
         with threads(self.inputs.num_threads):
             found = fit(
-                own_phase(chi, times, frequency), read_echoes(self.inputs.magnitude),
-                mask, times, frequency,
-            )  # fmt: skip
+                own_phase(chi, times, frequency),
+                read_echoes(self.inputs.magnitude),
+                mask,
+                times,
+                frequency,
+            )
         self._results['facts'] = describe(found, chi, mask)
         if found.fitted.any():
             parts = {'paramagnetic': found.paramagnetic, 'diamagnetic': found.diamagnetic}

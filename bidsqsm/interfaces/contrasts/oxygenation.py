@@ -59,9 +59,11 @@ class MeasureVeins(StepInterface):
         self._results['extras'] = []
         if found.table:
             self.save(
-                runtime, self.inputs.in_file, veins=found.veins,
+                runtime,
+                self.inputs.in_file,
+                veins=found.veins,
                 vein_labels=found.labels.astype(np.float32),
-            )  # fmt: skip
+            )
             self._results['extras'] = self._extras(runtime, found.table)
         return runtime
 

@@ -28,9 +28,17 @@ def field_from_echoes(
     rate, offset, misfit, information = (np.zeros(mask.shape, np.float32) for _ in range(4))
     times = np.asarray(echo_times, np.float32)
     fit_lines(
-        unwrapped, magnitude, mask, times, free_offset, newton_steps,
-        rate, offset, misfit, information,
-    )  # fmt: skip
+        unwrapped,
+        magnitude,
+        mask,
+        times,
+        free_offset,
+        newton_steps,
+        rate,
+        offset,
+        misfit,
+        information,
+    )
     used = information > 0
     freedom = len(echo_times) - 1 - free_offset
     if freedom and used.any():

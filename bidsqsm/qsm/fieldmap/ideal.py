@@ -113,14 +113,23 @@ def ideal(
         SeparationEchoes(unwrapped, magnitude, mask, echo_times, imaging_frequency, grid),
         fat_signal(echo_times, imaging_frequency, peaks),
         phase_sign or (0 if peaks == 'six' else 1),
-        weight=smoothness_weight, offset_width=offset_width, max_iter=max_iter,
-    )  # fmt: skip
+        weight=smoothness_weight,
+        offset_width=offset_width,
+        max_iter=max_iter,
+    )
     water, fat = np.maximum(found.water, 0), np.maximum(found.fat, 0)
     total = water + fat
     share = np.divide(fat, total, out=np.zeros_like(fat), where=total > 0)
     LOGGER.info('ideal: fat is %.1f %% of the signal', 100 * fat.sum() / max(total.sum(), 1e-30))
     to_ppm = np.float32(1 / imaging_frequency)
     return FieldFit(
-        found.field * (sign * to_ppm), found.spread * to_ppm, found.turned, sign * found.offset,
-        water, fat, share, found.rate, sign,
-    )  # fmt: skip
+        found.field * (sign * to_ppm),
+        found.spread * to_ppm,
+        found.turned,
+        sign * found.offset,
+        water,
+        fat,
+        share,
+        found.rate,
+        sign,
+    )

@@ -63,6 +63,11 @@ def linear(
 
     """
     return field_from_echoes(
-        unwrapped, magnitude, mask, echo_times, imaging_frequency,
-        free_offset=free_offset, newton_steps=0,
-    )  # fmt: skip
+        unwrapped,
+        magnitude,
+        mask,
+        echo_times,
+        imaging_frequency,
+        free_offset=free_offset,
+        newton_steps=0,
+    )

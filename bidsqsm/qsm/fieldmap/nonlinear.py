@@ -69,6 +69,11 @@ def nonlinear(
 
     """
     return field_from_echoes(
-        unwrapped, magnitude, mask, echo_times, imaging_frequency,
-        free_offset=free_offset, newton_steps=max_iter,
-    )  # fmt: skip
+        unwrapped,
+        magnitude,
+        mask,
+        echo_times,
+        imaging_frequency,
+        free_offset=free_offset,
+        newton_steps=max_iter,
+    )

@@ -81,8 +81,14 @@ def make_search(echo_times: Sequence[float], fat: Complex, reach: float) -> Sear
         projection = q @ q.conj().T
         own.append(np.diag(projection).real)
         across.append(2 * projection[pairs[:, 0], pairs[:, 1]])
-    tables = (np.cos(turns), np.sin(turns), own, np.real(across), np.imag(across),
-              ZERO * np.abs(fields) / (width / 2))  # fmt: skip
+    tables = (
+        np.cos(turns),
+        np.sin(turns),
+        own,
+        np.real(across),
+        np.imag(across),
+        ZERO * np.abs(fields) / (width / 2),
+    )
     ready = [np.ascontiguousarray(table, np.float32) for table in tables]
     return Search(fields.astype(np.float32), float(step), period > 0, pairs, *ready)
 
@@ -103,9 +109,16 @@ def repetition(times: Volume, limit: float) -> float:
 
 @nb.njit(fastmath=True, nogil=True, error_model='numpy')
 def _costs(
-    phase: Any, magnitude: Any, mask: Any, box: Any, sign: Any, floor: Any, tables: Any, room: Any,
+    phase: Any,
+    magnitude: Any,
+    mask: Any,
+    box: Any,
+    sign: Any,
+    floor: Any,
+    tables: Any,
+    room: Any,
     out: Any,
-) -> None:  # fmt: skip
+) -> None:
     # misfit of the voxels of a box together, as a share of their signal, for every field
     _, _, _, pairs, cosine, sine, own, real, imag, bias = tables
     signal, product, energy, profile = room
@@ -164,9 +177,16 @@ def _room(n_echoes: Any, n_pairs: Any, n_fields: Any) -> Any:
 
 @kernel()
 def block_costs(
-    phase: Volume, magnitude: Volume, mask: Mask, number: Labels, factors: Labels,
-    sign: np.float32, floor: np.float32, tables: Search, cost: Volume,
-) -> None:  # fmt: skip
+    phase: Volume,
+    magnitude: Volume,
+    mask: Mask,
+    number: Labels,
+    factors: Labels,
+    sign: np.float32,
+    floor: np.float32,
+    tables: Search,
+    cost: Volume,
+) -> None:
     """Fill ``cost`` (n_blocks, n_fields): misfit of each block of voxels as a share of its signal.
 
     ``number`` is the row of a block, -1 for none; ``floor`` the energy of a signal too faint to
@@ -181,17 +201,31 @@ def block_costs(
                 row = number[u, v, w]
                 if row < 0:
                     continue
-                box = (u * f, min(nx, u * f + f), v * g, min(ny, v * g + g),
-                       w * h, min(nz, w * h + h))  # fmt: skip
+                box = (
+                    u * f,
+                    min(nx, u * f + f),
+                    v * g,
+                    min(ny, v * g + g),
+                    w * h,
+                    min(nz, w * h + h),
+                )
                 _costs(phase, magnitude, mask, box, sign, floor, tables, room, cost[row])
 
 
 @kernel()
 def pick_fields(
-    phase: Volume, magnitude: Volume, mask: Mask, number: Labels, factors: Labels,
-    sign: np.float32, floor: np.float32, tables: Search, label: Labels, slope: np.float32,
+    phase: Volume,
+    magnitude: Volume,
+    mask: Mask,
+    number: Labels,
+    factors: Labels,
+    sign: np.float32,
+    floor: np.float32,
+    tables: Search,
+    label: Labels,
+    slope: np.float32,
     field: Volume,
-) -> None:  # fmt: skip
+) -> None:
     """Fill ``field`` (Hz) with each voxel's best field near the one of its block.
 
     A step away from the block's field costs ``slope``.

@@ -90,8 +90,17 @@ def separate(
     parts = np.ascontiguousarray(np.stack([fat.real, fat.imag], axis=1), np.float32)
 
     def fit(free_offset: bool) -> None:
-        fit_water_fat(phase, magnitude, mask, np.float32(sign), np.asarray(times, np.float32),
-                      parts, free_offset, max_iter, maps)  # fmt: skip
+        fit_water_fat(
+            phase,
+            magnitude,
+            mask,
+            np.float32(sign),
+            np.asarray(times, np.float32),
+            parts,
+            free_offset,
+            max_iter,
+            maps,
+        )
 
     # theta = (W, F, psi, R2*, phi_0) in each voxel, from the field of the search
     fit(True)
@@ -108,9 +117,15 @@ def separate(
 
 
 def _search(
-    echoes: SeparationEchoes, search: Search, sign: int, floor: np.float32, size: float, weight: float,
-    max_iter: int, field: Volume | None,
-) -> float:  # fmt: skip
+    echoes: SeparationEchoes,
+    search: Search,
+    sign: int,
+    floor: np.float32,
+    size: float,
+    weight: float,
+    max_iter: int,
+    field: Volume | None,
+) -> float:
     # field (Hz, written) that is smooth over blocks of this size (mm); returns what it costs
     phase, magnitude, mask, _, frequency, grid = echoes
     factors = np.array([max(1, round(size / d)) for d in grid.voxel_size], np.int32)
@@ -125,8 +140,19 @@ def _search(
         cost, number, slopes, circular=search.circular, max_iter=max_iter, name=name
     )
     if field is not None:
-        pick_fields(phase, magnitude, mask, number, factors, np.float32(sign), floor, search,
-                    labels, np.float32(3 * step), field)  # fmt: skip
+        pick_fields(
+            phase,
+            magnitude,
+            mask,
+            number,
+            factors,
+            np.float32(sign),
+            floor,
+            search,
+            labels,
+            np.float32(3 * step),
+            field,
+        )
     return total
 
 

@@ -124,9 +124,15 @@ def _spread(message: Any, slope: Any, circular: Any) -> None:
 
 @kernel(parallel=False, fastmath=False)
 def _sweep(
-    cost: Volume, ahead: Labels, behind: Labels, slopes: Volume, circular: bool, forward: bool,
-    messages: Volume, labels: Labels,
-) -> None:  # fmt: skip
+    cost: Volume,
+    ahead: Labels,
+    behind: Labels,
+    slopes: Volume,
+    circular: bool,
+    forward: bool,
+    messages: Volume,
+    labels: Labels,
+) -> None:
     # messages[axis, s] is that of the edge from s to the next node, in the direction last sent
     nodes, n = cost.shape
     belief = np.empty(n, np.float32)

@@ -188,19 +188,35 @@ def _load(phase: Any, magnitude: Any, sign: Any, i: Any, j: Any, k: Any, data: A
 
 @nb.njit(fastmath=True, nogil=True, error_model='numpy')
 def _rooms(n_echoes: Any) -> Any:
-    square = (np.empty((5, 5), np.float32), np.empty((5, 5), np.float32),
-              np.empty((5, 5), np.float32))  # fmt: skip
+    square = (
+        np.empty((5, 5), np.float32),
+        np.empty((5, 5), np.float32),
+        np.empty((5, 5), np.float32),
+    )
     line = (np.empty(5, np.float32), np.empty(5, np.float32), np.empty(5, np.float32))
-    return np.empty((n_echoes, 2), np.float32), np.zeros(6, np.float32), (
-        *square, *line, np.zeros(6, np.float32),
-    )  # fmt: skip
+    return (
+        np.empty((n_echoes, 2), np.float32),
+        np.zeros(6, np.float32),
+        (
+            *square,
+            *line,
+            np.zeros(6, np.float32),
+        ),
+    )
 
 
 @kernel()
 def fit_water_fat(
-    phase: Volume, magnitude: Volume, mask: Mask, sign: np.float32, echo_times: Volume,
-    fat: Volume, free_offset: bool, max_iter: int, maps: WaterFatMaps,
-) -> None:  # fmt: skip
+    phase: Volume,
+    magnitude: Volume,
+    mask: Mask,
+    sign: np.float32,
+    echo_times: Volume,
+    fat: Volume,
+    free_offset: bool,
+    max_iter: int,
+    maps: WaterFatMaps,
+) -> None:
     """Fit exp(i offset) (water + fat a_n) exp((2 pi i field - rate) TE_n) from ``maps.field`` on.
 
     Levenberg and Marquardt's steps in each voxel; the field stays within half the width of a

@@ -128,9 +128,14 @@ def susceptometry(
     inner = np.where(inside, chi[box], np.float32(0))
     decay = None if r2star is None else r2star[box]
     likeness, veins = find_veins(
-        inner, inside, grid.voxel_size, decay,
-        contrast=min_contrast, radius=max_vein_radius, length=min_length,
-    )  # fmt: skip
+        inner,
+        inside,
+        grid.voxel_size,
+        decay,
+        contrast=min_contrast,
+        radius=max_vein_radius,
+        length=min_length,
+    )
     core = core_of(veins)
     labels = number_segments(veins, grid.voxel_size, min_length)
 
@@ -139,9 +144,15 @@ def susceptometry(
         return venous, extraction(venous, arterial)
 
     table = measure_veins(
-        inner, inside, labels, core, grid.voxel_size, oxygen,
-        min_core=min_core, own_zero=zero == 'map',
-    )  # fmt: skip
+        inner,
+        inside,
+        labels,
+        core,
+        grid.voxel_size,
+        oxygen,
+        min_core=min_core,
+        own_zero=zero == 'map',
+    )
     whole = Oxygenation(
         *(_back(part, box, mask.shape) for part in (likeness, veins, core, labels))
     )

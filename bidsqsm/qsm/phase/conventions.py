@@ -46,10 +46,17 @@ PHASE_CONVENTIONS = (
     MILLIRADIANS,
 )
 PHASE_UNITS = {
-    'rad': TURN_RAD, 'radian': TURN_RAD, 'radians': TURN_RAD,
-    'mrad': 1000 * TURN_RAD, 'milliradian': 1000 * TURN_RAD, 'milliradians': 1000 * TURN_RAD,
-    'deg': 360.0, 'degree': 360.0, 'degrees': 360.0, '°': 360.0,
-}  # fmt: skip
+    'rad': TURN_RAD,
+    'radian': TURN_RAD,
+    'radians': TURN_RAD,
+    'mrad': 1000 * TURN_RAD,
+    'milliradian': 1000 * TURN_RAD,
+    'milliradians': 1000 * TURN_RAD,
+    'deg': 360.0,
+    'degree': 360.0,
+    'degrees': 360.0,
+    '°': 360.0,
+}
 NOT_PHASE = ('hz', 'rad/s', 'ppm', 't', 'tesla', 's', 'ms')
 ADVICE = (
     "set Units to 'rad' or 'deg' in the sidecar if that is what the values are, "

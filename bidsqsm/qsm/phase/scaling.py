@@ -73,9 +73,14 @@ def decide_scale(
     """
     slope, inter = header_scale(slope, inter)
     found = Values(
-        (float(stored_min), float(stored_max)), is_integer, slope, inter,
-        (units or '').strip().lower(), (manufacturer or '').strip().lower(), turn,
-    )  # fmt: skip
+        (float(stored_min), float(stored_max)),
+        is_integer,
+        slope,
+        inter,
+        (units or '').strip().lower(),
+        (manufacturer or '').strip().lower(),
+        turn,
+    )
     low, high = found.values
     if not (math.isfinite(low) and math.isfinite(high) and max(-low, high) < 1e9):
         raise ValueError(

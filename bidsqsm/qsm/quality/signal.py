@@ -109,10 +109,12 @@ def echo_shift(maps: Maps) -> dict[str, float]:
     if np.count_nonzero(inside) < 1000:
         return {'echo_shift': float('nan')}
     smooth = [ndimage.gaussian_filter(np.log(np.maximum(echo, 1e-6)), 0.8) for echo in signal]
-    slopes = np.stack([
-        np.gradient(np.mean(smooth, axis=0), d, axis=axis)[inside]
-        for axis, d in enumerate(maps.grid.voxel_size)
-    ])  # fmt: skip
+    slopes = np.stack(
+        [
+            np.gradient(np.mean(smooth, axis=0), d, axis=axis)[inside]
+            for axis, d in enumerate(maps.grid.voxel_size)
+        ]
+    )
     line = np.stack([np.ones_like(times), times], axis=1)
     off_line = np.eye(times.size) - line @ np.linalg.pinv(line)
     deviations = off_line @ np.stack([echo[inside] for echo in smooth])

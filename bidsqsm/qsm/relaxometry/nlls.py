@@ -78,9 +78,15 @@ def nlls(
     floor = decay.noise if rician else 0.0
     rate, amplitude = line(decay)
     _descend(
-        decay.signal, decay.share, decay.used, decay.times, np.float32(floor), max_iter, rate,
+        decay.signal,
+        decay.share,
+        decay.used,
+        decay.times,
+        np.float32(floor),
+        max_iter,
+        rate,
         amplitude,
-    )  # fmt: skip
+    )
     return finished(decay, rate, amplitude, floor)
 
 

@@ -80,9 +80,15 @@ def squared_misfit(decay: Decay, rate: Volume, amplitude: Volume, floor: float =
     """Sum of the squared differences from the model over the echoes used, per voxel."""
     squares = np.zeros_like(rate)
     _squares(
-        decay.signal, decay.share, decay.used, decay.times, np.float32(floor), rate, amplitude,
+        decay.signal,
+        decay.share,
+        decay.used,
+        decay.times,
+        np.float32(floor),
+        rate,
+        amplitude,
         squares,
-    )  # fmt: skip
+    )
     return squares
 
 

@@ -84,8 +84,17 @@ class SourceDescent:
         push = np.float32((self.speed - 1) / speed)
         rates = np.array([self.rates.paramagnetic, self.rates.diamagnetic], np.float32)
         _descend(
-            *(self.parts, self.ahead, slope, self.chi, self.rates.load, self.mask),
-            *(self.weights, rates, self.pace, push, self.changes),
+            self.parts,
+            self.ahead,
+            slope,
+            self.chi,
+            self.rates.load,
+            self.mask,
+            self.weights,
+            rates,
+            self.pace,
+            push,
+            self.changes,
         )
         moved, size, uphill = self.changes.sum(axis=0)
         self.speed = 1.0 if uphill > 0 else speed  # start anew where the momentum leads astray

@@ -47,10 +47,12 @@ def settle_turns(
     strength = magnitude[0][mask]
     strong = strength >= np.median(strength)
     first = unwrapped[0][mask][strong]
-    ahead = np.array([
-        float(np.median(echo[mask][strong] - np.float32(r) * first))
-        for echo, r in zip(unwrapped, ratio, strict=True)
-    ])  # fmt: skip
+    ahead = np.array(
+        [
+            float(np.median(echo[mask][strong] - np.float32(r) * first))
+            for echo, r in zip(unwrapped, ratio, strict=True)
+        ]
+    )
     best, least = np.zeros(len(ratio)), np.inf
     for turns in FIRST_ECHO_TURNS:
         off = ahead / TURN_RAD + turns * ratio  # in turns, the first echo turned back by so many

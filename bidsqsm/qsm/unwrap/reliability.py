@@ -53,7 +53,9 @@ def phase_quality(
     cut = (slice(None), *box)
     quality = np.zeros(mask.shape, np.float32)
     quality[box] = reliability(
-        np.ascontiguousarray(phase[cut]), np.ascontiguousarray(magnitude[cut]),
-        np.ascontiguousarray(mask[box]), echo_times,
-    )[1]  # fmt: skip
+        np.ascontiguousarray(phase[cut]),
+        np.ascontiguousarray(magnitude[cut]),
+        np.ascontiguousarray(mask[box]),
+        echo_times,
+    )[1]
     return quality

@@ -55,17 +55,29 @@ def _draw(axes: Any, table: pd.DataFrame, key: str, line: Line) -> None:
     span = np.array([x.min(), x.max()])
     axes.plot(span, line.at(span), color=_LINE, linewidth=1.2)
     axes.errorbar(
-        x, table[f'{key}_mean'], yerr=table[f'{key}_sd'], color=_DOT, linestyle='none', marker='o',
-        markersize=4, elinewidth=0.8, capsize=2,
-    )  # fmt: skip
+        x,
+        table[f'{key}_mean'],
+        yerr=table[f'{key}_sd'],
+        color=_DOT,
+        linestyle='none',
+        marker='o',
+        markersize=4,
+        elinewidth=0.8,
+        capsize=2,
+    )
     axes.set_ylabel(f'{MEASURED_MAPS[key].title}, {MEASURED_MAPS[key].units}')
     low, high = line.slope_interval
     said = f'slope {line.slope:.4g} ({low:.4g} to {high:.4g})\nR² {line.r2:.4f}, n = {line.n}'
     upwards = line.slope >= 0
     axes.text(
-        0.03 if upwards else 0.97, 0.97, said, transform=axes.transAxes, va='top',
-        ha='left' if upwards else 'right', fontsize=8,
-    )  # fmt: skip
+        0.03 if upwards else 0.97,
+        0.97,
+        said,
+        transform=axes.transAxes,
+        va='top',
+        ha='left' if upwards else 'right',
+        fontsize=8,
+    )
     axes.margins(0.08, 0.15)
     for side in ('top', 'right'):
         axes.spines[side].set_visible(False)

@@ -27,10 +27,14 @@ def axes_in(figure: Figure, shape: tuple[int, int], place: tuple[int, int]) -> A
     width, height = wide / shape[1], tall / shape[0]
     left = place[1] * width + _LEFT
     bottom = tall - (place[0] + 1) * height + _BELOW
-    axes = figure.add_axes((
-        left / wide, bottom / tall,
-        (width - _LEFT - _RIGHT) / wide, (height - _ABOVE - _BELOW) / tall,
-    ))  # fmt: skip
+    axes = figure.add_axes(
+        (
+            left / wide,
+            bottom / tall,
+            (width - _LEFT - _RIGHT) / wide,
+            (height - _ABOVE - _BELOW) / tall,
+        )
+    )
     axes.set_facecolor('none')
     axes.tick_params(labelsize=7.5, labelcolor=DIM, color=DIM, length=2, pad=2)
     axes.grid(color=GRID, linewidth=0.5)

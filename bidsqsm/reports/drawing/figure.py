@@ -171,7 +171,9 @@ def _draw_tile(figure: Figure, tile: Tile, place: tuple[float, float, float, flo
     _draw_letters(axes, tile.sides)
     if tile.title:
         axes.text(
-            *(0.5, 1.02, tile.title),
+            0.5,
+            1.02,
+            tile.title,
             transform=axes.transAxes,
             ha='center',
             va='bottom',
@@ -191,7 +193,9 @@ def _draw_letters(axes: Any, sides: tuple[str, str, str, str]) -> None:
     ):
         if letter:
             axes.text(
-                *(x, y, letter),
+                x,
+                y,
+                letter,
                 transform=axes.transAxes,
                 path_effects=_HALO,
                 ha=h,

@@ -70,10 +70,16 @@ def _draw_one(
     if history.tolerance:
         axes.axhline(history.tolerance, color=_TOLERANCE, linewidth=1, linestyle='--')
         axes.annotate(
-            f'tolerance {history.tolerance:.2g}', (0.02, history.tolerance),
-            xycoords=('axes fraction', 'data'), xytext=(0, -2), textcoords='offset points',
-            ha='left', va='top', fontsize=7, color=_TOLERANCE,
-        )  # fmt: skip
+            f'tolerance {history.tolerance:.2g}',
+            (0.02, history.tolerance),
+            xycoords=('axes fraction', 'data'),
+            xytext=(0, -2),
+            textcoords='offset points',
+            ha='left',
+            va='top',
+            fontsize=7,
+            color=_TOLERANCE,
+        )
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, history.tolerance / 2), high)  # room for the words
     axes.minorticks_off()

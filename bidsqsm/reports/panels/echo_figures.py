@@ -53,10 +53,14 @@ def phase(scene: RunImages) -> Drawn:
         rows += _rows([_stored(scene, echo) for echo in echoes])
         bars.append(None)
         if 'phase' in scene.products:
-            rows += _rows([
-                scene.tile(scene.load('phase', echo), 'axial', _PHASE_WINDOW, smooth=False, whole=True)
-                for echo in echoes
-            ])  # fmt: skip
+            rows += _rows(
+                [
+                    scene.tile(
+                        scene.load('phase', echo), 'axial', _PHASE_WINDOW, smooth=False, whole=True
+                    )
+                    for echo in echoes
+                ]
+            )
             bars.append(Bar(_PHASE_WINDOW, 'rad'))
     return Drawn({'': draw(rows, bars)}, scene.echoes_note)
 
@@ -79,12 +83,16 @@ def unwrapped(scene: RunImages) -> Drawn:
     for index, titles in _levels(scene, wraps).items():
         tiles = [
             scene.tile(
-                scene.load('unwrapped', echo), 'axial', (0, 1), title=title, index=index,
+                scene.load('unwrapped', echo),
+                'axial',
+                (0, 1),
+                title=title,
+                index=index,
                 outlines=((scene.outline(wraps[echo], 'axial', index=index), _WRAP),),
                 within=brain,
             )
             for echo, title in zip(scene.echoes, titles, strict=True)
-        ]  # fmt: skip
+        ]
         limits = robust_limits(np.asarray(tiles[-1].image), symmetric=True)
         rows += _rows([replace(tile, limits=limits) for tile in tiles])
         bars += [Bar(limits, 'rad')] * (len(rows) - len(bars))

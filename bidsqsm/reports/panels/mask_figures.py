@@ -58,12 +58,17 @@ def draw_registered(scene: RunImages) -> bytes:
     for index, run in enumerate(scene.run.runs):
         volume = scene.load('registered', index)
         limits = robust_limits(volume.values)
-        rows.append([
-            scene.tile(
-                volume, plane, limits, whole=True,
-                title=run.name.partition('_')[2] if plane == PLANES[0] else '',
-                outlines=((scene.outline(mask, plane, whole=True), _QSM),),
-            )
-            for plane in PLANES
-        ])  # fmt: skip
+        rows.append(
+            [
+                scene.tile(
+                    volume,
+                    plane,
+                    limits,
+                    whole=True,
+                    title=run.name.partition('_')[2] if plane == PLANES[0] else '',
+                    outlines=((scene.outline(mask, plane, whole=True), _QSM),),
+                )
+                for plane in PLANES
+            ]
+        )
     return draw(rows, legend=[('susceptibility', _QSM)])

@@ -130,9 +130,14 @@ def _draw_box(axes: Any, place: int, row: pd.Series, side: str) -> None:
     axes.plot([median, median], [y - half, y + half], color=colour, linewidth=2)
     mean = 1000 * row['mean_wholebrain']
     axes.plot(
-        [mean], [y], marker, color=colour, markersize=4,
-        markeredgecolor='black', markeredgewidth=0.6,
-    )  # fmt: skip
+        [mean],
+        [y],
+        marker,
+        color=colour,
+        markersize=4,
+        markeredgecolor='black',
+        markeredgewidth=0.6,
+    )
 
 
 def _name_missing(axes: Any, place: int, line: ValueLine) -> None:
@@ -140,9 +145,14 @@ def _name_missing(axes: Any, place: int, line: ValueLine) -> None:
     if missing:
         which = '' if len(missing) == len(line.sides) else f'{" and ".join(missing)} '
         axes.text(
-            axes.get_xlim()[1], place, f'{which}not measured', ha='right', va='center',
-            fontsize=7.5, color=_DIM,
-        )  # fmt: skip
+            axes.get_xlim()[1],
+            place,
+            f'{which}not measured',
+            ha='right',
+            va='center',
+            fontsize=7.5,
+            color=_DIM,
+        )
 
 
 def _legend(figure: Figure, lines: Sequence[ValueLine]) -> None:
@@ -155,9 +165,13 @@ def _legend(figure: Figure, lines: Sequence[ValueLine]) -> None:
     if any(line.structure in RANGES for line in lines):
         entries.append(Patch(color=_BAND, label='published means of healthy adults'))
     figure.legend(
-        handles=entries, loc='lower center', ncols=len(entries), frameon=False,
-        fontsize=8, labelcolor=INK,
-    )  # fmt: skip
+        handles=entries,
+        loc='lower center',
+        ncols=len(entries),
+        frameon=False,
+        fontsize=8,
+        labelcolor=INK,
+    )
 
 
 def _known(row: pd.Series) -> bool:

@@ -41,10 +41,14 @@ def draw_flicker(scene: RunImages) -> Drawn:
         limits = scene.tissue_limits(image)
         # the name stands in the picture, too: printed, all lie below each other
         titles = (name, *[''] * (len(PLANES) - 1))
-        pictures[name] = draw([[
-            scene.tile(image, plane, limits, title=title)
-            for plane, title in zip(PLANES, titles, strict=True)
-        ]])  # fmt: skip
+        pictures[name] = draw(
+            [
+                [
+                    scene.tile(image, plane, limits, title=title)
+                    for plane, title in zip(PLANES, titles, strict=True)
+                ]
+            ]
+        )
     return Drawn(pictures)
 
 

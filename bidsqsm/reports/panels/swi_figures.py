@@ -14,9 +14,14 @@ def weighted(*keys: str) -> Callable[[RunImages], bytes]:
     def make(scene: RunImages) -> bytes:
         volumes = [scene.inside(scene.load(key), 'brain_mask') for key in keys]
         limits = [robust_limits(volume.values) for volume in volumes]
-        return draw([
-            [scene.tile(volume, 'axial', limit, index=level) for level in scene.look.levels[1::2]]
-            for volume, limit in zip(volumes, limits, strict=True)
-        ])  # fmt: skip
+        return draw(
+            [
+                [
+                    scene.tile(volume, 'axial', limit, index=level)
+                    for level in scene.look.levels[1::2]
+                ]
+                for volume, limit in zip(volumes, limits, strict=True)
+            ]
+        )
 
     return make

@@ -31,10 +31,13 @@ def number_of_echoes(known: Known, _: Known) -> Advice:
     number = len(known['EchoTime'])
     verdict = MET if number >= 3 else PARTLY if number == 2 else MISSED
     return Advice(
-        'Echoes', verdict, f'{number}', '3 or more',
+        'Echoes',
+        verdict,
+        f'{number}',
+        '3 or more',
         'With them the receive phase, readout phase and wraps can be told from the field, and the '
         'noise is lower.',
-    )  # fmt: skip
+    )
 
 
 def spacing(known: Known, _: Known) -> Advice | None:
@@ -45,9 +48,12 @@ def spacing(known: Known, _: Known) -> Advice | None:
     even = max(steps) - min(steps) <= SAME_SPACING * max(steps)
     found = f'{steps[0]:.4g} ms' if even else ', '.join(f'{step:.4g}' for step in steps) + ' ms'
     return Advice(
-        'Echo spacing', MET if even else PARTLY, found, 'equal',
+        'Echo spacing',
+        MET if even else PARTLY,
+        found,
+        'equal',
         'Fits of the field and of R2* that rest on equal spacing hold for all echoes.',
-    )  # fmt: skip
+    )
 
 
 def first_echo(known: Known, _: Known) -> Advice | None:
@@ -57,11 +63,14 @@ def first_echo(known: Known, _: Known) -> Advice | None:
         return None
     first = 1000 * known['EchoTime'][0]
     return Advice(
-        'First echo', MET if first <= FIRST_ECHO * steps[0] else PARTLY, f'{first:.4g} ms',
+        'First echo',
+        MET if first <= FIRST_ECHO * steps[0] else PARTLY,
+        f'{first:.4g} ms',
         f'as early as can be: up to {FIRST_ECHO * steps[0]:.3g} ms with this spacing',
         'Veins, bleeds and the tissue above the sinuses have lost their signal and wrapped their '
-        'phase in later ones.', practice=True,
-    )  # fmt: skip
+        'phase in later ones.',
+        practice=True,
+    )
 
 
 def last_echo(known: Known, _: Known) -> Advice:
@@ -71,16 +80,24 @@ def last_echo(known: Known, _: Known) -> Advice:
     window = last_echo_window(strength)
     if window is None:
         return Advice(
-            'Last echo', UNKNOWN, f'{last:.4g} ms', 'near the T2* of deep gray matter',
-            f'{reason} No figure is known at {strength:.3g} T.', practice=True,
-        )  # fmt: skip
+            'Last echo',
+            UNKNOWN,
+            f'{last:.4g} ms',
+            'near the T2* of deep gray matter',
+            f'{reason} No figure is known at {strength:.3g} T.',
+            practice=True,
+        )
     low, high = window
     fair = 0.5 * low <= last <= 2 * high
     verdict = MET if 0.8 * low <= last <= 1.2 * high else PARTLY if fair else MISSED
     return Advice(
-        'Last echo', verdict, f'{last:.4g} ms',
-        f'about {low:.0f} to {high:.0f} ms at {strength:.3g} T', reason, practice=True,
-    )  # fmt: skip
+        'Last echo',
+        verdict,
+        f'{last:.4g} ms',
+        f'about {low:.0f} to {high:.0f} ms at {strength:.3g} T',
+        reason,
+        practice=True,
+    )
 
 
 def last_echo_window(field_strength: float) -> tuple[float, float] | None:
@@ -117,9 +134,12 @@ def readout(known: Known, decisions: RunFacts) -> Advice | None:
     elif stated != 'monopolar' and seen.across_head_rad is not None:
         found += '; even and odd echoes do not differ in phase'
     return Advice(
-        'Readout', verdict, found, 'monopolar',
+        'Readout',
+        verdict,
+        found,
+        'monopolar',
         'Echoes read in alternating directions differ in phase and are shifted against each other.',
-    )  # fmt: skip
+    )
 
 
 def _steps(known: Known) -> list[float]:

@@ -78,20 +78,25 @@ def _sequence(known: Known, _: RunFacts) -> Advice:
     kind = text_of(known.get('MRAcquisitionType'))
     verdict = {'3D': MET, '2D': MISSED}.get(kind.upper(), UNKNOWN)
     return Advice(
-        'Excitation', verdict, kind or NOT_RECORDED, '3D',
+        'Excitation',
+        verdict,
+        kind or NOT_RECORDED,
+        '3D',
         'Slices that are excited one by one have gaps, thick profiles and a phase of their own.',
-    )  # fmt: skip
+    )
 
 
 def _field_strength(known: Known, *, recorded: bool) -> Advice:
     strength, frequency = known['MagneticFieldStrength'], known['ImagingFrequency']
     found = f'{strength:.4g} T' + (f', {frequency:.7g} MHz' if recorded else '')
     return Advice(
-        'Field strength', MET if recorded else PARTLY, found,
+        'Field strength',
+        MET if recorded else PARTLY,
+        found,
         'with the centre frequency (ImagingFrequency)',
         'Magnets that are called 3 T have 2.89 to 3 T: without the frequency, susceptibility may be '
         'off by as much.',
-    )  # fmt: skip
+    )
 
 
 def _voxel(known: Known, _: RunFacts) -> Advice:
@@ -99,10 +104,13 @@ def _voxel(known: Known, _: RunFacts) -> Advice:
     edge = float(np.cbrt(np.prod(size)))
     verdict = MET if edge <= VOXEL[0] else PARTLY if edge <= VOXEL[1] else MISSED
     return Advice(
-        'Voxel size', verdict, product_of(size, ' mm'), '1 mm or less',
+        'Voxel size',
+        verdict,
+        product_of(size, ' mm'),
+        '1 mm or less',
         'In large voxels the fields of small structures cancel: nuclei and veins lose '
         'susceptibility.',
-    )  # fmt: skip
+    )
 
 
 def _shape(known: Known, _: RunFacts) -> Advice:
@@ -110,10 +118,12 @@ def _shape(known: Known, _: RunFacts) -> Advice:
     ratio = float(max(size) / min(size))
     verdict = MET if ratio <= ANISOTROPY[0] else PARTLY if ratio <= ANISOTROPY[1] else MISSED
     return Advice(
-        'Shape of the voxels', verdict, f'{ratio:.2g} : 1',
+        'Shape of the voxels',
+        verdict,
+        f'{ratio:.2g} : 1',
         'isotropic (1 : 1)',
         'Thick slices lose the fields across them, more of some structures than of others.',
-    )  # fmt: skip
+    )
 
 
 def _coverage(known: Known, _: RunFacts) -> Advice | None:
@@ -124,11 +134,14 @@ def _coverage(known: Known, _: RunFacts) -> Advice | None:
     length = matrix[axis] * size[axis]
     verdict = MET if length >= COVERAGE[0] else PARTLY if length >= COVERAGE[1] else MISSED
     return Advice(
-        'Coverage', verdict, f'{length:.0f} mm along the main field',
+        'Coverage',
+        verdict,
+        f'{length:.0f} mm along the main field',
         f'the whole brain: {COVERAGE[0]:.0f} mm or more',
         'Near the faces of a slab neither background nor susceptibility can be told well, and the '
-        'whole brain cannot serve as reference.', practice=True,
-    )  # fmt: skip
+        'whole brain cannot serve as reference.',
+        practice=True,
+    )
 
 
 def _orientation(known: Known, decisions: RunFacts) -> Advice | None:
@@ -138,9 +151,12 @@ def _orientation(known: Known, decisions: RunFacts) -> Advice | None:
         return None
     found = f'{angle:.1f}° from an axis of the image'
     return Advice(
-        'Orientation', MET if angle <= STRAIGHT_DEGREES else PARTLY, found, 'straight, not oblique',
+        'Orientation',
+        MET if angle <= STRAIGHT_DEGREES else PARTLY,
+        found,
+        'straight, not oblique',
         'The tilt is taken into account here; other software may not know of it.',
-    )  # fmt: skip
+    )
 
 
 def _partial_fourier(known: Known, _: RunFacts) -> Advice:
@@ -151,9 +167,12 @@ def _partial_fourier(known: Known, _: RunFacts) -> Advice:
     elif not found and _options(known) & {'PFF', 'PFP'}:
         verdict, found = PARTLY, 'yes, by ScanOptions'
     return Advice(
-        'Partial Fourier', verdict, found or NOT_RECORDED, 'none (1)',
+        'Partial Fourier',
+        verdict,
+        found or NOT_RECORDED,
+        'none (1)',
         'What is not measured is guessed from a phase that is taken to be smooth.',
-    )  # fmt: skip
+    )
 
 
 def _flow(known: Known, _: RunFacts) -> Advice:
@@ -164,9 +183,12 @@ def _flow(known: Known, _: RunFacts) -> Advice:
     elif not found and 'FC' in _options(known):
         verdict, found = MET, 'yes, by ScanOptions'
     return Advice(
-        'Flow compensation', verdict, found or NOT_RECORDED, 'yes, of the first echo at least',
+        'Flow compensation',
+        verdict,
+        found or NOT_RECORDED,
+        'yes, of the first echo at least',
         'Blood that moves has a phase that is none of its susceptibility.',
-    )  # fmt: skip
+    )
 
 
 def _filter(_: Known, decisions: RunFacts) -> Advice:
@@ -176,9 +198,12 @@ def _filter(_: Known, decisions: RunFacts) -> Advice:
         verdict = UNKNOWN
     words = {MISSED: 'high-pass filtered', MET: 'not filtered, by the data'}
     return Advice(
-        'Phase images', verdict, words.get(verdict, 'not known'), 'unfiltered',
+        'Phase images',
+        verdict,
+        words.get(verdict, 'not known'),
+        'unfiltered',
         'A high-pass filter, as for SWI, takes the field of large structures away for good.',
-    )  # fmt: skip
+    )
 
 
 def _coils(known: Known, _: RunFacts) -> Advice:
@@ -192,14 +217,29 @@ def _coils(known: Known, _: RunFacts) -> Advice:
     else:
         verdict, found = UNKNOWN, f'on the scanner, {NOT_RECORDED} how'
     return Advice(
-        'Coil combination', verdict, found, 'with the phase offsets of the channels matched',
+        'Coil combination',
+        verdict,
+        found,
+        'with the phase offsets of the channels matched',
         'Channels that are added as they are cancel each other: fringes end inside the head.',
-    )  # fmt: skip
+    )
 
 
 _ITEMS: tuple[Callable[[Known, Known], Advice | None], ...] = (
-    *(_sequence, number_of_echoes, spacing, first_echo, last_echo, readout, _voxel, _shape),
-    *(_coverage, _orientation, _partial_fourier, _flow, _filter, _coils),
+    _sequence,
+    number_of_echoes,
+    spacing,
+    first_echo,
+    last_echo,
+    readout,
+    _voxel,
+    _shape,
+    _coverage,
+    _orientation,
+    _partial_fourier,
+    _flow,
+    _filter,
+    _coils,
 )
 
 

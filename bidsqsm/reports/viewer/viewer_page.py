@@ -24,8 +24,18 @@ LOGGER = logging.getLogger(__name__)
 
 #: The page's own scripts, in the order in which they are put together
 _SCRIPTS = (
-    *('volumes', 'geometry', 'overlays', 'plain', 'accelerated', 'words'),
-    *('view', 'windows', 'drawing', 'pointer', 'keys', 'controls'),
+    'volumes',
+    'geometry',
+    'overlays',
+    'plain',
+    'accelerated',
+    'words',
+    'view',
+    'windows',
+    'drawing',
+    'pointer',
+    'keys',
+    'controls',
 )
 _NIIVUE = 'data/vendor/niivue/niivue.umd.js'
 

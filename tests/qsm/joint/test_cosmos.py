@@ -69,10 +69,12 @@ def test_three_orientations_are_far_better_than_one(shape):
     scene = make_scene(**shape)
     random = np.random.default_rng(0)
     fields = [
-        (averaged(replace(scene.grid, b0_direction=b)) + random.normal(0, 2e-4, scene.mask.shape))
-        .astype(np.float32)
+        (
+            averaged(replace(scene.grid, b0_direction=b))
+            + random.normal(0, 2e-4, scene.mask.shape)
+        ).astype(np.float32)
         for b in TURNS
-    ]  # fmt: skip
+    ]
     together = error(cosmos(fields, [scene.mask] * 3, scene.grid, TURNS, outside=1e4), scene)
     grid = replace(scene.grid, b0_direction=TURNS[0])
     assert together < 0.65 * error(tkd(fields[0], scene.mask, grid), scene)

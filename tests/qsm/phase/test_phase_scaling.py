@@ -39,13 +39,16 @@ CONVENTIONS = {
     'unsigned': (lambda p: stored_as(p, 4096, 0, np.uint16), 0, np.nan, 2e-3),
     'signed 12 bits': (lambda p: stored_as(p, 4096, -2048, np.int16), 1, 0, 2e-3),
     'Philips, milliradians': (
-        lambda p: stored_as(p, 4096, 0, np.uint16), 2000 * PI / 4095, -1000 * PI, 4e-3,
+        lambda p: stored_as(p, 4096, 0, np.uint16),
+        2000 * PI / 4095,
+        -1000 * PI,
+        4e-3,
     ),
     'Philips, radians': (lambda p: stored_as(p, 4096, 0, np.int16), 2 * PI / 4095, -PI, 4e-3),
     'GE, milliradians': (lambda p: np.rint(1000 * p).astype(np.int16), 1, 0, 2e-3),
     'any scale': (lambda p: p * np.float32(0.00117), 1, 0, 2e-3),
     'damaged header': (lambda p: p, 0.01, 0, 1e-4),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize('name', CONVENTIONS)

@@ -84,9 +84,9 @@ def test_an_echo_that_moved_shows_by_how_much(axis):
     moved = [x, y, z]
     moved[axis] = moved[axis] - 0.5
     beside = 1 + 0.2 * np.sin(moved[0] / 5) * np.sin(moved[1] / 6) * np.cos(moved[2] / 5.5)
-    magnitude = np.stack([
-        (beside if n == 2 else texture) * np.exp(-20 * t) for n, t in enumerate(TIMES)
-    ]).astype(np.float32)  # fmt: skip
+    magnitude = np.stack(
+        [(beside if n == 2 else texture) * np.exp(-20 * t) for n, t in enumerate(TIMES)]
+    ).astype(np.float32)
     still = np.stack([texture * np.exp(-20 * t) for t in TIMES]).astype(np.float32)
     # the middle one of five is off the line through all by 0.8 of its displacement, its
     # neighbours by -0.2

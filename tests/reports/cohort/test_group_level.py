@@ -22,7 +22,11 @@ from bidsqsm.reports.cohort.payload import pictures
 from helpers.participant_outputs import INGENIA, PRISMA, Made
 
 HOSTILE = '</script><script>alert("x")</script><!-- & \u2028 "quotes"'
-FILES = {f'group_{name}.{end}' for name in ('runs', 'metrics', 'regions', 'outliers') for end in ('tsv', 'json')}  # fmt: skip
+FILES = {
+    f'group_{name}.{end}'
+    for name in ('runs', 'metrics', 'regions', 'outliers')
+    for end in ('tsv', 'json')
+}
 
 
 class Page(HTMLParser):
@@ -286,8 +290,12 @@ def test_a_given_table_of_ratings_is_read(made, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ('options', 'option'),
-    [(['--dipole', 'tkd'], '--dipole'), (['--dry-run'], '--dry-run'), (['--atlases', 'none'], '--atlases')],
-)  # fmt: skip
+    [
+        (['--dipole', 'tkd'], '--dipole'),
+        (['--dry-run'], '--dry-run'),
+        (['--atlases', 'none'], '--atlases'),
+    ],
+)
 def test_options_that_mean_nothing_here_are_refused(options, option, capsys):
     with pytest.raises(SystemExit) as stop:
         parse_arguments(['in', 'out', 'group', *options])

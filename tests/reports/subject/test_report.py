@@ -36,14 +36,18 @@ def made(tmp_path_factory):
     (root / 'work' / 'broken.nii').write_bytes(b'no image')
     records = [
         record(
-            *(run, products, example_run.make_facts()),
+            run,
+            products,
+            example_run.make_facts(),
             warnings=['metadata say the opposite'],
             versions={'numpy': '2.9.9'},
             command=f'bidsqsm in out participant {HOSTILE}',
         ),
         RunRecord(skipped, {'status': 'skipped', 'reason': skipped.reason}),
         record(
-            *(broken, {'chi': root / 'work' / 'broken.nii'}, {}),
+            broken,
+            {'chi': root / 'work' / 'broken.nii'},
+            {},
             status='failed',
             reason='the mask is empty',
             crash=f'Traceback\n{HOSTILE}',
@@ -115,8 +119,12 @@ def test_links_inside_the_page_lead_somewhere(made):
 def test_methods_acquisition_versions_and_command_are_there(made):
     text = made[2].text
     for piece in (
-        *('4:8:20 ms', '123.25 MHz', '2.9.9', 'bidsqsm in out participant'),
-        *('+12.3 ppb subtracted', 'doi:10.1002/mrm.30006'),
+        '4:8:20 ms',
+        '123.25 MHz',
+        '2.9.9',
+        'bidsqsm in out participant',
+        '+12.3 ppb subtracted',
+        'doi:10.1002/mrm.30006',
     ):
         assert piece in text
     for choice in settled_methods().values():

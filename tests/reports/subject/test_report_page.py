@@ -118,7 +118,11 @@ def test_what_turns_the_whole_map_wrong_is_told_first():
     }
     found = concerns(status, ['The input is odd.'])
     assert [one.text for one in found] == [
-        *(SIGN, 'It did not converge.', 'It streaks.', REGION, 'From nowhere.'),
+        SIGN,
+        'It did not converge.',
+        'It streaks.',
+        REGION,
+        'From nowhere.',
         'The input is odd.',
     ]
     assert [one.weight for one in found[:4]] == [MAP, MAP, MAP, PART]
@@ -131,9 +135,13 @@ def test_a_status_of_an_earlier_version_keeps_its_warnings():
 
 def section(name: str, status: str, tone: str, *found: RunWarning, reason: str = ''):
     return {
-        'short': name, 'anchor': name, 'status': status, 'tone': tone, 'reason': reason,
+        'short': name,
+        'anchor': name,
+        'status': status,
+        'tone': tone,
+        'reason': reason,
         'concerns': list(found),
-    }  # fmt: skip
+    }
 
 
 def test_the_top_of_the_page_tells_failures_then_doubts_about_maps():
@@ -147,7 +155,10 @@ def test_the_top_of_the_page_tells_failures_then_doubts_about_maps():
     ]
     told = first_concerns(runs)
     assert [(one['run'], one['text']) for one in told['concerns']] == [
-        *(('c', 'no phase'), ('d', 'it broke'), ('b', 'odd'), ('a', 'small'))
+        ('c', 'no phase'),
+        ('d', 'it broke'),
+        ('b', 'odd'),
+        ('a', 'small'),
     ]
     assert told['title'] == '2 of 4 could not be made'
     assert told['more'] == '1 more warning: see the run below.'
@@ -165,8 +176,10 @@ def test_the_top_of_the_page_does_not_grow_with_the_runs():
 def test_a_run_with_nothing_to_warn_of_is_green():
     runs = [section('a', 'ok', 'ok')]
     assert first_concerns(runs) == {
-        'title': 'Complete, with nothing to warn of', 'concerns': [], 'more': ''
-    }  # fmt: skip
+        'title': 'Complete, with nothing to warn of',
+        'concerns': [],
+        'more': '',
+    }
     assert worst(runs) == 'ok'
 
 
@@ -207,9 +220,16 @@ def test_metrics_that_cannot_be_read_are_told_and_the_page_stays(run, tmp_path, 
 def test_the_acquisition_is_held_against_the_recommendations_and_all_facts_stay(run):
     page = Page(text_of(run))
     for piece in (
-        *('as recommended', 'departs', 'close', 'unknown', '15 items'),
-        *('TE1:ΔTE:TEmax 4:8:20 ms (3 echoes)', '123.25 MHz', 'Siemens'),
-        *('Not recorded in the metadata', 'QSM Consensus Organization Committee'),
+        'as recommended',
+        'departs',
+        'close',
+        'unknown',
+        '15 items',
+        'TE1:ΔTE:TEmax 4:8:20 ms (3 echoes)',
+        '123.25 MHz',
+        'Siemens',
+        'Not recorded in the metadata',
+        'QSM Consensus Organization Committee',
     ):
         assert piece in page.text
     # a verdict is a word and a sign, not a colour alone
@@ -243,7 +263,8 @@ def test_earlier_ratings_are_shown_and_handed_to_the_script(run, tmp_path):
     page = Page(text)
     items = [one for one in page.all('li') if 'data-run' in one]
     assert [(one['data-rater'], one['data-rating']) for one in items] == [
-        *(('Ada', 'keep'), ('Ben', 'unsure'))
+        ('Ada', 'keep'),
+        ('Ben', 'unsure'),
     ]
     assert items[0]['data-comment'] == HOSTILE
     assert text.count('<script') == 1

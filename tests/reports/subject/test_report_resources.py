@@ -25,7 +25,10 @@ def test_the_total_is_of_what_ran_and_its_peak_that_of_one_step():
     reused = StepUse('R2*', 100.0, 100.0, 9.0, reused=True)
     table = resource_table([LONG, SHORT, reused, MIDDLE, SHORT])
     assert [row['step'] for row in table['rows']] == [
-        *('Dipole inversion', 'R2*', 'Masking', '2 short steps')
+        'Dipole inversion',
+        'R2*',
+        'Masking',
+        '2 short steps',
     ]
     assert [row['reused'] for row in table['rows']] == [False, True, False, False]
     total = table['total']

@@ -125,11 +125,14 @@ def test_images_without_a_unit_have_255_steps_to_the_brightest_but_few():
     assert encode_bright(np.zeros(4))[1] == 1
 
 
-@pytest.mark.parametrize(('values', 'ranks', 'found'), [
-    ([0, 2035, 11], [0, 2, 1], [11, 2035]),
-    ([7, 7, 9], [1, 1, 2], [7, 9]),
-    ([0, 0, 0], [0, 0, 0], []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('values', 'ranks', 'found'),
+    [
+        ([0, 2035, 11], [0, 2, 1], [11, 2035]),
+        ([7, 7, 9], [1, 1, 2], [7, 9]),
+        ([0, 0, 0], [0, 0, 0], []),
+    ],
+)
 def test_labels_are_numbered_in_their_order(values, ranks, found):
     labels, indices = encode_labels(np.array(values, float))
     assert labels.tolist() == ranks
