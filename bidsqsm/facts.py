@@ -59,11 +59,11 @@ class Record:
 
 
 #: Fields of all steps, in the order in which they end the JSON.
-_LAST = ('left_out', 'convergence', 'warnings', 'unknown')
+_CLOSING_FIELDS = ('left_out', 'convergence', 'warnings', 'unknown')
 
 
 def _place(one: Field[Any]) -> int:
-    return 1 + _LAST.index(one.name) if one.name in _LAST else 0
+    return 1 + _CLOSING_FIELDS.index(one.name) if one.name in _CLOSING_FIELDS else 0
 
 
 def _key(one: Field[Any]) -> str:

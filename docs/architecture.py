@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
@@ -21,7 +22,7 @@ def layers() -> list[list[str]]:
     law.read(ROOT / 'setup.cfg')
     rows = law['importlinter:contract:layers']['layers'].split('\n')
     return [
-        [name.strip().removeprefix(f'{PACKAGE}.') for name in row.split('|')]
+        [name.strip().removeprefix(f'{PACKAGE}.') for name in re.split('[|:]', row)]
         for row in rows
         if row.strip()
     ]
@@ -95,7 +96,7 @@ def architecture() -> str:
 
 def _box(name: str, centre: tuple[float, float], count: int) -> str:
     x, y = centre
-    width = 26 + 9 * len(name)
+    width = 26 + 9 * len(name) + (8 * len(f'{count}') if count > 1 else 0)
     words = f'{name}' + (
         f' <tspan opacity=".6" font-size="11">{count}</tspan>' if count > 1 else ''
     )

@@ -105,7 +105,7 @@ def init_outputs_wf(
 
 
 #: What the report shows besides the products: the workflow of a run that makes it, and its output there.
-SHOWN: Mapping[str, tuple[str, str]] = {
+REPORT_INPUTS: Mapping[str, tuple[str, str]] = {
     'phase': ('phase_wf', 'phase'),
     'registered': ('joint_wf', 'registered'),
     'roi_labels': ('rois_wf', 'shown_labels'),
@@ -161,7 +161,9 @@ def saved_outputs(
         _there(
             heard, {key: (boxes.get(p.maker, ''), p.output or key) for key, p in products.items()}
         ),
-        _there(made, {key: source for key, source in SHOWN.items() if key not in products}),
+        _there(
+            made, {key: source for key, source in REPORT_INPUTS.items() if key not in products}
+        ),
         _there(
             made, {name: (step.box, step.told) for name, step in RUN_STEPS.items() if step.facts}
         ),
@@ -189,5 +191,5 @@ def made_by_nodes(run_wf: pe.Workflow) -> tuple[Makers, Makers]:
     Products go by their keys, facts by their steps.
     """
     facts = {facts_field(name): name for name, step in RUN_STEPS.items() if step.facts}
-    keys = {key: key for key in (*PRODUCTS, *SHOWN)}
+    keys = {key: key for key in (*PRODUCTS, *REPORT_INPUTS)}
     return makers(run_wf, 'outputs_wf', keys), makers(run_wf, 'outputs_wf', facts)

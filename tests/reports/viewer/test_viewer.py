@@ -29,7 +29,7 @@ from bidsqsm.reports.viewer.encoding import (
     packed,
 )
 from bidsqsm.reports.viewer.viewer_page import write_viewer
-from bidsqsm.workflows.outputs import SHOWN
+from bidsqsm.workflows.outputs import REPORT_INPUTS
 from helpers import example_run
 
 HOSTILE = '</script><script>alert("x")</script>'
@@ -235,7 +235,7 @@ def test_letters_are_those_of_the_pictures_of_the_report():
 
 
 def test_every_map_and_mask_is_one_that_a_run_may_have():
-    known = {*PRODUCTS, *SHOWN}
+    known = {*PRODUCTS, *REPORT_INPUTS}
     assert {*layers.VIEWER_MAPS, *layers.OUTLINES, *layers.OTHER_MASKS} <= known
 
 
