@@ -5,10 +5,10 @@ from __future__ import annotations
 from scipy import fft
 
 from bidsqsm.qsm.admm.tv_kernels import Spectrum
-from bidsqsm.qsm.dipole.kspace_filter import floored
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.kernels import convolve
 from bidsqsm.qsm.krylov import least_squares
+from bidsqsm.qsm.kspace_filter import floored
 
 
 def fit(

@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.qsm.admm.laplacian_terms import (
-    anharmonic_part,
-    harmonic_part,
-    minus_phase_laplacian,
-)
+from bidsqsm.qsm.admm.generalized_variation import GeneralizedVariation
 from bidsqsm.qsm.admm.sphere_terms import radii_of_bank, sphere_terms
-from bidsqsm.qsm.admm.tgv_penalty import (
+from bidsqsm.qsm.admm.tgv_backward_kernels import (
     solve_slope,
     symmetric_divergence,
     symmetric_gradient,
 )
-from bidsqsm.qsm.dipole.generalized_variation import GeneralizedVariation
 from bidsqsm.qsm.echo_signal import Echoes
 from bidsqsm.qsm.forward import field_of
 from bidsqsm.qsm.grid import Grid
+from bidsqsm.qsm.harmonic_field import (
+    anharmonic_part,
+    harmonic_part,
+    minus_phase_laplacian,
+)
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.onestep.qsip import qsip
 from bidsqsm.qsm.onestep.sstgv import sstgv

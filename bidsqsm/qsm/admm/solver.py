@@ -5,7 +5,7 @@ term takes, and a scaled multiplier for every split; what is left for chi is qua
 k-space. Data terms :math:`\Phi` are in :mod:`~bidsqsm.qsm.admm.data_terms`, the quadratic is in
 :mod:`~bidsqsm.qsm.admm.modelled_fields`, and penalties R are
 :class:`~bidsqsm.qsm.admm.total_variation.TotalVariation` and
-:class:`~bidsqsm.qsm.dipole.generalized_variation.GeneralizedVariation`.
+:class:`~bidsqsm.qsm.admm.generalized_variation.GeneralizedVariation`.
 
 ====================  =============  ================================================  ===========
 in the papers         in the code    meaning                                           unit

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from bidsqsm.qsm.admm.data_terms import Phasors
+from bidsqsm.qsm.admm.generalized_variation import GeneralizedVariation
 from bidsqsm.qsm.admm.modelled_fields import OneField
 from bidsqsm.qsm.admm.solver import Admm
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.generalized_variation import GeneralizedVariation
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import dipole_kernel

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.kspace_filter import invert, truncated
 from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.kspace_filter import invert, truncated
 
 
 def tsvd(

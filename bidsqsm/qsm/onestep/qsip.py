@@ -7,9 +7,9 @@ from typing import Annotated
 import numpy as np
 from scipy import fft
 
-from bidsqsm.qsm.admm.laplacian_terms import anharmonic_field
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.harmonic_field import anharmonic_field
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.krylov import conjugate_gradients
 from bidsqsm.qsm.masking.head_mask import head_mask

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from bidsqsm.qsm.admm.generalized_variation import GeneralizedVariation
 from bidsqsm.qsm.admm.modelled_fields import SeveralFields
 from bidsqsm.qsm.admm.solver import Admm
 from bidsqsm.qsm.admm.sphere_terms import radii_of_bank, sphere_terms
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.generalized_variation import GeneralizedVariation
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.window import Window

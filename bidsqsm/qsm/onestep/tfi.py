@@ -7,7 +7,6 @@ from typing import Annotated
 
 import numpy as np
 
-from bidsqsm.qsm.admm.laplacian_terms import harmonic_part
 from bidsqsm.qsm.admm.magnitude_edges import edge_codes
 from bidsqsm.qsm.admm.modelled_fields import OneField
 from bidsqsm.qsm.admm.outlier_weights import Reweighted
@@ -16,6 +15,7 @@ from bidsqsm.qsm.admm.total_variation import TotalVariation
 from bidsqsm.qsm.background.lbv import lbv
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.harmonic_field import harmonic_part
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.window import Window

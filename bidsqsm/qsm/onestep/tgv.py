@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from bidsqsm.qsm.admm.data_terms import LeastSquares
-from bidsqsm.qsm.admm.laplacian_terms import anharmonic_field
+from bidsqsm.qsm.admm.generalized_variation import GeneralizedVariation
 from bidsqsm.qsm.admm.modelled_fields import DataTerm, SeveralFields
 from bidsqsm.qsm.admm.solver import Admm
 from bidsqsm.qsm.bounds import Between, From
-from bidsqsm.qsm.dipole.generalized_variation import GeneralizedVariation
 from bidsqsm.qsm.echo_signal import Echoes
 from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.harmonic_field import anharmonic_field
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.window import Window

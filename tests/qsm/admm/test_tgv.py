@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 from scipy import fft
 
-from bidsqsm.qsm.admm.tgv_kernels import pull_bends, shrink_bends, shrink_slopes, solve_slopes
-from bidsqsm.qsm.dipole.generalized_variation import GeneralizedVariation, step_spectra
+from bidsqsm.qsm.admm.generalized_variation import GeneralizedVariation, step_spectra
+from bidsqsm.qsm.admm.tgv_forward_kernels import (
+    pull_bends,
+    shrink_bends,
+    shrink_slopes,
+    solve_slopes,
+)
 from bidsqsm.qsm.dipole.nltgv import nltgv
 from bidsqsm.qsm.dipole.nltv import nltv
 from bidsqsm.qsm.grid import Grid

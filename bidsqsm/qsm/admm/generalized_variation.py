@@ -7,13 +7,18 @@ from typing import Literal
 import numpy as np
 from scipy import fft
 
-from bidsqsm.qsm.admm.tgv_kernels import pull_bends, shrink_bends, shrink_slopes, solve_slopes
-from bidsqsm.qsm.admm.tgv_penalty import (
+from bidsqsm.qsm.admm.tgv_backward_kernels import (
     shrink_first,
     shrink_second,
     solve_slope,
     symmetric_divergence,
     symmetric_gradient,
+)
+from bidsqsm.qsm.admm.tgv_forward_kernels import (
+    pull_bends,
+    shrink_bends,
+    shrink_slopes,
+    solve_slopes,
 )
 from bidsqsm.qsm.admm.tv_kernels import Spectrum
 from bidsqsm.qsm.grid import Grid, Mask, Volume
