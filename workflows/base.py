@@ -9,9 +9,9 @@ from nipype.pipeline import engine as pe
 
 from bidsqsm.atlases.selection import NO_ATLASES, AtlasesAndSpaces
 from bidsqsm.config import Config
-from bidsqsm.inputs.discovery import GreRun
 from bidsqsm.inputs.orientation_set import OrientationSet
 from bidsqsm.inputs.participants import ages_of
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.workflows.connections import steps_in
 from bidsqsm.workflows.multi_orientation import JOINT_INPUTS, R2STAR_OUTPUT, init_orientations_wf
 from bidsqsm.workflows.run import as_node_name, init_run_wf, workflow_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from bidsqsm.catalog import STEPS, in_use
-from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.method import Choice
 from bidsqsm.steps import RUN_STEPS
 

@@ -10,7 +10,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from bidsqsm.derivatives.products import PRODUCTS, Product
-from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.interfaces.outputs import WriteDerivatives, facts_field
 from bidsqsm.method import Choice
 from bidsqsm.steps import RUN_STEPS

@@ -8,7 +8,7 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from bidsqsm.derivatives.metrics_files import about_run
-from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.interfaces.quality import FILES, MeasureQuality
 from bidsqsm.workflows.connections import Link
 

@@ -10,7 +10,7 @@ from nipype.pipeline import engine as pe
 
 from bidsqsm.atlases.selection import NO_ATLASES, AtlasesAndSpaces
 from bidsqsm.derivatives.product_groups import DEFAULT_GROUPS
-from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.interfaces.sign import expected_sign
 from bidsqsm.method import Choice
 from bidsqsm.steps import boxes_of

@@ -8,7 +8,7 @@ from typing import Any
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.interfaces.two_pass import CombinePasses, CutHoles
 from bidsqsm.method import Choice
 from bidsqsm.workflows.connections import between, outputs_of

@@ -13,9 +13,10 @@ from bidsqsm.catalog import STEPS
 from bidsqsm.cli.execute import clean, count_nodes, execute
 from bidsqsm.cli.ledger import Ledger, RunState
 from bidsqsm.cli.logs import new_identity
-from bidsqsm.cli.outcome import FAILED, OK, SKIPPED, Status
+from bidsqsm.cli.outcome import Status
 from bidsqsm.cli.progress import Progress
 from bidsqsm.cli.write_reports import write_reports
+from bidsqsm.cohort.run_files import FAILED, OK, SKIPPED
 from bidsqsm.config import Config
 from bidsqsm.derivatives.methods_text import as_markdown, methods_text, write_citation
 from bidsqsm.derivatives.sidecars import provenance
@@ -23,11 +24,11 @@ from bidsqsm.facts import RunFacts
 from bidsqsm.files.atomic import write_text
 from bidsqsm.files.json_files import load_json, write_json
 from bidsqsm.files.tsv_files import write_tsv
-from bidsqsm.inputs.discovery import GreRun, Skipped
 from bidsqsm.inputs.orientation_set import OrientationSet
+from bidsqsm.inputs.run import GreRun, Skipped
 from bidsqsm.method import Choice
 from bidsqsm.reports.subject.resource_use import StepUse, with_earlier
-from bidsqsm.reports.subject.subject_page import RunRecord
+from bidsqsm.reports.subject.run_record import RunRecord
 from bidsqsm.steps import boxes_of
 from bidsqsm.workflows.base import init_bidsqsm_wf, init_configured_run_wf, workflows_of_run
 from bidsqsm.workflows.method_selection import used_choices

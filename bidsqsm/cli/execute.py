@@ -11,7 +11,7 @@ from nipype.pipeline import engine as pe
 from bidsqsm.cli.ledger import Ledger, RunState
 from bidsqsm.config import Config
 from bidsqsm.executor import ProcessPerNodePlugin, limit_threads
-from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.workflows import run as run_of_the_graph
 from bidsqsm.workflows.base import NAME, subject_workflow_name
 from bidsqsm.workflows.run import workflow_name

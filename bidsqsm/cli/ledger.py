@@ -11,13 +11,14 @@ from typing import Any
 
 from nipype.pipeline import engine as pe
 
-from bidsqsm.cli.outcome import FAILED, SKIPPED, Status
+from bidsqsm.cli.outcome import Status
 from bidsqsm.cli.progress import Progress
+from bidsqsm.cohort.run_files import FAILED, SKIPPED
 from bidsqsm.executor import Failure, Usage
 from bidsqsm.facts import RunFacts, StepFacts
 from bidsqsm.files.atomic import write_text
 from bidsqsm.files.json_files import as_json
-from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.reports.subject.resource_use import StepUse
 from bidsqsm.steps import step_of_workflows, words_of_node
 from bidsqsm.workflows.base import run_workflow

@@ -31,8 +31,8 @@ from bidsqsm.files.json_files import load_json
 
 if TYPE_CHECKING:
     from bidsqsm.cli.call import Call
-    from bidsqsm.inputs.discovery import GreRun, Skipped
     from bidsqsm.inputs.orientation_set import OrientationSet
+    from bidsqsm.inputs.run import GreRun, Skipped
 
 LOGGER = logging.getLogger(__name__)
 MOST_THREADS = 8  # of one step; beyond, the gain is small
@@ -131,7 +131,7 @@ def _statuses(call: Call) -> list[Status]:
 
 def settle(config: Config, found: Sequence[GreRun | Skipped]) -> Config:
     """Fill in processors, memory and threads; threads go to steps only where runs are few."""
-    from bidsqsm.inputs.discovery import GreRun
+    from bidsqsm.inputs.run import GreRun
 
     nprocs = config.nprocs or available_cpus()
     runs = max(1, sum(isinstance(run, GreRun) for run in found))

@@ -9,7 +9,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from bidsqsm.executor import describe, forget_handlers
-from bidsqsm.reports.subject.subject_page import RunRecord, write_subject_report
+from bidsqsm.reports.subject.run_record import RunRecord
+from bidsqsm.reports.subject.subject_page import write_subject_report
 
 LOGGER = logging.getLogger(__name__)
 

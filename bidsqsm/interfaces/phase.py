@@ -6,7 +6,7 @@ import numpy as np
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.catalog import STEPS
-from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.interfaces.phase_preparation import prepare_run, read_magnitude
 from bidsqsm.interfaces.step_interface import StepInputSpec, StepInterface, StepOutputSpec
 from bidsqsm.qsm.jit import threads

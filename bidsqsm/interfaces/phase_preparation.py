@@ -14,13 +14,14 @@ from bidsqsm.errors import DatasetError
 from bidsqsm.facts import PhaseFacts
 from bidsqsm.files.nifti import channel_loader, load_stored, load_volumes
 from bidsqsm.files.voxel_checks import check_volumes
-from bidsqsm.inputs.discovery import GreRun
 from bidsqsm.inputs.metadata import readout_of
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.method import Choice
 from bidsqsm.qsm.grid import Volume
+from bidsqsm.qsm.phase.conventions import PhaseScale
 from bidsqsm.qsm.phase.jumps import find_turn
 from bidsqsm.qsm.phase.prepare import prepare
-from bidsqsm.qsm.phase.scaling import PhaseScale, decide_scale, polar, scale_phase
+from bidsqsm.qsm.phase.scaling import decide_scale, polar, scale_phase
 
 Reader = Callable[[int], Volume]
 

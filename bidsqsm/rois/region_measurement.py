@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from bidsqsm import __version__
-from bidsqsm.atlases.atlas import read_labels
 from bidsqsm.atlases.label_image import load_labels
+from bidsqsm.atlases.label_table import read_labels
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.json_files import write_json
 from bidsqsm.files.nifti import load_volume

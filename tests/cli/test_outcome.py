@@ -10,7 +10,8 @@ import signal
 import pytest
 
 from bidsqsm.__main__ import main
-from bidsqsm.cli.outcome import FAILED, OK, SKIPPED, Status, outcome
+from bidsqsm.cli.outcome import Status, outcome
+from bidsqsm.cohort.run_files import FAILED, OK, SKIPPED
 from helpers.bids_skeleton import Skeleton
 
 

@@ -10,7 +10,8 @@ from bidsqsm.cohort.ratings import read_rating_file
 from bidsqsm.config import settled_methods
 from bidsqsm.derivatives.sidecars import provenance
 from bidsqsm.inputs.run import Skipped
-from bidsqsm.reports.subject.subject_page import RunRecord, write_subject_report
+from bidsqsm.reports.subject.run_record import RunRecord
+from bidsqsm.reports.subject.subject_page import write_subject_report
 from helpers import chromium, example_run
 from helpers.chromium import DESK, PHONE, needs_axe
 

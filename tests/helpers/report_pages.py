@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 from bidsqsm.config import settled_methods
 from bidsqsm.derivatives.sidecars import provenance
-from bidsqsm.reports.subject.subject_page import RunRecord
+from bidsqsm.reports.subject.run_record import RunRecord
 
 HOSTILE = '<script>alert("x")</script> & "quotes"'
 

@@ -12,7 +12,8 @@ import pytest
 
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.nifti import load_volume, save_volume
-from bidsqsm.inputs.discovery import GreRun, Skipped, find_runs
+from bidsqsm.inputs.discovery import find_runs
+from bidsqsm.inputs.run import GreRun, Skipped
 from helpers.bids_skeleton import ECHO_TIMES, SCANNER, SHAPE, Skeleton
 
 PHASE2 = 'sub-01_echo-2_part-phase_MEGRE.nii.gz'

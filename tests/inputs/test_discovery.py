@@ -12,8 +12,9 @@ import pytest
 
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.nifti import load_volumes
-from bidsqsm.inputs.discovery import GreRun, Skipped, find_runs
+from bidsqsm.inputs.discovery import find_runs
 from bidsqsm.inputs.filters import load_filters
+from bidsqsm.inputs.run import GreRun, Skipped
 from bidsqsm.inputs.run_table import run_table
 from helpers.bids_skeleton import ECHO_TIMES, SCANNER, SHAPE, Skeleton
 

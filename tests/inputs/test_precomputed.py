@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from bidsqsm.errors import DatasetError
-from bidsqsm.inputs.discovery import GreRun, Skipped, find_runs
+from bidsqsm.inputs.discovery import find_runs
 from bidsqsm.inputs.precomputed import load_mask
+from bidsqsm.inputs.run import GreRun, Skipped
 from helpers.bids_skeleton import SHAPE, Skeleton
 
 ONES = np.ones(SHAPE, np.uint8)

@@ -12,10 +12,11 @@ import SimpleITK
 from bidsqsm.atlases.label_image import load_labels
 from bidsqsm.derivatives.sidecars import sources
 from bidsqsm.errors import DatasetError
-from bidsqsm.inputs.discovery import GreRun, Skipped, find_runs
+from bidsqsm.inputs.discovery import find_runs
 from bidsqsm.inputs.freesurfer import KNOWN_VALUES, MEASURED_LABELS
 from bidsqsm.inputs.orientation_set import orientation_sets, run_from_json
 from bidsqsm.inputs.precomputed import load_mask
+from bidsqsm.inputs.run import GreRun, Skipped
 from bidsqsm.inputs.run_table import run_table
 from bidsqsm.inputs.transforms import check_transform
 from helpers.bids_skeleton import SHAPE, TILTED, Skeleton

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.inputs.discovery import GreRun, find_runs
+from bidsqsm.inputs.discovery import find_runs
+from bidsqsm.inputs.run import GreRun
 from helpers.bids_skeleton import SHAPE, Skeleton
 
 TIMES = (0.010, 0.020, 0.030)

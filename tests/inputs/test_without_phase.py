@@ -8,8 +8,8 @@ import pytest
 
 from bidsqsm.config import settled_methods
 from bidsqsm.derivatives.product_groups import skip_without_products
-from bidsqsm.inputs.discovery import GreRun, Skipped, find_runs
-from bidsqsm.inputs.run import R2Source
+from bidsqsm.inputs.discovery import find_runs
+from bidsqsm.inputs.run import GreRun, R2Source, Skipped
 from bidsqsm.inputs.run_table import run_table
 from helpers.bids_skeleton import ECHO_TIMES, SCANNER, SHAPE
 

@@ -13,8 +13,8 @@ from scipy import ndimage
 from bidsqsm.catalog import STEPS
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.nifti import save_volume
-from bidsqsm.inputs.discovery import GreRun
 from bidsqsm.inputs.metadata import readout_of
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.interfaces.fieldmap import FitField
 from bidsqsm.interfaces.phase_preparation import prepare_run
 from bidsqsm.interfaces.sign import expected_sign, settle

@@ -18,7 +18,8 @@ from bidsqsm.derivatives.methods_text import describe_processing
 from bidsqsm.derivatives.product_groups import GROUPS
 from bidsqsm.derivatives.products import PRODUCTS
 from bidsqsm.derivatives.sidecars import processing
-from bidsqsm.inputs.discovery import GreRun, find_runs
+from bidsqsm.inputs.discovery import find_runs
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.rois.region_table import OPTIONAL_MAPS
 from bidsqsm.steps import RUN_STEPS
 from bidsqsm.workflows.anatomy.multicontrast_registration import preliminary

@@ -9,7 +9,7 @@ from nipype.pipeline import engine as pe
 
 from bidsqsm.atlases.selection import AtlasesAndSpaces
 from bidsqsm.derivatives.products import PRODUCTS
-from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.method import Choice
 from bidsqsm.rois.region_table import OPTIONAL_MAPS
 from bidsqsm.steps import RUN_STEPS

@@ -10,7 +10,7 @@ from nipype.pipeline import engine as pe
 
 from bidsqsm.atlases.atlas import Atlas, Template
 from bidsqsm.atlases.selection import AtlasesAndSpaces
-from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.interfaces.anatomy.multicontrast_registration import RegisterContrasts
 from bidsqsm.method import Choice
 from bidsqsm.rois.typical_chi import typical_chi

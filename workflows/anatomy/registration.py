@@ -11,7 +11,7 @@ from nipype.pipeline import engine as pe
 
 from bidsqsm.atlases.atlas import Template
 from bidsqsm.atlases.selection import brain_template
-from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.inputs.transforms import inverse_of
 from bidsqsm.interfaces.anatomy.registration import (
     MakeContrast,

@@ -11,7 +11,7 @@ from nipype.pipeline import engine as pe
 
 from bidsqsm.atlases.atlas import Atlas
 from bidsqsm.atlases.label_image import Segmentation
-from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.interfaces.anatomy.derivative_lists import CollectRois
 from bidsqsm.interfaces.anatomy.refinement import RefineRois
 from bidsqsm.interfaces.anatomy.resampling import ResampleLabels

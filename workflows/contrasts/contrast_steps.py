@@ -13,7 +13,7 @@ from typing import Any
 from nipype.pipeline import engine as pe
 
 from bidsqsm.derivatives.product_groups import GROUPS
-from bidsqsm.inputs.discovery import GreRun
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.method import Choice
 from bidsqsm.workflows.contrasts.concentration import init_concentration_wf
 from bidsqsm.workflows.contrasts.decompose import init_decompose_wf

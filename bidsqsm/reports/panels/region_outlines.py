@@ -12,8 +12,8 @@ from bidsqsm.reports.drawing.figure import Bar, Tile, draw
 from bidsqsm.reports.drawing.planes import SIDES, Volume
 from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.panels.chi_figures import CHI
-from bidsqsm.reports.panels.region_values import spelled
 from bidsqsm.rois.region_table import read_table
+from bidsqsm.rois.spelling import spelled
 
 #: Colours that those who confuse red and green tell apart, on gray; after Okabe and Ito. What lies
 #: at one level differs most.

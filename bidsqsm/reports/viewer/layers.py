@@ -17,7 +17,6 @@ from bidsqsm.files.nifti import READ_ERRORS
 from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.panels.mask_figures import OUTLINES
 from bidsqsm.reports.panels.region_outlines import COLOURS, OTHER_COLOUR
-from bidsqsm.reports.panels.region_values import spelled
 from bidsqsm.reports.viewer.encoding import (
     ViewerFrame,
     encode,
@@ -30,6 +29,7 @@ from bidsqsm.reports.viewer.encoding import (
     packed,
 )
 from bidsqsm.rois.region_table import read_table
+from bidsqsm.rois.spelling import spelled
 
 LOGGER = logging.getLogger(__name__)
 

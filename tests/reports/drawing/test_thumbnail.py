@@ -11,7 +11,8 @@ from PIL import Image
 from bidsqsm.reports.drawing import figure
 from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.drawing.thumbnail import HEIGHT, draw_thumbnail, save_thumbnail
-from bidsqsm.reports.subject.subject_page import RunRecord, write_subject_report
+from bidsqsm.reports.subject.run_record import RunRecord
+from bidsqsm.reports.subject.subject_page import write_subject_report
 from helpers import example_run
 
 

@@ -30,7 +30,8 @@ from bidsqsm.reports.panels.convergence import draw_convergence, histories
 from bidsqsm.reports.panels.histograms import draw_histograms
 from bidsqsm.reports.panels.picture_files import save_panels
 from bidsqsm.reports.panels.registration_figures import draw_edges, draw_flicker, tissue_borders
-from bidsqsm.reports.subject.subject_page import RunRecord, render, write_subject_report
+from bidsqsm.reports.subject.run_record import RunRecord
+from bidsqsm.reports.subject.subject_page import render, write_subject_report
 from helpers import example_run
 
 CHANGES = [0.5, 0.1, 0.04, 0.02, 0.008]

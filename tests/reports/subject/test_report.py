@@ -11,7 +11,8 @@ from bidsqsm.config import settled_methods
 from bidsqsm.inputs.run import Skipped
 from bidsqsm.reports.drawing import figure
 from bidsqsm.reports.panels import echo_figures, make_panels
-from bidsqsm.reports.subject.subject_page import RunRecord, write_subject_report
+from bidsqsm.reports.subject.run_record import RunRecord
+from bidsqsm.reports.subject.subject_page import write_subject_report
 from helpers import example_run
 from helpers.report_pages import HOSTILE, Page, record
 

@@ -13,11 +13,13 @@ import pytest
 
 from bidsqsm.derivatives.metrics_files import read_metrics
 from bidsqsm.inputs.run import Skipped
-from bidsqsm.reports.panels import PANELS, Panel
+from bidsqsm.reports.panels import PANELS
+from bidsqsm.reports.panels.spec import Panel
 from bidsqsm.reports.subject.overview import first_concerns, worst
 from bidsqsm.reports.subject.quality import metric_groups
 from bidsqsm.reports.subject.resource_use import StepUse
-from bidsqsm.reports.subject.subject_page import RunRecord, render
+from bidsqsm.reports.subject.run_record import RunRecord
+from bidsqsm.reports.subject.subject_page import render
 from bidsqsm.reports.subject.warnings import MAP, PART, RunWarning, concerns
 from bidsqsm.steps import Heading
 from helpers import example_run
