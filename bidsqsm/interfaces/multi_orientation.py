@@ -51,7 +51,7 @@ class RegisterHead(StepInterface):
     input_spec = _RegisterHeadInputSpec
     output_spec = _RegisterHeadOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         fixed, moving = self.inputs.fixed, self.inputs.moving
         masks = read_mask(self.inputs.fixed_mask), read_mask(self.inputs.moving_mask)
         with threads(self.inputs.num_threads):
@@ -92,7 +92,7 @@ class InvertJointly(StepInterface):
     input_spec = _InvertJointlyInputSpec
     output_spec = _InvertJointlyOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         invert, reference = self.choice('joint'), self.inputs.local_fields[0]
         motions = [np.eye(4), *(np.loadtxt(path) for path in self.inputs.motions)]
         with threads(self.inputs.num_threads), watched() as endings:

@@ -24,6 +24,7 @@ from bidsqsm.interfaces.step_interface import (
     affine_of,
     read_echoes,
     read_mask,
+    read_optional_mask,
     read_volume,
 )
 from bidsqsm.qsm.grid import Mask
@@ -62,10 +63,10 @@ class MakeContrast(StepInterface):
     input_spec = _MakeContrastInputSpec
     output_spec = _MakeContrastOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         magnitude = read_echoes(self.inputs.in_file)
         affine = affine_of(self.inputs.in_file)
-        brain = read_mask(self.given('in_mask'))
+        brain = read_optional_mask(self.given('in_mask'))
         if brain is None:
             combined = np.sqrt(np.mean(magnitude**2, axis=0))
             size = np.linalg.norm(affine[:3, :3], axis=0)
@@ -93,7 +94,7 @@ class RegisterT1w(StepInterface):
     input_spec = _RegisterT1wInputSpec
     output_spec = _RegisterT1wOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         what = 'the run and its T1w'
         try:
             self._align(runtime, what)
@@ -162,7 +163,7 @@ class RegisterTemplate(StepInterface):
     input_spec = RegisterTemplateInputSpec
     output_spec = _PairOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         name = f'the head and the template {self.inputs.template_name}'
         try:
             self._register(runtime, name)
@@ -182,7 +183,7 @@ class RegisterTemplate(StepInterface):
 
     def _heads(self) -> tuple[HeadImage, HeadImage]:
         image, affine = read_volume(self.inputs.in_file), affine_of(self.inputs.in_file)
-        mask = read_mask(self.given('in_mask'))
+        mask = read_optional_mask(self.given('in_mask'))
         if mask is None:
             mask = brain_on(self.given('given_mask'), image, affine)
         template = self.inputs.template
@@ -217,7 +218,7 @@ class TakeTransform(StepInterface):
     input_spec = _TakeTransformInputSpec
     output_spec = _PairOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         import SimpleITK
 
         forward = SimpleITK.ReadTransform(self.inputs.in_file)

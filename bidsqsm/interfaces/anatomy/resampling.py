@@ -61,7 +61,7 @@ class ResampleMask(StepInterface):
     input_spec = _CarryMaskInputSpec
     output_spec = _CarryMaskOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         self._results['facts'] = StepFacts()
         if lost(registrations_of(self.given('registrations'))) is not None:
             return runtime
@@ -89,7 +89,7 @@ class ResampleLabels(StepInterface):
     input_spec = _CarryLabelsInputSpec
     output_spec = _CarryLabelsOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         shape, onto = grid_of_file(self.inputs.reference)
         carried = np.zeros(shape, np.int32)
         reason = lost(registrations_of(self.given('registrations')))
@@ -130,7 +130,7 @@ class ResampleImages(StepInterface):
     input_spec = _CarryHeadsInputSpec
     output_spec = _CarryHeadsOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         self._results['facts'] = StepFacts()
         shape, onto = grid_of_file(self.inputs.reference)
         for name in HEADS:
@@ -167,7 +167,7 @@ class ToTemplate(StepInterface):
     input_spec = _ToTemplateInputSpec
     output_spec = _ToTemplateOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         self._results['facts'], self._results['extras'] = StepFacts(), []
         if lost(registrations_of(self.given('registrations'))) is not None:
             return runtime

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from nipype.interfaces.base import File, InputMultiObject, traits
@@ -19,6 +19,7 @@ from bidsqsm.interfaces.step_interface import (
     affine_of,
     read_echoes,
     read_mask,
+    read_optional_volume,
     read_volume,
 )
 from bidsqsm.qsm.grid import Mask, Volume
@@ -53,7 +54,7 @@ class FitSpinEcho(StepInterface):
     input_spec = _FitSpinEchoInputSpec
     output_spec = _FitSpinEchoOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         first, times = self.inputs.in_files[0], self.inputs.echo_times
         magnitude = np.stack([load_volume(path)[0] for path in self.inputs.in_files])
         size = np.linalg.norm(affine_of(first)[:3, :3], axis=0)
@@ -112,7 +113,7 @@ class CarryR2(StepInterface):
     input_spec = _CarryR2InputSpec
     output_spec = _CarryR2OutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         about = R2PrimeFacts.of(self.given('about'))
         values = rates(read_volume(self.inputs.in_file), self.inputs.kind, self.inputs.scale)
         affine, onto = (affine_of(one) for one in (self.inputs.in_file, self.inputs.magnitude))
@@ -180,9 +181,9 @@ class SubtractR2(StepInterface):
     input_spec = _SubtractR2InputSpec
     output_spec = _SubtractR2OutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         facts = self._results['facts'] = R2PrimeFacts.of(self.given('about'))
-        r2 = read_volume(self.given('r2'))
+        r2 = read_optional_volume(self.given('r2'))
         if r2 is None:
             return runtime
         found = reversible(read_volume(self.inputs.r2star), r2, read_mask(self.inputs.in_mask))
