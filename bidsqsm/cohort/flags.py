@@ -109,9 +109,9 @@ def judge(runs: Sequence[CohortRun]) -> CohortFlags:
         ):
             notes.append(_common(column, int(alarmed.sum()), int(counted.sum())))
             alarmed[:] = False
-        for run in np.flatnonzero(alarmed):
+        for run in np.flatnonzero(alarmed).tolist():
             found[run].append(_alarm_flag(place, column, result, run))
-        for run in np.flatnonzero(counted & result.outliers(column.measure.better)):
+        for run in np.flatnonzero(counted & result.outliers(column.measure.better)).tolist():
             found[run].append(_value_flag(place, column, result, run))
     for run, flag in _lacking(columns, alike, counted):
         found[run].append(flag)
@@ -186,7 +186,7 @@ def _lacking(
             continue
         usual = there[:, own].mean(axis=1) >= _USUAL_VALUE_SHARE
         for run in own:
-            names = [columns[c].title for c in np.flatnonzero(usual & ~there[:, run])]
+            names = [columns[c].title for c in np.flatnonzero(usual & ~there[:, run]).tolist()]
             if names:
                 found.append((int(run), _lacking_flag(names)))
     return found
@@ -203,9 +203,9 @@ def _lacking_flag(names: Sequence[str]) -> Flag:
 def _odd(protocols: Sequence[Protocol], counted: np.ndarray) -> list[int]:
     """Runs that were acquired like next to no other, where that is rare."""
     counts = Counter(one for one, said in zip(protocols, counted, strict=True) if said)
-    rare = [r for r in np.flatnonzero(counted) if counts[protocols[r]] < _FEW]
+    rare = [r for r in np.flatnonzero(counted).tolist() if counts[protocols[r]] < _FEW]
     few = len(rare) <= _RARE * counted.sum() and counted.sum() >= _SMALL_COHORT_RUNS
-    return [int(run) for run in rare] if few else []
+    return rare if few else []
 
 
 def _protocol_flag(protocols: Sequence[Protocol], counted: np.ndarray, run: int) -> Flag:
