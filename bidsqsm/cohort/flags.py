@@ -12,6 +12,7 @@ from bidsqsm.cohort.columns import Column, columns_of
 from bidsqsm.cohort.outliers import Compared, PeerGroups, compare
 from bidsqsm.cohort.protocols import Protocol, protocol_of
 from bidsqsm.cohort.run_files import OK, UNKNOWN, CohortRun
+from bidsqsm.qsm.grid import Mask
 
 _FLAGS_PER_VALUE = 9.0  # flags that one value counts for, however far off it is
 _FLAGS_PER_ALARM = 4.0  # flags that an alarm, lacking values or an odd protocol count for
@@ -148,7 +149,7 @@ def _value_flag(place: int, column: Column, compared: Compared, run: int) -> Fla
     return Flag(text, _weight(z, limit), column.measure.family, place, z, limit)
 
 
-def _alarming(column: Column) -> np.ndarray:
+def _alarming(column: Column) -> Mask:
     if column.metric is None:
         return np.zeros(column.values.shape, bool)
     return np.array([column.metric.alarming(value) for value in column.values])
@@ -173,7 +174,7 @@ def _alarm_flag(place: int, column: Column, compared: Compared, run: int) -> Fla
 
 
 def _lacking(
-    columns: Sequence[Column], alike: PeerGroups, counted: np.ndarray
+    columns: Sequence[Column], alike: PeerGroups, counted: Mask
 ) -> list[tuple[int, Flag]]:
     """Runs without values that nearly all like runs have."""
     if not columns:
@@ -200,7 +201,7 @@ def _lacking_flag(names: Sequence[str]) -> Flag:
     )
 
 
-def _odd(protocols: Sequence[Protocol], counted: np.ndarray) -> list[int]:
+def _odd(protocols: Sequence[Protocol], counted: Mask) -> list[int]:
     """Runs that were acquired like next to no other, where that is rare."""
     counts = Counter(one for one, said in zip(protocols, counted, strict=True) if said)
     rare = [r for r in np.flatnonzero(counted).tolist() if counts[protocols[r]] < _FEW]
@@ -208,7 +209,7 @@ def _odd(protocols: Sequence[Protocol], counted: np.ndarray) -> list[int]:
     return rare if few else []
 
 
-def _protocol_flag(protocols: Sequence[Protocol], counted: np.ndarray, run: int) -> Flag:
+def _protocol_flag(protocols: Sequence[Protocol], counted: Mask, run: int) -> Flag:
     counts = Counter(one for one, said in zip(protocols, counted, strict=True) if said)
     usual, number = counts.most_common(1)[0]
     text = f'Acquired unlike the others: {protocols[run]} (most, {number} runs: {usual})'

@@ -16,6 +16,7 @@ from nipype.interfaces.base import File, traits
 from bidsqsm.atlases.atlas_checks import check_template
 from bidsqsm.atlases.label_image import load_image
 from bidsqsm.facts import ContrastFacts, RegistrationFacts
+from bidsqsm.files.nifti import Affine
 from bidsqsm.interfaces.anatomy.registration_checks import failed, judged, verdict
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
@@ -27,7 +28,7 @@ from bidsqsm.interfaces.step_interface import (
     read_optional_mask,
     read_volume,
 )
-from bidsqsm.qsm.grid import Mask
+from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.brain import brain_mask
 from bidsqsm.qsm.registration.contrast import coarser, normalised, without_bias
@@ -248,7 +249,7 @@ def keep(results: dict[str, Any], runtime: Any, forward: Any, backward: Any, end
         results[name] = str(path)
 
 
-def brain_on(path: str | None, t1w: np.ndarray, affine: np.ndarray) -> Mask:
+def brain_on(path: str | None, t1w: Volume, affine: Affine) -> Mask:
     """Brain of a T1w: the given mask, wherever its grid lies, else as the image shows it."""
     size = np.linalg.norm(affine[:3, :3], axis=0)
     if path is None:

@@ -9,7 +9,7 @@ import numpy as np
 from nipype.interfaces.base import File, InputMultiObject, traits
 
 from bidsqsm.facts import R2PrimeFacts
-from bidsqsm.files.nifti import load_volume
+from bidsqsm.files.nifti import Affine, load_volume
 from bidsqsm.interfaces.anatomy.registration import paired
 from bidsqsm.interfaces.anatomy.registration_checks import BRAIN_OVERLAPS
 from bidsqsm.interfaces.step_interface import (
@@ -22,7 +22,7 @@ from bidsqsm.interfaces.step_interface import (
     read_optional_volume,
     read_volume,
 )
-from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.grid import Mask, Matrix, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.brain import brain_mask
 from bidsqsm.qsm.registration.head_image import HeadImage
@@ -97,7 +97,7 @@ class Placing(NamedTuple):
 
     """
 
-    motion: np.ndarray
+    motion: Matrix
     by: str
     overlap: float | None = None
     warnings: tuple[str, ...] = ()
@@ -137,7 +137,7 @@ class CarryR2(StepInterface):
         self._results['facts'] = facts
         return runtime
 
-    def _placing(self, mask: Mask, affine: np.ndarray, onto: np.ndarray) -> Placing:
+    def _placing(self, mask: Mask, affine: Affine, onto: Affine) -> Placing:
         """By the registration of two brains, where an image shows the one of the map."""
         header = Placing(np.eye(4), 'header')
         if self.given('moving') is None:
@@ -210,9 +210,7 @@ def rates(values: Volume, kind: str, scale: float) -> Volume:
     return found
 
 
-def carried(
-    r2: Volume, affine: np.ndarray, motion: np.ndarray, mask: Mask, onto: np.ndarray
-) -> Volume:
+def carried(r2: Volume, affine: Affine, motion: Matrix, mask: Mask, onto: Affine) -> Volume:
     """R2 within a mask of another grid, as it is where the grids are one."""
     if (
         r2.shape == mask.shape
