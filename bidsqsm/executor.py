@@ -74,7 +74,7 @@ class _Task:
     started: float
 
 
-class ProcessPerNodePlugin(MultiProcPlugin):  # type: ignore[misc]
+class ProcessPerNodePlugin(MultiProcPlugin):
     """Nipype's MultiProc scheduling with one process for each node.
 
     Of its ``plugin_args``, ``on_failure(node, failure)`` returns the path of a crash file,
@@ -82,12 +82,15 @@ class ProcessPerNodePlugin(MultiProcPlugin):  # type: ignore[misc]
     need, to be loaded once for all.
     """
 
+    pool: Any  # Nipype's, of processes that are shared
+    _taskid: int  # of the last job, counted by Nipype
+
     def __init__(self, plugin_args: dict[str, Any]) -> None:
         super().__init__(plugin_args={'raise_insufficient': False, **plugin_args})
         self._on_failure: Callable[[Any, Failure], str] = plugin_args['on_failure']
         self._on_end: Callable[[Any, Usage], None] = plugin_args['on_end']
         self._tasks: dict[int, _Task] = {}
-        self.pool.shutdown()  # of processes that are shared, which this class has no use for
+        self.pool.shutdown()  # this class has no use for it
         self.pool = None
         self._context = mp.get_context('forkserver')
         self._context.set_forkserver_preload([*PRELOAD, *plugin_args.get('preload', ())])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -221,8 +221,8 @@ def _volume(path: Path) -> tuple[npt.NDArray[np.float32], Affine]:
     return volume, affine
 
 
-def _listed(values: object) -> str:
-    numbers = sorted(values)  # type: ignore[call-overload]
+def _listed(values: Iterable[int]) -> str:
+    numbers = sorted(values)
     more = (
         f' and {len(numbers) - _VALUES_IN_SENTENCE} more'
         if len(numbers) > _VALUES_IN_SENTENCE

@@ -48,7 +48,7 @@ def write_reports(
                 error = job.exception()
                 if error is not None:
                     LOGGER.error('report of sub-%s', jobs[job], exc_info=error)
-                done(jobs[job], error and _sentence(error, output_dir))
+                done(jobs[job], None if error is None else _sentence(error, output_dir))
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

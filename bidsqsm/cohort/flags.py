@@ -12,6 +12,7 @@ from bidsqsm.cohort.columns import Column, columns_of
 from bidsqsm.cohort.outliers import Compared, PeerGroups, compare
 from bidsqsm.cohort.protocols import Protocol, protocol_of
 from bidsqsm.cohort.run_files import OK, UNKNOWN, CohortRun
+from bidsqsm.qsm.grid import Mask
 
 _FLAGS_PER_VALUE = 9.0  # flags that one value counts for, however far off it is
 _FLAGS_PER_ALARM = 4.0  # flags that an alarm, lacking values or an odd protocol count for
@@ -109,9 +110,9 @@ def judge(runs: Sequence[CohortRun]) -> CohortFlags:
         ):
             notes.append(_common(column, int(alarmed.sum()), int(counted.sum())))
             alarmed[:] = False
-        for run in np.flatnonzero(alarmed):
+        for run in np.flatnonzero(alarmed).tolist():
             found[run].append(_alarm_flag(place, column, result, run))
-        for run in np.flatnonzero(counted & result.outliers(column.measure.better)):
+        for run in np.flatnonzero(counted & result.outliers(column.measure.better)).tolist():
             found[run].append(_value_flag(place, column, result, run))
     for run, flag in _lacking(columns, alike, counted):
         found[run].append(flag)
@@ -148,7 +149,7 @@ def _value_flag(place: int, column: Column, compared: Compared, run: int) -> Fla
     return Flag(text, _weight(z, limit), column.measure.family, place, z, limit)
 
 
-def _alarming(column: Column) -> np.ndarray:
+def _alarming(column: Column) -> Mask:
     if column.metric is None:
         return np.zeros(column.values.shape, bool)
     return np.array([column.metric.alarming(value) for value in column.values])
@@ -173,7 +174,7 @@ def _alarm_flag(place: int, column: Column, compared: Compared, run: int) -> Fla
 
 
 def _lacking(
-    columns: Sequence[Column], alike: PeerGroups, counted: np.ndarray
+    columns: Sequence[Column], alike: PeerGroups, counted: Mask
 ) -> list[tuple[int, Flag]]:
     """Runs without values that nearly all like runs have."""
     if not columns:
@@ -186,7 +187,7 @@ def _lacking(
             continue
         usual = there[:, own].mean(axis=1) >= _USUAL_VALUE_SHARE
         for run in own:
-            names = [columns[c].title for c in np.flatnonzero(usual & ~there[:, run])]
+            names = [columns[c].title for c in np.flatnonzero(usual & ~there[:, run]).tolist()]
             if names:
                 found.append((int(run), _lacking_flag(names)))
     return found
@@ -200,15 +201,15 @@ def _lacking_flag(names: Sequence[str]) -> Flag:
     )
 
 
-def _odd(protocols: Sequence[Protocol], counted: np.ndarray) -> list[int]:
+def _odd(protocols: Sequence[Protocol], counted: Mask) -> list[int]:
     """Runs that were acquired like next to no other, where that is rare."""
     counts = Counter(one for one, said in zip(protocols, counted, strict=True) if said)
-    rare = [r for r in np.flatnonzero(counted) if counts[protocols[r]] < _FEW]
+    rare = [r for r in np.flatnonzero(counted).tolist() if counts[protocols[r]] < _FEW]
     few = len(rare) <= _RARE * counted.sum() and counted.sum() >= _SMALL_COHORT_RUNS
-    return [int(run) for run in rare] if few else []
+    return rare if few else []
 
 
-def _protocol_flag(protocols: Sequence[Protocol], counted: np.ndarray, run: int) -> Flag:
+def _protocol_flag(protocols: Sequence[Protocol], counted: Mask, run: int) -> Flag:
     counts = Counter(one for one, said in zip(protocols, counted, strict=True) if said)
     usual, number = counts.most_common(1)[0]
     text = f'Acquired unlike the others: {protocols[run]} (most, {number} runs: {usual})'

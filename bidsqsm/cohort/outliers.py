@@ -139,9 +139,11 @@ def compare(
     scaled = _scaled(values, measure)
     known = counted & np.isfinite(scaled)
     result = Compared(
-        *(np.full(values.size, np.nan) for _ in range(3)),
-        np.zeros(values.size, np.int64),
-        np.zeros(values.size, bool),
+        z=np.full(values.size, np.nan),
+        limit=np.full(values.size, np.nan),
+        centre=np.full(values.size, np.nan),
+        n=np.zeros(values.size, np.int64),
+        alike=np.zeros(values.size, bool),
     )
     enough = [where for where in alike.members if known[where].sum() >= _FEWEST_PEERS]
     apart = np.full(values.size, np.nan)

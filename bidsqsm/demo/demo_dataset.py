@@ -26,7 +26,7 @@ from bidsqsm.demo.truth import write_truth
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.json_files import write_json
 from bidsqsm.files.tsv_files import write_tsv
-from bidsqsm.qsm.grid import Triple, Volume
+from bidsqsm.qsm.grid import Triple
 from bidsqsm.qsm.phantom.head import FLIP_ANGLE, REPETITION_TIME, Head, make_head, make_t1w
 from bidsqsm.qsm.phantom.head_anatomy import Anatomy, Subject
 from bidsqsm.qsm.phantom.signal_simulation import Sequence, acquire
@@ -203,7 +203,12 @@ def _write_subject(
 
 
 def _write_echo(
-    folder: Path, name: str, index: int, echo: Volume, head: Head, options: DemoOptions
+    folder: Path,
+    name: str,
+    index: int,
+    echo: npt.NDArray[np.complexfloating],
+    head: Head,
+    options: DemoOptions,
 ) -> None:
     way = convention(options.phase_convention)
     uncombined = options.sequence.coils > 0

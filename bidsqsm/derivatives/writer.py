@@ -18,6 +18,7 @@ from bidsqsm.derivatives.sidecars import dataset_root, processing, sidecar, sour
 from bidsqsm.facts import RunFacts
 from bidsqsm.files.atomic import staged, write_image
 from bidsqsm.files.json_files import write_json
+from bidsqsm.files.nifti import Affine, Array
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.method import Choice
 
@@ -163,7 +164,7 @@ def _volumes(
 
 def _as_written(
     product: Product, image: nb.Nifti1Image, template: nb.Nifti1Image, run: GreRun
-) -> tuple[np.ndarray, np.ndarray, nb.Nifti1Header]:
+) -> tuple[Array, Affine, nb.Nifti1Header]:
     if product.mask_type:
         values = (np.asanyarray(image.dataobj) > 0).astype(np.uint8)
     else:
@@ -175,7 +176,7 @@ def _as_written(
 
 def _geometry(
     image: nb.Nifti1Image, template: nb.Nifti1Image, dtype: str
-) -> tuple[np.ndarray, nb.Nifti1Header]:
+) -> tuple[Affine, nb.Nifti1Header]:
     """Affine and header, with the input's own qform and sform where the grid is the input's."""
     same = image.shape == template.shape[:3] and np.allclose(
         image.affine, template.affine, atol=1e-4

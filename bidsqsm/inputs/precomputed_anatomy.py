@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from bidsqsm.atlases.label_image import Segmentation, labelled_box, load_image, survey
 from bidsqsm.atlases.label_table import read_labels
@@ -266,7 +267,9 @@ def _check_mask(path: Path, t1w: Header | None) -> None:
         _check_place(path, *labelled_box(mask, affine), t1w)
 
 
-def _check_place(path: Path, low: np.ndarray, high: np.ndarray, beside: Header) -> None:
+def _check_place(
+    path: Path, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64], beside: Header
+) -> None:
     if not meets(low, high, corners(beside.shape, beside.affine)):
         centre = ', '.join(f'{x:.0f}' for x in (low + high) / 2)
         raise DatasetError(

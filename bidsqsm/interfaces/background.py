@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.facts import BackgroundFacts
@@ -13,6 +15,7 @@ from bidsqsm.interfaces.step_interface import (
     not_converged,
     read_grid,
     read_mask,
+    read_optional_volume,
     read_volume,
 )
 from bidsqsm.interfaces.weights import weights_for
@@ -44,13 +47,13 @@ class RemoveBackground(StepInterface):
     input_spec = _RemoveBackgroundInputSpec
     output_spec = _RemoveBackgroundOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         remove = self.choice('background')
         field, mask = read_volume(self.inputs.in_file), read_mask(self.inputs.in_mask)
         weights = weights_for(remove, self.inputs.noise, mask)
         grid = read_grid(self.inputs.in_file)
         with threads(self.inputs.num_threads), watched() as endings:
-            known = read_volume(self.given('chi'))
+            known = read_optional_volume(self.given('chi'))
             local, left = remove_beside(remove, field, mask, grid, known, **weights)
         self.save(runtime, self.inputs.in_file, local_field=local, mask=left)
         kept = round(float(left.sum() / mask.sum()), 4)

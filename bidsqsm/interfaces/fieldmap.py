@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.facts import FieldFacts
@@ -44,7 +46,7 @@ class FitField(StepInterface):
     input_spec = _FitFieldInputSpec
     output_spec = _FitFieldOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         fit = self.choice('field')
         given = self.inputs
         phase, magnitude = read_echoes(given.in_file), read_echoes(given.magnitude)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from nipype.interfaces.base import File, traits
 
@@ -14,7 +16,8 @@ from bidsqsm.interfaces.step_interface import (
     StepOutputSpec,
     read_echoes,
     read_grid,
-    read_mask,
+    read_optional_mask,
+    read_optional_volume,
     read_volume,
 )
 from bidsqsm.qsm.grid import Grid, Mask, Volume
@@ -51,7 +54,7 @@ class MakeMask(StepInterface):
     input_spec = _MakeMaskInputSpec
     output_spec = _MakeMaskOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         path = self.given('in_mask')
         given = None if path is None else load_mask(path)[0]
         with threads(self.inputs.num_threads):
@@ -70,12 +73,15 @@ class MakeMask(StepInterface):
         make = self.choice('mask')
         arrays = {
             'magnitude': read_echoes(self.inputs.in_file),
-            'quality_map': read_volume(self.given('quality')),
-            'residual': read_volume(self.given('residual')),
+            'quality_map': read_optional_volume(self.given('quality')),
+            'residual': read_optional_volume(self.given('residual')),
             'grid': read_grid(self.inputs.in_file),
-            'template_mask': read_mask(self.given('template_mask')),
+            'template_mask': read_optional_mask(self.given('template_mask')),
         }
-        return make(**{name: array for name, array in arrays.items() if make.method.takes(name)})
+        masks: Masks = make(
+            **{name: array for name, array in arrays.items() if make.method.takes(name)}
+        )
+        return masks
 
 
 def told(masks: Masks, path: str | None, grid: Grid, *, phase: bool) -> MaskFacts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from bidsqsm.interfaces.step_interface import (
     read_volume,
 )
 from bidsqsm.interfaces.weights import inverse_noise
+from bidsqsm.qsm.grid import Mask, Matrix
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.joint.orientations import Orientation, angles, brought, condition_number
@@ -51,7 +53,7 @@ class RegisterHead(StepInterface):
     input_spec = _RegisterHeadInputSpec
     output_spec = _RegisterHeadOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         fixed, moving = self.inputs.fixed, self.inputs.moving
         masks = read_mask(self.inputs.fixed_mask), read_mask(self.inputs.moving_mask)
         with threads(self.inputs.num_threads):
@@ -92,7 +94,7 @@ class InvertJointly(StepInterface):
     input_spec = _InvertJointlyInputSpec
     output_spec = _InvertJointlyOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         invert, reference = self.choice('joint'), self.inputs.local_fields[0]
         motions = [np.eye(4), *(np.loadtxt(path) for path in self.inputs.motions)]
         with threads(self.inputs.num_threads), watched() as endings:
@@ -117,7 +119,7 @@ class InvertJointly(StepInterface):
         )
         return runtime
 
-    def _brought(self, index: int, motion: np.ndarray) -> tuple[Any, ...]:
+    def _brought(self, index: int, motion: Matrix) -> tuple[Any, ...]:
         """Field, mask, weights, magnitude and field direction on the grid of the reference."""
         path, mask = self.inputs.local_fields[index], read_mask(self.inputs.masks[index])
         weights = inverse_noise(read_volume(self.inputs.noises[index]), mask)
@@ -127,7 +129,7 @@ class InvertJointly(StepInterface):
         return brought(own, motion, read_grid(reference).shape, affine_of(reference))
 
 
-def turned(names: list[str], directions: list[Any], motions: list[np.ndarray]) -> JointFacts:
+def turned(names: list[str], directions: list[Any], motions: Sequence[Matrix]) -> JointFacts:
     """How the head was turned, and warnings where that does not determine the map well."""
     pairs = [f'{a} and {b}' for i, a in enumerate(names) for b in names[i + 1 :]]
     between, condition = angles(directions), condition_number(directions)
@@ -153,7 +155,7 @@ def turned(names: list[str], directions: list[Any], motions: list[np.ndarray]) -
     )
 
 
-def overlap(names: list[str], masks: list[np.ndarray]) -> list[float]:
+def overlap(names: list[str], masks: list[Mask]) -> list[float]:
     """Share of the reference's mask that each mask covers once it is registered."""
     shares = [round(float((masks[0] & m).sum() / max(masks[0].sum(), 1)), 4) for m in masks]
     for name, share in zip(names, shares, strict=True):
@@ -175,6 +177,6 @@ def apart(names: list[str], shares: list[float]) -> list[str]:
     ]
 
 
-def _degrees(motion: np.ndarray) -> float:
+def _degrees(motion: Matrix) -> float:
     cos = (np.trace(motion[:3, :3]) - 1) / 2
     return float(np.degrees(np.arccos(np.clip(cos, -1, 1))))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.facts import OneStepFacts
@@ -14,6 +16,7 @@ from bidsqsm.interfaces.step_interface import (
     read_echoes,
     read_grid,
     read_mask,
+    read_optional_volume,
     read_volume,
 )
 from bidsqsm.interfaces.weights import weights_for
@@ -49,15 +52,15 @@ class InvertTotalField(StepInterface):
     input_spec = _InvertTotalFieldInputSpec
     output_spec = _InvertTotalFieldOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         invert, given = self.choice('onestep'), self.inputs
         field, mask, grid = (
             read_volume(given.in_file),
             read_mask(given.in_mask),
             read_grid(given.in_file),
         )
-        data = weights_for(invert, given.noise, mask) | {
-            name: read_volume(self.given(name))
+        data: dict[str, Any] = weights_for(invert, given.noise, mask) | {
+            name: read_optional_volume(self.given(name))
             for name in ('magnitude', 'r2star', 'noise')
             if invert.method.takes(name)
         }

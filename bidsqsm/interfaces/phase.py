@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from nipype.interfaces.base import File, traits
 
@@ -29,7 +31,7 @@ class ReadMagnitude(StepInterface):
     input_spec = _ReadMagnitudeInputSpec
     output_spec = _ReadMagnitudeOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         magnitude, self._results['facts'] = read_magnitude(GreRun.from_json(self.inputs.run))
         rss = np.sqrt(np.sum(magnitude**2, axis=0))
         self.save(runtime, self.inputs.in_files[0], magnitude=magnitude, magnitude_rss=rss)
@@ -53,7 +55,7 @@ class PreparePhase(StepInterface):
     input_spec = _PreparePhaseInputSpec
     output_spec = _PreparePhaseOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         run = GreRun.from_json(self.inputs.run)
         coil = STEPS['coil'].choose(self.inputs.coil)
         unwrap = STEPS['unwrap'].choose(self.inputs.unwrap)

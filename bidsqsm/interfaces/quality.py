@@ -56,7 +56,7 @@ class MeasureQuality(StepInterface):
     input_spec = _MeasureQualityInputSpec
     output_spec = _MeasureQualityOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         table = self.given('table') and read_table(Path(self.inputs.table))
         values = measure(self._maps(table))
         if table is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from nipype.interfaces.base import File, traits
 
@@ -12,6 +14,7 @@ from bidsqsm.interfaces.step_interface import (
     StepOutputSpec,
     read_grid,
     read_mask,
+    read_optional_volume,
     read_volume,
 )
 from bidsqsm.qsm.grid import Mask, Volume
@@ -43,10 +46,11 @@ class ReferenceChi(StepInterface):
     input_spec = _ReferenceChiInputSpec
     output_spec = _ReferenceChiOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         refer = self.choice('reference')
         chi, mask = read_volume(self.inputs.in_file), read_mask(self.inputs.in_mask)
-        r2star, labels = read_volume(self.given('r2star')), read_volume(self.given('labels'))
+        r2star = read_optional_volume(self.given('r2star'))
+        labels: Volume | Mask | None = read_optional_volume(self.given('labels'))
         if labels is not None and (fluid := self.given('fluid')):
             labels = np.isin(labels, fluid)
         with threads(self.inputs.num_threads):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.catalog import STEPS
@@ -13,7 +15,7 @@ from bidsqsm.interfaces.step_interface import (
     read_echoes,
     read_grid,
     read_mask,
-    read_volume,
+    read_optional_volume,
 )
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads
@@ -47,7 +49,7 @@ class FitRelaxation(StepInterface):
     input_spec = _FitRelaxationInputSpec
     output_spec = _FitRelaxationOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         fit = self.choice('relaxometry')
         magnitude, mask = read_echoes(self.inputs.in_file), read_mask(self.inputs.in_mask)
         with threads(self.inputs.num_threads):
@@ -65,7 +67,7 @@ class FitRelaxation(StepInterface):
         return runtime
 
     def _dephasing(self, mask: Mask) -> Volume | None:
-        field = read_volume(self.given('in_field'))
+        field = read_optional_volume(self.given('in_field'))
         if field is None:
             return None
         correct = STEPS['gradient_correction'].choose(self.inputs.gradient_correction)

@@ -15,6 +15,7 @@ from bidsqsm.interfaces.step_interface import (
     read_echoes,
     read_grid,
     read_mask,
+    read_optional_volume,
     read_volume,
 )
 from bidsqsm.qsm.jit import threads
@@ -42,21 +43,21 @@ class DecideSign(StepInterface):
     input_spec = _DecideSignInputSpec
     output_spec = _DecideSignOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         field, mask = read_volume(self.inputs.in_file), read_mask(self.inputs.in_mask)
-        r2star = read_volume(self.given('r2star'))
+        r2star = read_optional_volume(self.given('r2star'))
         with threads(self.inputs.num_threads):
             seen = decide_sign(field, mask, read_grid(self.inputs.in_file), r2star)
-        facts = settle(seen, self.inputs.phase_sign, self.inputs.expected)
-        sign = self._results['sign'] = facts.sign
+        sign, facts = settle(seen, self.inputs.phase_sign, self.inputs.expected)
         phase = read_echoes(self.inputs.unwrapped) * sign
         total_field = field * sign
         self.save(runtime, self.inputs.in_file, total_field=total_field, unwrapped=phase)
+        self._results['sign'] = sign
         self._results['facts'] = facts
         return runtime
 
 
-def settle(seen: SignDecision, wanted: str, expected: int = 0) -> SignFacts:
+def settle(seen: SignDecision, wanted: str, expected: int = 0) -> tuple[int, SignFacts]:
     """Choose the sign to apply, and say how it was found.
 
     Parameters
@@ -95,7 +96,8 @@ def settle(seen: SignDecision, wanted: str, expected: int = 0) -> SignFacts:
             f'{shown}; the data was believed: check that veins are bright in the map.'
         )
     evidence = round(float(seen.evidence), 3)
-    return SignFacts(sign=sign, how=how, sign_evidence=evidence, warnings=tuple(warnings))
+    facts = SignFacts(sign=sign, how=how, sign_evidence=evidence, warnings=tuple(warnings))
+    return sign, facts
 
 
 def expected_sign(metadata: Mapping[str, Any]) -> int:

@@ -23,7 +23,7 @@ from bidsqsm.catalog import STEPS
 from bidsqsm.facts import Record, SolverFacts
 from bidsqsm.files.nifti import load_volume, save_volume
 from bidsqsm.method import Choice
-from bidsqsm.qsm.grid import Grid, Mask
+from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import Convergence
 
 #: Points of the history of an iteration that are kept.
@@ -63,11 +63,11 @@ class StepInterface(SimpleInterface):
     def __init__(self, **inputs: Any) -> None:
         super().__init__(**{'software': software(), **inputs})
 
-    def run(self, cwd=None, ignore_exception=None, **inputs):  # noqa: ARG002 - Nipype's signature
+    def run(self, cwd: Any = None, ignore_exception: Any = None, **inputs: Any) -> Any:  # noqa: ARG002 - Nipype's signature
         """Run; the argument that would turn an exception into text is not heeded."""
         return super().run(cwd=cwd, ignore_exception=False, **inputs)
 
-    def _list_outputs(self):
+    def _list_outputs(self) -> dict[str, Any]:
         # facts have their type within a step; between steps they are plain JSON, which Nipype
         # hashes and stores the same way each time
         return {
@@ -135,20 +135,30 @@ def affine_of(path: str) -> npt.NDArray[np.float64]:
     return np.asarray(nb.load(path).affine, dtype=np.float64)
 
 
-def read_volume(path: str | None) -> Any:
-    """Values of an image of the work folder, float32; None stays None."""
-    return None if path is None else load_volume(path)[0]
+def read_volume(path: str) -> Volume:
+    """Values of an image of the work folder, float32."""
+    return load_volume(path)[0]
 
 
-def read_echoes(path: str) -> Any:
+def read_optional_volume(path: str | None) -> Volume | None:
+    """Values of an image, None where there is no image."""
+    return None if path is None else read_volume(path)
+
+
+def read_echoes(path: str) -> Volume:
     """Values of an image with one or more echoes, echo first."""
     values = load_volume(path)[0]
     return values if values.ndim == 4 else values[np.newaxis]
 
 
-def read_mask(path: str | None) -> Mask | None:
+def read_mask(path: str) -> Mask:
     """A mask of the work folder."""
-    return None if path is None else load_volume(path)[0] > 0
+    return load_volume(path)[0] > 0
+
+
+def read_optional_mask(path: str | None) -> Mask | None:
+    """A mask, None where there is no image."""
+    return None if path is None else read_mask(path)
 
 
 def read_grid(path: str) -> Grid:

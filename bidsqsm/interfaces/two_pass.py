@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.facts import HolesFacts, TwoPassFacts
@@ -35,7 +37,7 @@ class CutHoles(StepInterface):
     input_spec = _CutHolesInputSpec
     output_spec = _CutHolesOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         given = self.inputs
         mask, quality, residual = (
             read_mask(given.in_mask),
@@ -70,7 +72,7 @@ class CombinePasses(StepInterface):
     input_spec = _CombinePassesInputSpec
     output_spec = _CombinePassesOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         given = self.inputs
         mask = read_mask(given.mask)
         holed = read_mask(given.holed_mask) & mask

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.facts import UnwrapFacts
@@ -33,7 +35,7 @@ class UnwrapPhase(StepInterface):
     input_spec = _UnwrapPhaseInputSpec
     output_spec = _UnwrapPhaseOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         unwrap = self.choice('unwrap')
         phase, magnitude = read_echoes(self.inputs.in_file), read_echoes(self.inputs.magnitude)
         with threads(self.inputs.num_threads):

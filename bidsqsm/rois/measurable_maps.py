@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bidsqsm.derivatives.products import PRODUCTS
 from bidsqsm.errors import DatasetError
@@ -90,6 +91,11 @@ def _measurable(root: Path, chi: BidsFile, names: Path | None) -> Iterator[Found
         if {k: v for k, v in labels.entities.items() if k not in _ABOUT_LABELS} != own:
             continue
         table = path.with_name(path.name.removesuffix('.gz')).with_suffix('.tsv')
+        optional: dict[str, Any] = {
+            key: _beside(anat, own, PRODUCTS[key].suffix, PRODUCTS[key].desc)
+            for key in OPTIONAL_MAPS
+            if key in PRODUCTS
+        }
         files = Files(
             chi=chi.path,
             labels=path,
@@ -99,11 +105,7 @@ def _measurable(root: Path, chi: BidsFile, names: Path | None) -> Iterator[Found
             t2star=_beside(anat, own, 'T2starmap'),
             local_field=_beside(fmap, own, 'fieldmap', 'local'),
             noise=_beside(fmap, own, 'fieldmap', 'noise'),
-            **{
-                key: _beside(anat, own, PRODUCTS[key].suffix, PRODUCTS[key].desc)
-                for key in OPTIONAL_MAPS
-                if key in PRODUCTS
-            },
+            **optional,
         )
         name = _table_name(chi, labels)
         yield Found(files, own['sub'], path.parent.relative_to(root) / name)

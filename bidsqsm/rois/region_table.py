@@ -202,7 +202,7 @@ def _names(maps: Mapping[str, Volume]) -> list[str]:
     return [name for name in columns() if not name.startswith(missing)]
 
 
-def columns() -> Mapping[str, Mapping[str, str]]:
+def columns() -> Mapping[str, Mapping[str, Any]]:
     """Every column of the table in its order, as the JSON beside it describes it.
 
     Examples
@@ -211,7 +211,7 @@ def columns() -> Mapping[str, Mapping[str, str]]:
     ('ppm', ['index', 'name', 'hemisphere', 'structure'])
 
     """
-    found: dict[str, dict[str, str]] = {
+    found: dict[str, dict[str, Any]] = {
         'index': {
             **_described(
                 'Value in the label image; rows that combine labels have numbers that no label has'
@@ -221,7 +221,7 @@ def columns() -> Mapping[str, Mapping[str, str]]:
         'name': _described('Name of the label in its atlas, or of the structure of combined rows'),
         'hemisphere': {
             **_described('Side of the brain'),
-            'Levels': {'L': 'left', 'R': 'right', 'B': 'both together'},  # type: ignore[dict-item]
+            'Levels': {'L': 'left', 'R': 'right', 'B': 'both together'},
         },
         'structure': _described('Name of the structure, the same for all atlases'),
         'n_voxels': _described(
@@ -275,7 +275,7 @@ def columns_of(path: Path) -> dict[str, Mapping[str, str]]:
     return {name: about for name, about in columns().items() if name in names}
 
 
-def _described(text: str, units: str = '') -> dict[str, str]:
+def _described(text: str, units: str = '') -> dict[str, Any]:
     return {'Description': f'{text}.', **({'Units': units} if units else {})}
 
 

@@ -67,7 +67,7 @@ def summary(values: npt.NDArray[np.floating]) -> dict[str, float]:
     }
 
 
-def robust_mean(values: npt.NDArray[np.float64]) -> float:
+def robust_mean(values: npt.NDArray[np.floating]) -> float:
     """Mean of what lies within 2.5 scaled median absolute deviations of the median.
 
     Examples

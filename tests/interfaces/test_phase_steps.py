@@ -201,8 +201,8 @@ def test_the_readout_is_read_off_the_metadata():
 def test_the_sign_is_the_users_then_the_datas_then_the_makers(
     evidence, wanted, expected, sign, how, warned
 ):
-    facts = settle(SignDecision(1 if evidence >= 0 else -1, evidence), wanted, expected)
-    assert facts.sign == sign
+    applied, facts = settle(SignDecision(1 if evidence >= 0 else -1, evidence), wanted, expected)
+    assert applied == facts.sign == sign
     assert how in facts.how
     assert warned in ' '.join(facts.warnings)
     assert bool(facts.warnings) == bool(warned)

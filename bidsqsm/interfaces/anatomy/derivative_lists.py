@@ -38,7 +38,7 @@ class CollectTransforms(StepInterface):
     input_spec = _CollectTransformsInputSpec
     output_spec = _CollectTransformsOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         extras: list[dict[str, Any]] = []
         pairs: dict[str, RegistrationFacts] = {}
         members = zip(self.inputs.about, self.inputs.all_facts, strict=True)
@@ -74,7 +74,7 @@ class CollectRois(StepInterface):
     input_spec = _CollectRoisInputSpec
     output_spec = _CollectRoisOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         extras = []
         members = zip(
             self.inputs.about,

@@ -48,7 +48,7 @@ class RegisterContrasts(RegisterTemplate):
 
     input_spec = _RegisterContrastsInputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         first = RegistrationFacts.of(*self.inputs.first_facts)
         if first.failure is not None:
             return self._as_it_was(runtime, first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from nipype.interfaces.base import File, traits
 
@@ -15,6 +16,7 @@ from bidsqsm.interfaces.step_interface import (
     StepOutputSpec,
     read_grid,
     read_mask,
+    read_optional_volume,
     read_volume,
 )
 from bidsqsm.qsm.grid import Labels
@@ -40,7 +42,7 @@ class RefineRois(StepInterface):
     input_spec = _RefineRoisInputSpec
     output_spec = _RefineRoisOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         refine = self.choice('roi_refine')
         chi, mask = read_volume(self.inputs.chi), read_mask(self.inputs.in_mask)
         before, _ = load_labels(self.inputs.labels, none=True)
@@ -51,7 +53,7 @@ class RefineRois(StepInterface):
                     f'{getattr(self.inputs, name)}: bring the labels onto the grid of the map'
                 )
         with threads(self.inputs.num_threads):
-            r2star = read_volume(self.given('r2star'))
+            r2star = read_optional_volume(self.given('r2star'))
             after = refine(before, chi, mask, read_grid(self.inputs.chi), r2star=r2star)
         self.save(runtime, self.inputs.chi, labels=after)
         self._results['facts'] = replace(changes(before, after), roi_refine=refine.method.name)

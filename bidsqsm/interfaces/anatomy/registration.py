@@ -16,6 +16,7 @@ from nipype.interfaces.base import File, traits
 from bidsqsm.atlases.atlas_checks import check_template
 from bidsqsm.atlases.label_image import load_image
 from bidsqsm.facts import ContrastFacts, RegistrationFacts
+from bidsqsm.files.nifti import Affine
 from bidsqsm.interfaces.anatomy.registration_checks import failed, judged, verdict
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
@@ -24,9 +25,10 @@ from bidsqsm.interfaces.step_interface import (
     affine_of,
     read_echoes,
     read_mask,
+    read_optional_mask,
     read_volume,
 )
-from bidsqsm.qsm.grid import Mask
+from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.brain import brain_mask
 from bidsqsm.qsm.registration.contrast import coarser, normalised, without_bias
@@ -62,10 +64,10 @@ class MakeContrast(StepInterface):
     input_spec = _MakeContrastInputSpec
     output_spec = _MakeContrastOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         magnitude = read_echoes(self.inputs.in_file)
         affine = affine_of(self.inputs.in_file)
-        brain = read_mask(self.given('in_mask'))
+        brain = read_optional_mask(self.given('in_mask'))
         if brain is None:
             combined = np.sqrt(np.mean(magnitude**2, axis=0))
             size = np.linalg.norm(affine[:3, :3], axis=0)
@@ -93,7 +95,7 @@ class RegisterT1w(StepInterface):
     input_spec = _RegisterT1wInputSpec
     output_spec = _RegisterT1wOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         what = 'the run and its T1w'
         try:
             self._align(runtime, what)
@@ -162,7 +164,7 @@ class RegisterTemplate(StepInterface):
     input_spec = RegisterTemplateInputSpec
     output_spec = _PairOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         name = f'the head and the template {self.inputs.template_name}'
         try:
             self._register(runtime, name)
@@ -182,7 +184,7 @@ class RegisterTemplate(StepInterface):
 
     def _heads(self) -> tuple[HeadImage, HeadImage]:
         image, affine = read_volume(self.inputs.in_file), affine_of(self.inputs.in_file)
-        mask = read_mask(self.given('in_mask'))
+        mask = read_optional_mask(self.given('in_mask'))
         if mask is None:
             mask = brain_on(self.given('given_mask'), image, affine)
         template = self.inputs.template
@@ -217,7 +219,7 @@ class TakeTransform(StepInterface):
     input_spec = _TakeTransformInputSpec
     output_spec = _PairOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         import SimpleITK
 
         forward = SimpleITK.ReadTransform(self.inputs.in_file)
@@ -247,7 +249,7 @@ def keep(results: dict[str, Any], runtime: Any, forward: Any, backward: Any, end
         results[name] = str(path)
 
 
-def brain_on(path: str | None, t1w: np.ndarray, affine: np.ndarray) -> Mask:
+def brain_on(path: str | None, t1w: Volume, affine: Affine) -> Mask:
     """Brain of a T1w: the given mask, wherever its grid lies, else as the image shows it."""
     size = np.linalg.norm(affine[:3, :3], axis=0)
     if path is None:

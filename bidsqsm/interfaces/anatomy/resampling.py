@@ -14,13 +14,14 @@ from bidsqsm.atlases.label_image import load_labels
 from bidsqsm.derivatives.extra_files import ExtraFile
 from bidsqsm.derivatives.products import PRODUCTS
 from bidsqsm.facts import LabelsFacts, RegistrationFacts, StepFacts
-from bidsqsm.files.nifti import load_volume, save_volume
+from bidsqsm.files.nifti import Affine, load_volume, save_volume
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
     affine_of,
 )
+from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.registration.itk import chain
 from bidsqsm.qsm.resampling import carry_map, carry_mask, places_of, resample_through
 
@@ -61,7 +62,7 @@ class ResampleMask(StepInterface):
     input_spec = _CarryMaskInputSpec
     output_spec = _CarryMaskOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         self._results['facts'] = StepFacts()
         if lost(registrations_of(self.given('registrations'))) is not None:
             return runtime
@@ -89,7 +90,7 @@ class ResampleLabels(StepInterface):
     input_spec = _CarryLabelsInputSpec
     output_spec = _CarryLabelsOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         shape, onto = grid_of_file(self.inputs.reference)
         carried = np.zeros(shape, np.int32)
         reason = lost(registrations_of(self.given('registrations')))
@@ -130,7 +131,7 @@ class ResampleImages(StepInterface):
     input_spec = _CarryHeadsInputSpec
     output_spec = _CarryHeadsOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         self._results['facts'] = StepFacts()
         shape, onto = grid_of_file(self.inputs.reference)
         for name in HEADS:
@@ -167,7 +168,7 @@ class ToTemplate(StepInterface):
     input_spec = _ToTemplateInputSpec
     output_spec = _ToTemplateOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         self._results['facts'], self._results['extras'] = StepFacts(), []
         if lost(registrations_of(self.given('registrations'))) is not None:
             return runtime
@@ -179,9 +180,9 @@ class ToTemplate(StepInterface):
         return runtime
 
     def _carried(
-        self, way: Any, shape: tuple[int, int, int], onto: np.ndarray
-    ) -> Iterator[tuple[str, np.ndarray]]:
-        masks: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self, way: Any, shape: tuple[int, int, int], onto: Affine
+    ) -> Iterator[tuple[str, Volume | Mask]]:
+        masks: dict[str, tuple[Mask, Mask]] = {}
         for key in (key for key in IN_MASKS if self.given(key)):
             values, affine = load_volume(getattr(self.inputs, key))
             masks[key] = values > 0, carry_mask(values > 0, affine, way, shape, onto)
@@ -217,7 +218,7 @@ def lost(registrations: Iterable[RegistrationFacts]) -> str | None:
     return next((one.failure for one in registrations if one.failure is not None), None)
 
 
-def grid_of_file(path: str) -> tuple[tuple[int, int, int], np.ndarray]:
+def grid_of_file(path: str) -> tuple[tuple[int, int, int], Affine]:
     """Shape and affine of an image."""
     import nibabel as nb
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from nipype.interfaces.base import File, traits
 
@@ -15,6 +16,7 @@ from bidsqsm.interfaces.step_interface import (
     StepOutputSpec,
     read_grid,
     read_mask,
+    read_optional_volume,
     read_volume,
 )
 from bidsqsm.rois.literature import check
@@ -56,14 +58,14 @@ class MeasureRois(StepInterface):
     input_spec = _MeasureRoisInputSpec
     output_spec = _MeasureRoisOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         labels, _ = load_labels(self.inputs.labels, none=True)
         names, warnings = with_unnamed(labels, [Label(**label) for label in self.inputs.names])
-        maps = {name: read_volume(self.given(name)) for name in MEASURED_MAPS if self.given(name)}
+        maps = {name: read_volume(path) for name in MEASURED_MAPS if (path := self.given(name))}
         frequency = self.inputs.imaging_frequency
         if 'local_field' in maps:
             maps['local_field'] = in_hz(maps['local_field'], frequency)
-        noise = read_volume(self.given('noise'))
+        noise = read_optional_volume(self.given('noise'))
         if noise is not None:  # as it is read back from the file that is written
             noise = in_ppm(in_hz(noise, frequency), round(frequency, 6))
         mask, grid = read_mask(self.inputs.in_mask), read_grid(self.inputs.in_mask)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.facts import ConcentrationFacts
@@ -34,7 +36,7 @@ class EstimateConcentration(StepInterface):
     input_spec = _EstimateConcentrationInputSpec
     output_spec = _EstimateConcentrationOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         estimate = self.choice('concentration')
         chi, mask = read_volume(self.inputs.in_file), read_mask(self.inputs.in_mask)
         with threads(self.inputs.num_threads):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from nipype.interfaces.base import File, traits
 
@@ -42,7 +44,7 @@ class Decompose(StepInterface):
     input_spec = _DecomposeInputSpec
     output_spec = _DecomposeOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         fit = self.choice('decompose')
         chi, mask = read_volume(self.inputs.in_file), read_mask(self.inputs.in_mask)
         times, frequency = self.inputs.echo_times, self.inputs.imaging_frequency
@@ -76,7 +78,7 @@ def describe(found: Pools, chi: Volume, mask: Mask) -> DecomposeFacts:
     return DecomposeFacts(
         fitted_voxels=fitted,
         lost_voxels=whole - fitted,
-        median_misfit=_rounded(np.median(found.error[inside])),
+        median_misfit=_rounded(float(np.median(found.error[inside]))),
         sum_less_chi={'mean': _rounded(off.mean()), 'sd': _rounded(off.std())},
         warnings=(f'{lost}; they are zero.',) if whole - fitted > _UNFITTED_SHARE * whole else (),
     )

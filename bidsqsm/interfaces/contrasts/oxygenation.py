@@ -19,6 +19,7 @@ from bidsqsm.interfaces.step_interface import (
     affine_of,
     read_grid,
     read_mask,
+    read_optional_volume,
     read_volume,
 )
 from bidsqsm.qsm.jit import threads
@@ -48,12 +49,15 @@ class MeasureVeins(StepInterface):
     input_spec = _MeasureVeinsInputSpec
     output_spec = _MeasureVeinsOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         measure = self.choice('oxygenation')
         chi, mask = read_volume(self.inputs.in_file), read_mask(self.inputs.in_mask)
         with threads(self.inputs.num_threads):
             found = measure(
-                chi, mask, read_grid(self.inputs.in_file), read_volume(self.given('r2star'))
+                chi,
+                mask,
+                read_grid(self.inputs.in_file),
+                read_optional_volume(self.given('r2star')),
             )
         self._results['facts'] = facts_of(found.table)
         self._results['extras'] = []

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from nipype.interfaces.base import File, InputMultiObject, traits
 
 from bidsqsm.facts import R2PrimeFacts
-from bidsqsm.files.nifti import load_volume
+from bidsqsm.files.nifti import Affine, load_volume
 from bidsqsm.interfaces.anatomy.registration import paired
 from bidsqsm.interfaces.anatomy.registration_checks import BRAIN_OVERLAPS
 from bidsqsm.interfaces.step_interface import (
@@ -19,9 +19,10 @@ from bidsqsm.interfaces.step_interface import (
     affine_of,
     read_echoes,
     read_mask,
+    read_optional_volume,
     read_volume,
 )
-from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.grid import Mask, Matrix, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.brain import brain_mask
 from bidsqsm.qsm.registration.head_image import HeadImage
@@ -53,7 +54,7 @@ class FitSpinEcho(StepInterface):
     input_spec = _FitSpinEchoInputSpec
     output_spec = _FitSpinEchoOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         first, times = self.inputs.in_files[0], self.inputs.echo_times
         magnitude = np.stack([load_volume(path)[0] for path in self.inputs.in_files])
         size = np.linalg.norm(affine_of(first)[:3, :3], axis=0)
@@ -96,7 +97,7 @@ class Placing(NamedTuple):
 
     """
 
-    motion: np.ndarray
+    motion: Matrix
     by: str
     overlap: float | None = None
     warnings: tuple[str, ...] = ()
@@ -112,7 +113,7 @@ class CarryR2(StepInterface):
     input_spec = _CarryR2InputSpec
     output_spec = _CarryR2OutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         about = R2PrimeFacts.of(self.given('about'))
         values = rates(read_volume(self.inputs.in_file), self.inputs.kind, self.inputs.scale)
         affine, onto = (affine_of(one) for one in (self.inputs.in_file, self.inputs.magnitude))
@@ -136,7 +137,7 @@ class CarryR2(StepInterface):
         self._results['facts'] = facts
         return runtime
 
-    def _placing(self, mask: Mask, affine: np.ndarray, onto: np.ndarray) -> Placing:
+    def _placing(self, mask: Mask, affine: Affine, onto: Affine) -> Placing:
         """By the registration of two brains, where an image shows the one of the map."""
         header = Placing(np.eye(4), 'header')
         if self.given('moving') is None:
@@ -180,9 +181,9 @@ class SubtractR2(StepInterface):
     input_spec = _SubtractR2InputSpec
     output_spec = _SubtractR2OutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         facts = self._results['facts'] = R2PrimeFacts.of(self.given('about'))
-        r2 = read_volume(self.given('r2'))
+        r2 = read_optional_volume(self.given('r2'))
         if r2 is None:
             return runtime
         found = reversible(read_volume(self.inputs.r2star), r2, read_mask(self.inputs.in_mask))
@@ -209,9 +210,7 @@ def rates(values: Volume, kind: str, scale: float) -> Volume:
     return found
 
 
-def carried(
-    r2: Volume, affine: np.ndarray, motion: np.ndarray, mask: Mask, onto: np.ndarray
-) -> Volume:
+def carried(r2: Volume, affine: Affine, motion: Matrix, mask: Mask, onto: Affine) -> Volume:
     """R2 within a mask of another grid, as it is where the grids are one."""
     if (
         r2.shape == mask.shape

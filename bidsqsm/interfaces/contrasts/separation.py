@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from nipype.interfaces.base import File, traits
@@ -16,6 +17,7 @@ from bidsqsm.interfaces.step_interface import (
     not_converged,
     read_grid,
     read_mask,
+    read_optional_volume,
     read_volume,
 )
 from bidsqsm.interfaces.weights import weights_for
@@ -51,10 +53,10 @@ class SeparateSources(StepInterface):
     input_spec = _SeparateSourcesInputSpec
     output_spec = _SeparateSourcesOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         separate, given = self.choice('separation'), self.inputs
         chi, mask = read_volume(given.in_file), read_mask(given.in_mask)
-        r2prime, r2star = read_volume(self.given('r2prime')), read_volume(given.r2star)
+        r2prime, r2star = read_optional_volume(self.given('r2prime')), read_volume(given.r2star)
         rate = r2star if r2prime is None else r2prime
         if not (rate[mask] > 0).any():
             self._results['facts'] = left_out('R2*' if r2prime is None else "R2'")

@@ -63,7 +63,7 @@ class WeightMagnitude(StepInterface):
     input_spec = _WeightMagnitudeInputSpec
     output_spec = _WeightMagnitudeOutputSpec
 
-    def _run_interface(self, runtime):
+    def _run_interface(self, runtime: Any) -> Any:
         given, weigh = self.inputs, self.choice(self.inputs.step)
         magnitude, mask = read_echoes(given.in_file), read_mask(given.in_mask)
         grid = read_grid(given.in_file)

@@ -74,7 +74,9 @@ def candidates(times: Volume, unit: complex, largest: float) -> Candidates:
 
 
 @nb.njit(fastmath=True, nogil=True)
-def _start(signal: Complex, start: Candidates, p: Volume, work: Volume) -> None:
+def _start(  # noqa: C901 - loops over candidates and pools, fused for numba
+    signal: Complex, start: Candidates, p: Volume, work: Volume
+) -> None:
     # the candidate that explains most, with its amplitudes by coordinate descent
     values, signals, gram = start
     most = -1.0

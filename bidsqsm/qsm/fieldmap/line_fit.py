@@ -10,7 +10,7 @@ from bidsqsm.qsm.jit import kernel
 
 
 @kernel()
-def fit_lines(
+def fit_lines(  # noqa: C901 - all sums of a voxel in one pass, fused for numba
     phase: Volume,
     magnitude: Volume,
     mask: Mask,

@@ -108,7 +108,7 @@ def repetition(times: Volume, limit: float) -> float:
 
 
 @nb.njit(fastmath=True, nogil=True, error_model='numpy')
-def _costs(
+def _costs(  # noqa: C901, PLR0912 - sums over a box, then over fields, fused for numba
     phase: Any,
     magnitude: Any,
     mask: Any,

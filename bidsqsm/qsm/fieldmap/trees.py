@@ -123,7 +123,7 @@ def _spread(message: Any, slope: Any, circular: Any) -> None:
 
 
 @kernel(parallel=False, fastmath=False)
-def _sweep(
+def _sweep(  # noqa: C901, PLR0912 - messages of a node in one visit, fused for numba
     cost: Volume,
     ahead: Labels,
     behind: Labels,

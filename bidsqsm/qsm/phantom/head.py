@@ -68,7 +68,7 @@ class Head:
     """
 
     grid: Grid
-    affine: Volume
+    affine: npt.NDArray[np.float64]
     field_strength: float
     chi: Volume
     local_field: Volume
@@ -145,11 +145,11 @@ def make_head(
         Truth and fine maps.
 
     """
-    affine = np.asarray(affine, float)
-    grid = Grid.from_affine(shape, affine)
+    world = np.asarray(affine, np.float64)
+    grid = Grid.from_affine(shape, world)
     half = fine_grid(grid)
     # where the voxels of the scan lie in the head
-    placed = affine if pose is None else np.linalg.inv(pose) @ affine
+    placed = world if pose is None else np.linalg.inv(pose) @ world
     where = fine_affine(placed)
     seen = render(anatomy, subject, half, where, field_strength, gre_signal, microbleeds)
     canvas = seen.canvas
@@ -169,7 +169,7 @@ def make_head(
     fine = Fine(total, canvas.r2star, canvas.signal)
     return Head(
         grid,
-        affine,
+        world,
         field_strength,
         chi,
         local_field,

@@ -67,7 +67,7 @@ def _edge(
 
 
 @kernel()
-def edge_weights(
+def edge_weights(  # noqa: C901, PLR0912 - one pass over the voxels, fused for numba
     phase: Volume,
     phase2: Volume,
     ratio: np.float32,

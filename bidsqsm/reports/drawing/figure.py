@@ -137,8 +137,8 @@ def draw(
         _draw_legend(figure, legend)
     tiles = [tile for row in rows for tile in row]
     colours = {tile.cmap for tile in tiles} - {'gray'}
-    lines = [colour for tile in tiles for _, colour in tile.outlines]
-    return as_png(figure, [*dict.fromkeys(lines)] or next(iter(colours), 'gray'))
+    outlined = [colour for tile in tiles for _, colour in tile.outlines]
+    return as_png(figure, [*dict.fromkeys(outlined)] or next(iter(colours), 'gray'))
 
 
 def figure_of(height: float) -> Figure:

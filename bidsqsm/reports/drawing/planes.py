@@ -30,6 +30,18 @@ SIDES: Mapping[str, tuple[str, str, str, str]] = {
 }
 
 
+def plane_of(
+    values: npt.NDArray[Any], name: str, index: int, box: tuple[slice, slice, slice]
+) -> Plane:
+    """Cut one plane; its first row is the top of the picture, its first column the left."""
+    axis = ('sagittal', 'coronal', 'axial').index(name)
+    where = list(box)
+    where[axis] = slice(index, index + 1)
+    flat = values[tuple(where)].squeeze(axis=axis).T
+    # left of the picture: the front (sagittal), the right side (coronal, axial)
+    return flat[::-1, ::-1]
+
+
 @dataclass(frozen=True)
 class Volume:
     """A volume whose axes run, as nearly as its grid allows, to the right, front and top."""
@@ -39,12 +51,7 @@ class Volume:
 
     def plane(self, name: str, index: int, box: tuple[slice, slice, slice]) -> Plane:
         """Cut one plane; its first row is the top of the picture, its first column the left."""
-        axis = ('sagittal', 'coronal', 'axial').index(name)
-        where = list(box)
-        where[axis] = slice(index, index + 1)
-        flat = self.values[tuple(where)].squeeze(axis=axis).T
-        # left of the picture: the front (sagittal), the right side (coronal, axial)
-        return flat[::-1, ::-1]
+        return plane_of(self.values, name, index, box)
 
     def pixel(self, name: str) -> tuple[float, float]:
         """Width and height of a pixel of a plane, in mm."""

@@ -17,10 +17,12 @@ from bidsqsm.reports.drawing.figure import Bar, Tile, draw
 from bidsqsm.reports.drawing.planes import (
     SIDES,
     Array,
+    Plane,
     ViewPlanes,
     Volume,
     load_canonical,
     look_at,
+    plane_of,
 )
 
 PLANES = ('sagittal', 'coronal', 'axial')
@@ -113,12 +115,12 @@ class RunImages:
         return Tile(image, volume.pixel(plane), limits, sides, **style)
 
     def outline(
-        self, mask: Array, plane: str, *, whole: bool = False, index: int | None = None
-    ) -> Array:
+        self, mask: Array | Mask, plane: str, *, whole: bool = False, index: int | None = None
+    ) -> Plane:
         """Cut a mask, or an image of which a line is drawn, as :meth:`tile` cuts what lies below."""
         where = self.look.index(plane) if index is None else index
         box = self.look.whole if whole else self.look.box
-        return Volume(mask, (1.0, 1.0, 1.0)).plane(plane, where, box)
+        return plane_of(mask, plane, where, box)
 
     def three(
         self, key: str, limits: tuple[float, float], bar: str, mask: str = 'qsm_mask'

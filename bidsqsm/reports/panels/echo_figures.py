@@ -79,7 +79,8 @@ def unwrapped(scene: RunImages) -> Drawn:
         echo: residual_wraps(scene.load('unwrapped', echo).values, region) for echo in scene.echoes
     }
     brain = scene.load('brain_mask') if 'brain_mask' in scene.products else None
-    rows, bars = [], []
+    rows: list[list[Tile]] = []
+    bars: list[Bar | None] = []
     for index, titles in _levels(scene, wraps).items():
         tiles = [
             scene.tile(

@@ -22,8 +22,13 @@ def save_panels(panels: Sequence[Panel], run: str, folder: Path) -> list[Path]:
         write_bytes(folder / f'{start}{panel.key}{number}_{panel.suffix}.png', picture)
         for panel in panels
         if panel.image
-        for number, picture in ([*enumerate(panel.layers.values(), 1)] or [('', panel.image)])
+        for number, picture in _numbered(panel)
     ]
+
+
+def _numbered(panel: Panel) -> list[tuple[str, bytes]]:
+    layers = [(f'{number}', picture) for number, picture in enumerate(panel.layers.values(), 1)]
+    return layers or [('', panel.image)]
 
 
 def panel_content(panel: Panel) -> dict[str, Any]:

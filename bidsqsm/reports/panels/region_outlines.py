@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from bidsqsm.atlases.structures import whole_of
 from bidsqsm.reports.drawing.figure import Bar, Tile, draw
-from bidsqsm.reports.drawing.planes import SIDES, Volume
+from bidsqsm.reports.drawing.planes import SIDES, Volume, plane_of
 from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.panels.chi_figures import CHI
 from bidsqsm.rois.region_table import read_table
@@ -139,7 +139,7 @@ def _tile(
     box: tuple[slice, slice, slice],
 ) -> Tile:
     outlines = [
-        (Volume(mask, base.voxel_size).plane('axial', level, box), COLOURS.get(name, OTHER_COLOUR))
+        (plane_of(mask, 'axial', level, box), COLOURS.get(name, OTHER_COLOUR))
         for name, mask in regions.items()
     ]
     image = base.plane('axial', level, box)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from bidsqsm.qsm.grid import Mask
 from bidsqsm.qsm.oxygenation.vein_detection import core_of
 from bidsqsm.reports.drawing.figure import Bar, draw
-from bidsqsm.reports.drawing.planes import Array, Volume
+from bidsqsm.reports.drawing.planes import Volume
 from bidsqsm.reports.drawing.run_images import PLANES, RunImages
 
 _VEIN_WINDOW_PPM = (0.0, 0.4)  # ppm: from tissue to blood that gave up a third of its oxygen
@@ -33,11 +37,11 @@ def draw_veins(scene: RunImages) -> bytes:
     )
 
 
-def _outlined(veins: Array) -> list[tuple[Array, str]]:
+def _outlined(veins: Mask) -> list[tuple[Mask, str]]:
     return [(veins, _VEIN), (core_of(veins), _CORE)]
 
 
-def _flat(values: Array, axis: int, like: Volume) -> Volume:
+def _flat(values: npt.NDArray[Any], axis: int, like: Volume) -> Volume:
     """The highest value along an axis, in every plane across it."""
     highest = values.max(axis=axis, keepdims=True)
     return Volume(np.broadcast_to(highest, values.shape), like.voxel_size)

@@ -10,6 +10,7 @@ from nibabel.filebasedimages import ImageFileError
 
 from bidsqsm.facts import JointFacts, OxygenationFacts, ReferenceFacts, RunFacts, SignFacts
 from bidsqsm.inputs.run import GreRun
+from bidsqsm.qsm.grid import Mask
 from bidsqsm.reports.drawing.run_images import RunImages
 
 Number = tuple[str, str, str]
@@ -31,7 +32,7 @@ def key_numbers(run: GreRun, products: Mapping[str, Path], decisions: RunFacts) 
     return [*numbers, *_decided(decisions)]
 
 
-def _mask(scene: RunImages, key: str) -> np.ndarray:
+def _mask(scene: RunImages, key: str) -> Mask:
     return scene.load(key).values > 0
 
 

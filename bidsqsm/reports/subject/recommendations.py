@@ -225,7 +225,7 @@ def _coils(known: Known, _: RunFacts) -> Advice:
     )
 
 
-_ITEMS: tuple[Callable[[Known, Known], Advice | None], ...] = (
+_ITEMS: tuple[Callable[[Known, RunFacts], Advice | None], ...] = (
     _sequence,
     number_of_echoes,
     spacing,

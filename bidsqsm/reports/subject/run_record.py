@@ -41,4 +41,5 @@ class RunRecord:
     @property
     def decisions(self) -> RunFacts:
         """What its steps decided."""
-        return self.provenance.get('Decisions', RunFacts())
+        decisions: RunFacts = self.provenance.get('Decisions', RunFacts())
+        return decisions

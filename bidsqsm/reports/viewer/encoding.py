@@ -11,6 +11,7 @@ from typing import Any
 import nibabel as nb
 import numpy as np
 import numpy.typing as npt
+from nibabel.affines import voxel_sizes
 from nibabel.orientations import inv_ornt_aff, io_orientation
 from scipy.ndimage import find_objects
 
@@ -197,7 +198,7 @@ def described(frame: ViewerFrame) -> Mapping[str, Any]:
     affine = frame.boxed(frame.affine)
     return {
         'shape': list(frame.size),
-        'voxelSize': np.round(nb.affines.voxel_sizes(affine), 6).tolist(),
+        'voxelSize': np.round(voxel_sizes(affine), 6).tolist(),
         'affine': np.round(affine[:3], 6).tolist(),
         'stored': np.round(frame.boxed(frame.stored)[:3]).astype(int).tolist(),
     }

@@ -124,7 +124,9 @@ def carry(scene: RunImages) -> ViewerLayers | None:
     return ViewerLayers(
         frame,
         maps=_each(scene, frame, readable, _map),
-        masks=_each(scene, frame, styles, lambda *where: _mask(*where, *styles[where[2]])),
+        masks=_each(
+            scene, frame, styles, lambda scene, frame, key: _mask(scene, frame, key, *styles[key])
+        ),
         regions=regions[0] if regions else None,
     )
 
