@@ -14,7 +14,8 @@ from nipype.pipeline import engine as pe
 from bidsqsm.cli.outcome import FAILED, SKIPPED, Status
 from bidsqsm.cli.progress import Progress
 from bidsqsm.executor import Failure, Usage
-from bidsqsm.facts import RunFacts, StepFacts
+from bidsqsm.facts.record import StepFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.files.atomic import write_text
 from bidsqsm.files.json_files import as_json
 from bidsqsm.inputs.discovery import GreRun

@@ -9,7 +9,8 @@ from typing import Any
 
 from bidsqsm import __version__
 from bidsqsm.catalog import STEPS
-from bidsqsm.facts import RunFacts, StepFacts
+from bidsqsm.facts.record import StepFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.method import Choice
 

@@ -15,7 +15,7 @@ from bidsqsm.derivatives.dataset_files import write_dataset_files
 from bidsqsm.derivatives.extra_files import ExtraFile
 from bidsqsm.derivatives.products import Product, image_path
 from bidsqsm.derivatives.sidecars import dataset_root, processing, sidecar, sources
-from bidsqsm.facts import RunFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.files.atomic import staged, write_image
 from bidsqsm.files.json_files import write_json
 from bidsqsm.inputs.run import GreRun

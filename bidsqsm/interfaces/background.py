@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nipype.interfaces.base import File, traits
 
-from bidsqsm.facts import BackgroundFacts
+from bidsqsm.facts.inversion_facts import BackgroundFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,

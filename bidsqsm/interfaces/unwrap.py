@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nipype.interfaces.base import File, traits
 
-from bidsqsm.facts import UnwrapFacts
+from bidsqsm.facts.field_facts import UnwrapFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
