@@ -190,14 +190,10 @@ class GreRun:
     @property
     def idle_steps(self) -> set[str]:
         """Steps of the catalogue that its data leave without work."""
-        idle = {
-            'joint': True,
-            'coil': self.n_channels == 1,
-            'mask': self.mask is not None,
-            'gradient_correction': self.n_echoes == 1,
-            'relaxometry': self.n_echoes == 1,
-        }
-        return {step for step, without in idle.items() if without}
+        combined = {'coil'} if self.n_channels == 1 else set()
+        given = {'mask'} if self.mask is not None else set()
+        no_decay = {'gradient_correction', 'relaxometry'} if self.n_echoes == 1 else set()
+        return {'joint', *combined, *given, *no_decay}
 
     @property
     def plan(self) -> str:
