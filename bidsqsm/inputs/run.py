@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from bidsqsm.atlases.label_image import Segmentation
-from bidsqsm.derivatives.products import PRODUCTS, Product
 from bidsqsm.errors import DatasetError
 from bidsqsm.inputs.names import in_order, join, listed
 from bidsqsm.qsm.grid import Grid
@@ -171,11 +170,6 @@ class GreRun:
     def files(self) -> tuple[Path, ...]:
         """Every file of its parts."""
         return tuple(path for part in PARTS for path in getattr(self, part))
-
-    @property
-    def products(self) -> Mapping[str, Product]:
-        """What can be made of it."""
-        return PRODUCTS
 
     @property
     def runs(self) -> tuple[GreRun, ...]:
