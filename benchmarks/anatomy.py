@@ -47,7 +47,7 @@ from nipype.interfaces.base import isdefined
 from bidsqsm.atlases.atlas import Atlas
 from bidsqsm.atlases.structures import PARTS_OF_STRUCTURE
 from bidsqsm.catalog import STEPS
-from bidsqsm.facts import RegistrationFacts
+from bidsqsm.facts.registration_facts import RegistrationFacts
 from bidsqsm.interfaces.anatomy.multicontrast_registration import RegisterContrasts
 from bidsqsm.interfaces.anatomy.refinement import RefineRois
 from bidsqsm.interfaces.anatomy.registration import MakeContrast, RegisterT1w, RegisterTemplate

@@ -11,22 +11,12 @@ import pytest
 
 from bidsqsm.derivatives.methods_text import describe_decisions
 from bidsqsm.derivatives.provenance import read_provenance
-from bidsqsm.facts import (
-    TYPES,
-    ContrastFacts,
-    HolesFacts,
-    LabelsFacts,
-    R2PrimeFacts,
-    Record,
-    RefinementFacts,
-    RegionsFacts,
-    RegistrationFacts,
-    RegistrationSummary,
-    RunFacts,
-    SolverFacts,
-    StepFacts,
-    SwiFacts,
-)
+from bidsqsm.facts.contrasts_facts import R2PrimeFacts, SwiFacts
+from bidsqsm.facts.inversion_facts import HolesFacts
+from bidsqsm.facts.record import Record, SolverFacts, StepFacts
+from bidsqsm.facts.region_facts import LabelsFacts, RefinementFacts, RegionsFacts
+from bidsqsm.facts.registration_facts import ContrastFacts, RegistrationFacts, RegistrationSummary
+from bidsqsm.facts.run_facts import TYPES, RunFacts
 from bidsqsm.files.json_files import as_json
 from bidsqsm.interfaces.anatomy.registration_checks import failed, judged
 from bidsqsm.interfaces.anatomy.resampling import lost

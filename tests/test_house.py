@@ -22,6 +22,8 @@ ROOT = PACKAGE.parent
 SHARED = {'anatomy', 'cohort', 'contrasts', 'demo', 'phantom', 'resampling', 'run', 'sign'}
 #: Files in which the steps of a run are listed.
 LISTS = {'catalog', 'steps'}
+#: The groups of --products and a builder for each; several are named like the step that makes them.
+GROUPS = {'product_groups', 'contrast_steps'}
 #: Words that say of what kind a thing is, but not which.
 ADJECTIVES = re.compile(
     r'_?('
@@ -127,7 +129,7 @@ def lists_of_steps(trees: Trees, steps: Iterable[str]) -> list[str]:
     steps = set(steps)
     found = []
     for module, tree in trees.items():
-        if module.rpartition('.')[2] in LISTS:
+        if module.rpartition('.')[2] in LISTS | GROUPS:
             continue
         for node in ast.walk(tree):
             items = node.keys if isinstance(node, ast.Dict) else getattr(node, 'elts', [])

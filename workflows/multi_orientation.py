@@ -8,6 +8,7 @@ from pathlib import Path
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
+from bidsqsm.derivatives.products import products_of
 from bidsqsm.inputs.orientation_set import OrientationSet
 from bidsqsm.interfaces.multi_orientation import InvertJointly, RegisterHead
 from bidsqsm.method import Choice
@@ -83,7 +84,7 @@ def init_orientations_wf(
         run=orientations, mem_gb=memory_gb(orientations.shape, 20), omp_nthreads=omp_nthreads
     )
     made = {wf.name: wf for wf in (joint_wf, reference_wf, quality_wf)}
-    saved = saved_outputs(made, orientations.products)
+    saved = saved_outputs(made, products_of(orientations))
     outputs_wf = init_outputs_wf(
         run=orientations,
         output_dir=output_dir,

@@ -10,6 +10,7 @@ from nipype.pipeline import engine as pe
 
 from bidsqsm.atlases.selection import NO_ATLASES, AtlasesAndSpaces
 from bidsqsm.derivatives.product_groups import DEFAULT_GROUPS
+from bidsqsm.derivatives.products import products_of
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.interfaces.sign import expected_sign
 from bidsqsm.method import Choice
@@ -181,12 +182,12 @@ def _judge_and_write(
         spaces='spaces_wf' in made,
         kept=[*made],
     )
-    saved = saved_outputs(made, run.products, boxes_of(excluded(groups)))
+    saved = saved_outputs(made, products_of(run), boxes_of(excluded(groups)))
     outputs_wf = init_outputs_wf(
         run=run,
         output_dir=output_dir,
         choices=used,
-        products=[key for key in run.products if key in saved.products],
+        products=[key for key in products_of(run) if key in saved.products],
         shown=[*saved.shown],
         steps=[*saved.facts],
         unavailable=unavailable(run, choices, groups),

@@ -20,7 +20,7 @@ from bidsqsm.cohort.run_files import FAILED, OK, SKIPPED
 from bidsqsm.config import Config
 from bidsqsm.derivatives.methods_text import as_markdown, methods_text, write_citation
 from bidsqsm.derivatives.sidecars import provenance
-from bidsqsm.facts import RunFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.files.atomic import write_text
 from bidsqsm.files.json_files import load_json, write_json
 from bidsqsm.files.tsv_files import write_tsv

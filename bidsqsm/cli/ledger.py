@@ -15,7 +15,8 @@ from bidsqsm.cli.outcome import Status
 from bidsqsm.cli.progress import Progress
 from bidsqsm.cohort.run_files import FAILED, SKIPPED
 from bidsqsm.executor import Failure, Usage
-from bidsqsm.facts import RunFacts, StepFacts
+from bidsqsm.facts.record import StepFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.files.atomic import write_text
 from bidsqsm.files.json_files import as_json
 from bidsqsm.inputs.run import GreRun

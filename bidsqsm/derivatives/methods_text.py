@@ -17,18 +17,16 @@ from bidsqsm.catalog import STEPS
 from bidsqsm.derivatives.acquisition_text import describe_acquisition
 from bidsqsm.derivatives.bibliography import bibtex, cited, works
 from bidsqsm.derivatives.provenance import read_provenance, sidecars_of_runs
-from bidsqsm.facts import (
+from bidsqsm.facts.contrasts_facts import R2PrimeFacts, SeparationFacts
+from bidsqsm.facts.field_facts import PhaseFacts, SignFacts
+from bidsqsm.facts.inversion_facts import (
     BackgroundFacts,
     JointFacts,
     MaskFacts,
-    PhaseFacts,
-    R2PrimeFacts,
     ReferenceFacts,
-    RegistrationSummary,
-    SeparationFacts,
-    SignFacts,
     TwoPassFacts,
 )
+from bidsqsm.facts.registration_facts import RegistrationSummary
 from bidsqsm.files.atomic import write_text
 from bidsqsm.method import as_text, within_sentence
 from bidsqsm.steps import RUN_STEPS, in_run_order

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from bidsqsm.inputs.names import in_order, join
+from bidsqsm.inputs.run import GreRun
 from bidsqsm.steps import upstream
 
 
@@ -494,6 +495,11 @@ JOINT_PRODUCTS: Mapping[str, Product] = {
         'orientations.',
     ),
 }
+
+
+def products_of(run: GreRun) -> Mapping[str, Product]:
+    """What can be made of a run, or of a set of orientations."""
+    return JOINT_PRODUCTS if len(run.runs) > 1 else PRODUCTS
 
 
 def file_name(entities: Mapping[str, str], product: Product, echo: int | None = None) -> str:

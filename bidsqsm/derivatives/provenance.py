@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bidsqsm.derivatives.products import PRODUCTS, Product
-from bidsqsm.facts import RunFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.files.json_files import load_json
 from bidsqsm.steps import in_run_order
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from bidsqsm import __version__
 from bidsqsm.catalog import STEPS
-from bidsqsm.facts import RunFacts, StepFacts
+from bidsqsm.derivatives.products import products_of
+from bidsqsm.facts.record import StepFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.method import Choice
 
@@ -111,7 +113,7 @@ def sidecar(
     ``bibliography`` gives a printed reference for each key, ``statistics`` what was
     measured on a susceptibility map (see :func:`bidsqsm.derivatives.writer.reference_statistics`).
     """
-    product = run.products[key]
+    product = products_of(run)[key]
     steps = processing(choices, product.steps)
     content: dict[str, Any] = {'Description': product.description}
     if product.units:

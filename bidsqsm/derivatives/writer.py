@@ -13,9 +13,9 @@ import numpy as np
 from bidsqsm.derivatives.bibliography import printed_references
 from bidsqsm.derivatives.dataset_files import write_dataset_files
 from bidsqsm.derivatives.extra_files import ExtraFile
-from bidsqsm.derivatives.products import Product, image_path
+from bidsqsm.derivatives.products import Product, image_path, products_of
 from bidsqsm.derivatives.sidecars import dataset_root, processing, sidecar, sources
-from bidsqsm.facts import RunFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.files.atomic import staged, write_image
 from bidsqsm.files.json_files import write_json
 from bidsqsm.files.nifti import Affine, Array
@@ -68,9 +68,9 @@ def write_run(
     with staged(output_dir, run.name) as room:
         for key, path in wanted.items():
             content = sidecar(key, run, facts, choices, links, references, statistics)
-            for echo, image in _volumes(run.products[key], nb.load(path)):
-                name = image_path(run.entities, run.products[key], echo)
-                values, affine, header = _as_written(run.products[key], image, template, run)
+            for echo, image in _volumes(products_of(run)[key], nb.load(path)):
+                name = image_path(run.entities, products_of(run)[key], echo)
+                values, affine, header = _as_written(products_of(run)[key], image, template, run)
                 write_image(room / name, values, affine, header)
                 if echo is not None:
                     content['EchoTime'] = run.echo_times[echo - 1]
@@ -111,7 +111,7 @@ def _write_extra(extra: ExtraFile, path: Path, template: nb.Nifti1Image, run: Gr
         return
     image = nb.load(extra.source)
     if extra.product:
-        values, affine, header = _as_written(run.products[extra.product], image, template, run)
+        values, affine, header = _as_written(products_of(run)[extra.product], image, template, run)
     else:
         values = np.asanyarray(image.dataobj)
         values = values.astype(np.min_scalar_type(int(values.max())) if values.any() else np.uint8)
@@ -141,13 +141,15 @@ def reference_statistics(products: Mapping[str, Path]) -> dict[str, float]:
 def _with_field_magnitude(products: Mapping[str, Path], run: GreRun) -> dict[str, Path]:
     # BIDS wants the magnitude a field map belongs to in the same folder
     given = dict(products)
-    in_fmap = any(run.products[key].folder == 'fmap' for key in given if key in run.products)
+    in_fmap = any(
+        products_of(run)[key].folder == 'fmap' for key in given if key in products_of(run)
+    )
     if 'magnitude_rss' in given and in_fmap:
         given['fmap_magnitude'] = given['magnitude_rss']
-    unknown = [key for key in given if key not in run.products]
+    unknown = [key for key in given if key not in products_of(run)]
     if unknown:
-        raise ValueError(f'no product {unknown[0]!r}; there are: {", ".join(run.products)}')
-    return {key: given[key] for key in run.products if key in given}
+        raise ValueError(f'no product {unknown[0]!r}; there are: {", ".join(products_of(run))}')
+    return {key: given[key] for key in products_of(run) if key in given}
 
 
 def _volumes(

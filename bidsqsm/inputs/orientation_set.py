@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from bidsqsm.derivatives.products import JOINT_PRODUCTS, Product
 from bidsqsm.errors import DatasetError
 from bidsqsm.inputs.names import LONG_NAMES, join, listed, natural
 from bidsqsm.inputs.run import GreRun, Skipped
@@ -56,11 +55,6 @@ class OrientationSet(GreRun):
     def files(self) -> tuple[Path, ...]:
         """Every file of every run."""
         return tuple(path for run in self.runs for path in run.files)
-
-    @property
-    def products(self) -> Mapping[str, Product]:
-        """What can be made of it."""
-        return JOINT_PRODUCTS
 
     @property
     def own_parts(self) -> tuple[str, ...]:

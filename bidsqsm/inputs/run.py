@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from bidsqsm.atlases.label_image import Segmentation
-from bidsqsm.derivatives.products import PRODUCTS, Product
 from bidsqsm.errors import DatasetError
 from bidsqsm.inputs.names import in_order, join, listed
 from bidsqsm.qsm.grid import Grid
@@ -173,11 +172,6 @@ class GreRun:
         return tuple(path for part in PARTS for path in getattr(self, part))
 
     @property
-    def products(self) -> Mapping[str, Product]:
-        """What can be made of it."""
-        return PRODUCTS
-
-    @property
     def runs(self) -> tuple[GreRun, ...]:
         """The runs that it consists of: itself."""
         return (self,)
@@ -190,14 +184,10 @@ class GreRun:
     @property
     def idle_steps(self) -> set[str]:
         """Steps of the catalogue that its data leave without work."""
-        idle = {
-            'joint': True,
-            'coil': self.n_channels == 1,
-            'mask': self.mask is not None,
-            'gradient_correction': self.n_echoes == 1,
-            'relaxometry': self.n_echoes == 1,
-        }
-        return {step for step, without in idle.items() if without}
+        combined = {'coil'} if self.n_channels == 1 else set()
+        given = {'mask'} if self.mask is not None else set()
+        no_decay = {'gradient_correction', 'relaxometry'} if self.n_echoes == 1 else set()
+        return {'joint', *combined, *given, *no_decay}
 
     @property
     def plan(self) -> str:

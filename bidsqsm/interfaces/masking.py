@@ -8,7 +8,7 @@ import numpy as np
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.errors import DatasetError
-from bidsqsm.facts import MaskFacts
+from bidsqsm.facts.inversion_facts import MaskFacts
 from bidsqsm.inputs.precomputed import load_mask
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,

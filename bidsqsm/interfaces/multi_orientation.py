@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import File, traits
 
-from bidsqsm.facts import JointFacts
+from bidsqsm.facts.inversion_facts import JointFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,

@@ -6,7 +6,7 @@ from typing import Any
 
 from nipype.interfaces.base import File, traits
 
-from bidsqsm.facts import OneStepFacts
+from bidsqsm.facts.inversion_facts import OneStepFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,

@@ -11,7 +11,8 @@ from bidsqsm.catalog import STEPS
 from bidsqsm.derivatives.extra_files import ExtraFile
 from bidsqsm.derivatives.products import PRODUCTS
 from bidsqsm.derivatives.writer import write_run
-from bidsqsm.facts import RunFacts, StepFacts
+from bidsqsm.facts.record import StepFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.inputs.orientation_set import run_from_json
 from bidsqsm.interfaces.step_interface import StepInputSpec, StepInterface, StepOutputSpec
 from bidsqsm.steps import RUN_STEPS

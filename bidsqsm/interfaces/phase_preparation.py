@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsqsm.errors import DatasetError
-from bidsqsm.facts import PhaseFacts
+from bidsqsm.facts.field_facts import PhaseFacts
 from bidsqsm.files.nifti import channel_loader, load_stored, load_volumes
 from bidsqsm.files.voxel_checks import check_volumes
 from bidsqsm.inputs.metadata import readout_of

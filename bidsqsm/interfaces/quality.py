@@ -11,7 +11,7 @@ from nipype.interfaces.base import File, traits
 from bidsqsm.atlases.label_image import load_labels
 from bidsqsm.derivatives import metrics_files
 from bidsqsm.derivatives.extra_files import ExtraFile
-from bidsqsm.facts import StepFacts
+from bidsqsm.facts.record import StepFacts
 from bidsqsm.files.atomic import write_text
 from bidsqsm.files.json_files import write_json
 from bidsqsm.inputs.names import parse

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import File, traits
 
-from bidsqsm.facts import ReferenceFacts
+from bidsqsm.facts.inversion_facts import ReferenceFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,

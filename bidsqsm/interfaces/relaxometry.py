@@ -7,7 +7,7 @@ from typing import Any
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.catalog import STEPS
-from bidsqsm.facts import RelaxometryFacts
+from bidsqsm.facts.contrasts_facts import RelaxometryFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,

@@ -7,7 +7,7 @@ from typing import Any
 
 from nipype.interfaces.base import File, traits
 
-from bidsqsm.facts import SignFacts
+from bidsqsm.facts.field_facts import SignFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,

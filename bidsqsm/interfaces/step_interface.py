@@ -20,7 +20,7 @@ from nipype.interfaces.base import (
 
 import bidsqsm
 from bidsqsm.catalog import STEPS
-from bidsqsm.facts import Record, SolverFacts
+from bidsqsm.facts.record import Record, SolverFacts
 from bidsqsm.files.nifti import load_volume, save_volume
 from bidsqsm.method import Choice
 from bidsqsm.qsm.grid import Grid, Mask, Volume

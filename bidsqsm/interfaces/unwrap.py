@@ -6,7 +6,7 @@ from typing import Any
 
 from nipype.interfaces.base import File, traits
 
-from bidsqsm.facts import UnwrapFacts
+from bidsqsm.facts.field_facts import UnwrapFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,

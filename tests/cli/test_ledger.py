@@ -10,7 +10,7 @@ from bidsqsm.cli.ledger import Ledger
 from bidsqsm.cli.progress import Progress
 from bidsqsm.config import Config
 from bidsqsm.executor import Failure, Usage
-from bidsqsm.facts import ReferenceFacts
+from bidsqsm.facts.inversion_facts import ReferenceFacts
 from bidsqsm.inputs.discovery import find_runs
 from bidsqsm.reports.subject.resource_use import StepUse
 from bidsqsm.workflows.base import init_bidsqsm_wf

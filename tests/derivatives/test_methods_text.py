@@ -9,7 +9,9 @@ from bidsqsm.config import settled_methods
 from bidsqsm.derivatives.bibliography import bibtex, works
 from bidsqsm.derivatives.methods_text import methods_text
 from bidsqsm.derivatives.sidecars import provenance
-from bidsqsm.facts import PhaseFacts, ReferenceFacts, RunFacts
+from bidsqsm.facts.field_facts import PhaseFacts
+from bidsqsm.facts.inversion_facts import ReferenceFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.qsm.phase.terms import ReceivePhase
 from helpers import example_run
 

@@ -20,11 +20,9 @@ from bidsqsm.derivatives.methods_text import methods_text, write_citation
 from bidsqsm.derivatives.products import JOINT_PRODUCTS, PRODUCTS, file_name
 from bidsqsm.derivatives.sidecars import bids_uri, provenance
 from bidsqsm.derivatives.writer import write_run
-from bidsqsm.facts import (
-    DipoleFacts,
-    RunFacts,
-    SolverFacts,
-)
+from bidsqsm.facts.inversion_facts import DipoleFacts
+from bidsqsm.facts.record import SolverFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.interfaces.outputs import WriteDerivatives
 from helpers import example_run
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import nibabel as nb
 import numpy as np
 
-from bidsqsm.facts import PhaseFacts, ReferenceFacts, RunFacts, SignFacts
+from bidsqsm.facts.field_facts import PhaseFacts, SignFacts
+from bidsqsm.facts.inversion_facts import ReferenceFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.inputs.run import GreRun
 
 ECHO_TIMES = (0.004, 0.012, 0.020)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bidsqsm.cli.parser import parse_arguments
-from bidsqsm.derivatives.products import image_path
+from bidsqsm.derivatives.products import image_path, products_of
 from bidsqsm.inputs.discovery import find_runs
 from bidsqsm.inputs.orientation_set import (
     OrientationSet,
@@ -41,10 +41,10 @@ def test_runs_that_differ_in_one_entity_only_make_a_set(found):
     assert (one.name, two.name) == ('sub-01_run-1_desc-cosmos', 'sub-01_run-2_desc-cosmos')
     assert [run.name for run in two.runs] == [f'sub-01_acq-{a}_run-2' for a in 'abc']
     assert one.files == tuple(path for run in one.runs for path in run.files)
-    chi = image_path(one.entities, one.products['chi'])
+    chi = image_path(one.entities, products_of(one)['chi'])
     assert f'{chi}' == 'sub-01/anat/sub-01_run-1_desc-cosmos_Chimap.nii.gz'
     mask, region = (
-        image_path(one.entities, one.products[k]) for k in ('qsm_mask', 'reference_mask')
+        image_path(one.entities, products_of(one)[k]) for k in ('qsm_mask', 'reference_mask')
     )
     assert len({chi, mask, region}) == 3
 
@@ -53,7 +53,7 @@ def test_sessions_make_a_set_at_the_level_of_the_subject(found):
     runs = found(*(f'sub-01_ses-{n}' for n in (1, 2, 10)))
     (together,) = orientation_sets(runs, 'ses')
     assert [run.entities['ses'] for run in together.runs] == ['1', '2', '10']
-    chi = image_path(together.entities, together.products['chi'])
+    chi = image_path(together.entities, products_of(together)['chi'])
     assert f'{chi}' == 'sub-01/anat/sub-01_desc-cosmos_Chimap.nii.gz'
 
 

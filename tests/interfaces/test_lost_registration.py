@@ -10,7 +10,7 @@ import pytest
 import SimpleITK
 
 from bidsqsm.atlases.structures import make_label
-from bidsqsm.facts import RefinementFacts
+from bidsqsm.facts.region_facts import RefinementFacts
 from bidsqsm.files.nifti import load_volume, save_volume
 from bidsqsm.interfaces.anatomy.derivative_lists import CollectTransforms
 from bidsqsm.interfaces.anatomy.refinement import RefineRois

@@ -10,7 +10,7 @@ import SimpleITK
 from scipy import ndimage
 
 from bidsqsm.atlases.structures import make_label
-from bidsqsm.facts import RegistrationFacts
+from bidsqsm.facts.registration_facts import RegistrationFacts
 from bidsqsm.files.nifti import save_volume
 from bidsqsm.interfaces.anatomy.multicontrast_registration import RegisterContrasts
 from bidsqsm.interfaces.anatomy.registration_checks import failed

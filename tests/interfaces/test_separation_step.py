@@ -15,7 +15,8 @@ from bidsqsm.config import settled_methods
 from bidsqsm.derivatives.methods_text import describe_decisions
 from bidsqsm.derivatives.product_groups import GROUPS
 from bidsqsm.derivatives.sidecars import sidecar
-from bidsqsm.facts import RunFacts, SeparationFacts
+from bidsqsm.facts.contrasts_facts import SeparationFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.files.nifti import save_volume
 from bidsqsm.interfaces.contrasts.separation import SeparateSources, how, summed
 from bidsqsm.qsm.separation.sources import Sources

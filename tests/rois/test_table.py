@@ -15,7 +15,7 @@ import pytest
 
 from bidsqsm.atlases.label_image import load_labels
 from bidsqsm.atlases.structures import make_label
-from bidsqsm.facts import RegionsFacts
+from bidsqsm.facts.region_facts import RegionsFacts
 from bidsqsm.interfaces.anatomy.rois import MeasureRois
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.rois.literature import check

@@ -8,7 +8,8 @@ from typing import Any
 from nipype.interfaces.base import File, InputMultiObject, traits
 
 from bidsqsm.derivatives.extra_files import ExtraFile
-from bidsqsm.facts import RegionsFacts, RegistrationFacts, RegistrationSummary
+from bidsqsm.facts.region_facts import RegionsFacts
+from bidsqsm.facts.registration_facts import RegistrationFacts, RegistrationSummary
 from bidsqsm.files.json_files import write_json
 from bidsqsm.interfaces.step_interface import StepInputSpec, StepInterface, StepOutputSpec
 from bidsqsm.rois.region_table import columns_of

@@ -11,7 +11,7 @@ from nipype.interfaces.base import File, InputMultiObject, traits
 
 from bidsqsm.atlases.atlas_checks import read_values
 from bidsqsm.atlases.structures import Label
-from bidsqsm.facts import RegistrationFacts
+from bidsqsm.facts.registration_facts import RegistrationFacts
 from bidsqsm.files.nifti import load_volume
 from bidsqsm.interfaces.anatomy.registration import RegisterTemplate, RegisterTemplateInputSpec
 from bidsqsm.interfaces.step_interface import read_mask, read_volume

@@ -9,7 +9,7 @@ from nipype.interfaces.base import File, traits
 
 from bidsqsm.atlases.label_image import load_labels
 from bidsqsm.errors import DatasetError
-from bidsqsm.facts import RefinementFacts
+from bidsqsm.facts.region_facts import RefinementFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,

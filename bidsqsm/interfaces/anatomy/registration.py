@@ -15,7 +15,7 @@ from nipype.interfaces.base import File, traits
 
 from bidsqsm.atlases.atlas_checks import check_template
 from bidsqsm.atlases.label_image import load_image
-from bidsqsm.facts import ContrastFacts, RegistrationFacts
+from bidsqsm.facts.registration_facts import ContrastFacts, RegistrationFacts
 from bidsqsm.files.nifti import Affine
 from bidsqsm.interfaces.anatomy.registration_checks import failed, judged, verdict
 from bidsqsm.interfaces.step_interface import (

@@ -13,7 +13,9 @@ from bidsqsm.atlases.atlas_checks import check_template
 from bidsqsm.atlases.label_image import load_labels
 from bidsqsm.derivatives.extra_files import ExtraFile
 from bidsqsm.derivatives.products import PRODUCTS
-from bidsqsm.facts import LabelsFacts, RegistrationFacts, StepFacts
+from bidsqsm.facts.record import StepFacts
+from bidsqsm.facts.region_facts import LabelsFacts
+from bidsqsm.facts.registration_facts import RegistrationFacts
 from bidsqsm.files.nifti import Affine, load_volume, save_volume
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,

@@ -9,7 +9,7 @@ from nipype.interfaces.base import File, traits
 
 from bidsqsm.atlases.label_image import load_labels
 from bidsqsm.atlases.structures import Label
-from bidsqsm.facts import RegionsFacts
+from bidsqsm.facts.region_facts import RegionsFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,

@@ -6,7 +6,7 @@ from typing import Any
 
 from nipype.interfaces.base import File, traits
 
-from bidsqsm.facts import ConcentrationFacts
+from bidsqsm.facts.contrasts_facts import ConcentrationFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,

@@ -11,7 +11,7 @@ import numpy as np
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.derivatives.extra_files import ExtraFile
-from bidsqsm.facts import OxygenationFacts
+from bidsqsm.facts.contrasts_facts import OxygenationFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from nipype.interfaces.base import File, InputMultiObject, traits
 
-from bidsqsm.facts import R2PrimeFacts
+from bidsqsm.facts.contrasts_facts import R2PrimeFacts
 from bidsqsm.files.nifti import Affine, load_volume
 from bidsqsm.interfaces.anatomy.registration import paired
 from bidsqsm.interfaces.anatomy.registration_checks import BRAIN_OVERLAPS

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import File, traits
 
-from bidsqsm.facts import SeparationFacts
+from bidsqsm.facts.contrasts_facts import SeparationFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import File, traits
 
-from bidsqsm.facts import SwiFacts
+from bidsqsm.facts.contrasts_facts import SwiFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,

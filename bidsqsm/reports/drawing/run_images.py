@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bidsqsm.facts import RunFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.qsm.grid import Mask
 from bidsqsm.reports.drawing.figure import Bar, Tile, draw

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from bidsqsm.facts import RunFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.reports.drawing.figure import Drawn
 from bidsqsm.reports.drawing.run_images import RunImages

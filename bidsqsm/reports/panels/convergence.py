@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bidsqsm.facts import RunFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.reports.drawing.charts import axes_in
 from bidsqsm.reports.drawing.figure import INK, as_png, figure_of
 from bidsqsm.reports.drawing.run_images import RunImages

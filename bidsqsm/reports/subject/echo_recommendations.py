@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from bidsqsm.facts import RunFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.inputs.metadata import readout_of
 from bidsqsm.qsm.phase.terms import ReadoutPhase
 from bidsqsm.reports.subject.recommendation import (

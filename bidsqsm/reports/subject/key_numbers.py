@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
-from bidsqsm.facts import JointFacts, OxygenationFacts, ReferenceFacts, RunFacts, SignFacts
+from bidsqsm.facts.contrasts_facts import OxygenationFacts
+from bidsqsm.facts.field_facts import SignFacts
+from bidsqsm.facts.inversion_facts import JointFacts, ReferenceFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.qsm.grid import Mask
 from bidsqsm.reports.drawing.run_images import RunImages

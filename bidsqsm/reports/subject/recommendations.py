@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from bidsqsm.derivatives.acquisition_text import product_of, text_of
-from bidsqsm.facts import RunFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.qsm.phase.terms import PhaseFilter
 from bidsqsm.reports.subject.echo_recommendations import (
     first_echo,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bidsqsm.facts import RunFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.inputs.run import GreRun, Skipped
 from bidsqsm.reports.subject.resource_use import StepUse
 

@@ -13,7 +13,8 @@ from PIL import Image
 
 from bidsqsm.config import settled_methods
 from bidsqsm.derivatives.sidecars import provenance
-from bidsqsm.facts import DipoleFacts, RunFacts
+from bidsqsm.facts.inversion_facts import DipoleFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.reports import panels
 from bidsqsm.reports.drawing import figure as figures
 from bidsqsm.reports.drawing import run_images as scenes

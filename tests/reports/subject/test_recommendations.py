@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bidsqsm.facts import JointFacts, PhaseFacts, RunFacts
+from bidsqsm.facts.field_facts import PhaseFacts
+from bidsqsm.facts.inversion_facts import JointFacts
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.qsm.phase.terms import PhaseFilter, ReadoutPhase
 from bidsqsm.reports.subject.echo_recommendations import last_echo_window
 from bidsqsm.reports.subject.recommendations import advise, count
