@@ -49,6 +49,10 @@ class RunStep:
         where they put a part in doubt.
     group
         Products that it makes, as ``--products`` calls them; '' where it serves any.
+    group_title
+        What these products are, for the help; told by one step of a group.
+    run_needs
+        What a run must have for them: conditions of :mod:`bidsqsm.derivatives.product_groups`.
     needs
         Steps whose result it takes and whose methods are told with its own.
     without_phase
@@ -70,6 +74,8 @@ class RunStep:
     heading: Heading = Heading.FURTHER
     map_doubt: int | None = None
     group: str = ''
+    group_title: str = ''
+    run_needs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     without_phase: str | None = None
     nodes: Mapping[str, str] = field(default_factory=dict)
@@ -167,6 +173,8 @@ _ROWS = (
         lead='The relaxation rate R2* was fitted by',
         heading=Heading.CONTRASTS,
         group='r2star',
+        group_title='R2*, T2* and S0',
+        run_needs=('decay',),
         needs=('gradient_correction',),
         without_phase='',
         nodes={'fit_relaxation': 'R2*'},
@@ -178,6 +186,8 @@ _ROWS = (
         title="R2'",
         heading=Heading.CONTRASTS,
         group='r2prime',
+        group_title="R2', T2' and R2, where R2 is given or spin echoes are there",
+        run_needs=('r2', 'decay'),
         needs=('relaxometry',),
         facts='facts',
     ),
@@ -258,6 +268,8 @@ _ROWS = (
         heading=Heading.SUSCEPTIBILITY,
         map_doubt=2,
         group='qsm',
+        group_title='susceptibility and local field, with regions of atlases and output spaces',
+        run_needs=('phase',),
         needs=('dipole', 'onestep'),
         nodes={'reference_chi': 'reference'},
         facts='facts',
@@ -269,6 +281,8 @@ _ROWS = (
         lead='Concentrations were estimated from susceptibility as',
         heading=Heading.CONTRASTS,
         group='concentration',
+        group_title='iron, or a contrast agent, from susceptibility',
+        run_needs=('phase',),
         needs=('reference',),
         facts='facts',
     ),
@@ -279,6 +293,8 @@ _ROWS = (
         lead='The magnitude was weighted by',
         heading=Heading.CONTRASTS,
         group='swi',
+        group_title='susceptibility-weighted images, either sign',
+        run_needs=('phase',),
         needs=('phase', 'mask'),
         facts='facts',
     ),
@@ -289,6 +305,8 @@ _ROWS = (
         lead='The magnitude was weighted by',
         heading=Heading.CONTRASTS,
         group='clear-swi',
+        group_title='CLEAR-SWI',
+        run_needs=('phase',),
         needs=('unwrap', 'mask'),
         facts='facts',
     ),
@@ -299,6 +317,8 @@ _ROWS = (
         lead='The magnitude was weighted by',
         heading=Heading.CONTRASTS,
         group='true-swi',
+        group_title='true SWI, from the susceptibility',
+        run_needs=('phase',),
         needs=('reference',),
         facts='facts',
     ),
@@ -309,6 +329,8 @@ _ROWS = (
         lead='Venous oxygen saturation was told by',
         heading=Heading.CONTRASTS,
         group='oxygenation',
+        group_title='veins, with venous oxygen saturation and oxygen extraction fraction',
+        run_needs=('phase',),
         needs=('reference', 'relaxometry'),
         facts='facts',
         writes_files=True,
@@ -320,6 +342,8 @@ _ROWS = (
         lead='Sources within each voxel were told apart by',
         heading=Heading.CONTRASTS,
         group='decompose',
+        group_title='paramagnetic and diamagnetic susceptibility by DECOMPOSE, from four echoes or more',
+        run_needs=('phase', 'four_echoes'),
         needs=('reference',),
         facts='facts',
     ),
@@ -330,6 +354,8 @@ _ROWS = (
         lead='Paramagnetic and diamagnetic sources were separated',
         heading=Heading.CONTRASTS,
         group='separation',
+        group_title='paramagnetic and diamagnetic susceptibility',
+        run_needs=('phase', 'decay'),
         needs=('reference', 'relaxometry'),
         facts='facts',
     ),

@@ -17,7 +17,12 @@ from bidsqsm.method import Choice
 from bidsqsm.steps import boxes_of
 from bidsqsm.workflows.anatomy.anatomy_steps import region_links, region_steps
 from bidsqsm.workflows.connections import between, keep_makers, steps_in
-from bidsqsm.workflows.contrasts.contrast_steps import excluded, other_steps, unavailable
+from bidsqsm.workflows.contrasts.contrast_steps import (
+    contrast_links,
+    excluded,
+    other_steps,
+    unavailable,
+)
 from bidsqsm.workflows.fieldmap import init_fieldmap_wf
 from bidsqsm.workflows.inversion import init_inversion_wf
 from bidsqsm.workflows.masking import init_masking_wf
@@ -121,33 +126,7 @@ def init_run_wf(
             (step('relaxometry_wf'), step('inversion_wf'), ['r2star']),
             (step('inversion_wf'), step('reference_wf'), ['chi', 'mask']),
             (step('relaxometry_wf'), step('reference_wf'), ['r2star']),
-            # what is made of susceptibility
-            (step('reference_wf'), step('concentration_wf'), ['chi']),
-            (step('inversion_wf'), step('concentration_wf'), ['mask']),
-            (step('reference_wf'), step('oxygenation_wf'), ['chi']),
-            (step('inversion_wf'), step('oxygenation_wf'), ['mask']),
-            (step('relaxometry_wf'), step('oxygenation_wf'), ['r2star']),
-            (step('reference_wf'), step('decompose_wf'), ['chi']),
-            (step('inversion_wf'), step('decompose_wf'), ['mask']),
-            (step('phase_wf'), step('decompose_wf'), ['magnitude']),
-            (step('reference_wf'), step('separation_wf'), ['chi']),
-            (step('inversion_wf'), step('separation_wf'), ['mask', 'local_field']),
-            (step('fieldmap_wf'), step('separation_wf'), ['noise']),
-            (step('relaxometry_wf'), step('separation_wf'), ['r2star']),
-            (step('r2prime_wf'), step('separation_wf'), ['r2prime']),
-            (step('phase_wf'), step('r2prime_wf'), ['magnitude']),
-            (step('relaxometry_wf'), step('r2prime_wf'), ['r2star']),
-            (step('masking_wf'), step('r2prime_wf'), [('brain_mask', 'mask')]),
-            # weighted images
-            (step('phase_wf'), step('swi_wf'), ['magnitude', ('phase', 'map')]),
-            (step('sign_wf'), step('swi_wf'), ['sign']),
-            (step('masking_wf'), step('swi_wf'), [('brain_mask', 'mask')]),
-            (step('phase_wf'), step('clear_swi_wf'), ['magnitude']),
-            (step('sign_wf'), step('clear_swi_wf'), [('unwrapped', 'map')]),
-            (step('masking_wf'), step('clear_swi_wf'), [('brain_mask', 'mask')]),
-            (step('phase_wf'), step('true_swi_wf'), ['magnitude']),
-            (step('reference_wf'), step('true_swi_wf'), [('chi', 'map')]),
-            (step('masking_wf'), step('true_swi_wf'), [('brain_mask', 'mask')]),
+            *contrast_links(made),
             *region_links(made, run, anatomy, choices),
         )
     )

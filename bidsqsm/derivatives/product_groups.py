@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bidsqsm.catalog import STEPS
 from bidsqsm.inputs.names import listed
 from bidsqsm.inputs.run import GreRun, Skipped
 from bidsqsm.method import Choice
 from bidsqsm.qsm.decompose.three_pool import FEWEST_ECHOES
 from bidsqsm.qsm.relaxometry.decay import evenly_spaced
+from bidsqsm.steps import RUN_STEPS
 
 #: From a run and the methods to what it lacks, as one sentence without its full stop, or ''.
 Condition = Callable[[GreRun, Mapping[str, Choice]], str]
@@ -73,40 +75,27 @@ class Group:
         return next((said for need in self.needs if (said := need(run, choices))), '')
 
 
-#: In the order in which they are listed.
+#: What a run must have, by the names that the steps have for it.
+CONDITIONS: Mapping[str, Condition] = {
+    'phase': _phase,
+    'decay': _decay,
+    'r2': _r2,
+    'four_echoes': _many_echoes,
+}
+
+
+def _group(name: str) -> Group:
+    steps = [step for step in RUN_STEPS.values() if step.group == name]
+    (told,) = (step for step in steps if step.group_title)
+    # of several steps, some are needed by others too, as R2* is by the sign of the phase
+    alone = told.name if len(steps) == 1 and told.name in STEPS else ''
+    return Group(told.group_title, alone, tuple(CONDITIONS[need] for need in told.run_needs))
+
+
+#: In the order in which their steps run.
 GROUPS: Mapping[str, Group] = {
-    'qsm': Group(
-        'susceptibility and local field, with regions of atlases and output spaces',
-        needs=(_phase,),
-    ),
-    'r2star': Group('R2*, T2* and S0', needs=(_decay,)),
-    'r2prime': Group(
-        "R2', T2' and R2, where R2 is given or spin echoes are there",
-        needs=(_r2, _decay),
-    ),
-    'concentration': Group(
-        'iron, or a contrast agent, from susceptibility',
-        'concentration',
-        needs=(_phase,),
-    ),
-    'swi': Group('susceptibility-weighted images, either sign', 'swi', needs=(_phase,)),
-    'clear-swi': Group('CLEAR-SWI', 'clear_swi', needs=(_phase,)),
-    'true-swi': Group('true SWI, from the susceptibility', 'true_swi', needs=(_phase,)),
-    'oxygenation': Group(
-        'veins, with venous oxygen saturation and oxygen extraction fraction',
-        'oxygenation',
-        needs=(_phase,),
-    ),
-    'decompose': Group(
-        'paramagnetic and diamagnetic susceptibility by DECOMPOSE, from four echoes or more',
-        'decompose',
-        needs=(_phase, _many_echoes),
-    ),
-    'separation': Group(
-        'paramagnetic and diamagnetic susceptibility',
-        'separation',
-        needs=(_phase, _decay),
-    ),
+    name: _group(name)
+    for name in dict.fromkeys(step.group for step in RUN_STEPS.values() if step.group)
 }
 DEFAULT_GROUPS = ('qsm', 'r2star')
 

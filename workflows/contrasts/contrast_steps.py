@@ -1,8 +1,7 @@
 """The contrasts that a run may have besides susceptibility: how each is built, and why it is not.
 
-A new one is a row of :data:`BUILDERS` here, of :data:`bidsqsm.steps.RUN_STEPS`, of
-:data:`bidsqsm.derivatives.product_groups.GROUPS` and of :data:`bidsqsm.derivatives.products.PRODUCTS`, and its links in
-:func:`bidsqsm.workflows.run.init_run_wf`.
+A new one is a row of :data:`BUILDERS` and its links here, a row of :data:`bidsqsm.steps.RUN_STEPS`, and its
+products in :data:`bidsqsm.derivatives.products.PRODUCTS`.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from nipype.pipeline import engine as pe
 from bidsqsm.derivatives.product_groups import GROUPS
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.method import Choice
+from bidsqsm.workflows.connections import Link
 from bidsqsm.workflows.contrasts.concentration import init_concentration_wf
 from bidsqsm.workflows.contrasts.decompose import init_decompose_wf
 from bidsqsm.workflows.contrasts.oxygenation import init_oxygenation_wf
@@ -126,3 +126,37 @@ def unavailable(run: GreRun, choices: Mapping[str, Choice], groups: Iterable[str
 def excluded(groups: Iterable[str]) -> set[str]:
     """Groups that were not asked for."""
     return {*GROUPS} - {*groups}
+
+
+def contrast_links(made: Mapping[str, pe.Workflow]) -> list[Link]:
+    """What these take of the other steps of a run and of each other."""
+    step = made.get
+    return [
+        # what is made of susceptibility
+        (step('reference_wf'), step('concentration_wf'), ['chi']),
+        (step('inversion_wf'), step('concentration_wf'), ['mask']),
+        (step('reference_wf'), step('oxygenation_wf'), ['chi']),
+        (step('inversion_wf'), step('oxygenation_wf'), ['mask']),
+        (step('relaxometry_wf'), step('oxygenation_wf'), ['r2star']),
+        (step('reference_wf'), step('decompose_wf'), ['chi']),
+        (step('inversion_wf'), step('decompose_wf'), ['mask']),
+        (step('phase_wf'), step('decompose_wf'), ['magnitude']),
+        (step('reference_wf'), step('separation_wf'), ['chi']),
+        (step('inversion_wf'), step('separation_wf'), ['mask', 'local_field']),
+        (step('fieldmap_wf'), step('separation_wf'), ['noise']),
+        (step('relaxometry_wf'), step('separation_wf'), ['r2star']),
+        (step('r2prime_wf'), step('separation_wf'), ['r2prime']),
+        (step('phase_wf'), step('r2prime_wf'), ['magnitude']),
+        (step('relaxometry_wf'), step('r2prime_wf'), ['r2star']),
+        (step('masking_wf'), step('r2prime_wf'), [('brain_mask', 'mask')]),
+        # weighted images
+        (step('phase_wf'), step('swi_wf'), ['magnitude', ('phase', 'map')]),
+        (step('sign_wf'), step('swi_wf'), ['sign']),
+        (step('masking_wf'), step('swi_wf'), [('brain_mask', 'mask')]),
+        (step('phase_wf'), step('clear_swi_wf'), ['magnitude']),
+        (step('sign_wf'), step('clear_swi_wf'), [('unwrapped', 'map')]),
+        (step('masking_wf'), step('clear_swi_wf'), [('brain_mask', 'mask')]),
+        (step('phase_wf'), step('true_swi_wf'), ['magnitude']),
+        (step('reference_wf'), step('true_swi_wf'), [('chi', 'map')]),
+        (step('masking_wf'), step('true_swi_wf'), [('brain_mask', 'mask')]),
+    ]
