@@ -22,8 +22,8 @@ ROOT = PACKAGE.parent
 SHARED = {'anatomy', 'cohort', 'contrasts', 'demo', 'phantom', 'resampling', 'run', 'sign'}
 #: Files in which the steps of a run are listed.
 LISTS = {'catalog', 'steps'}
-#: The groups of --products and a builder for each; several are named like the step that makes them.
-GROUPS = {'product_groups', 'contrast_steps'}
+#: A builder for each group of --products, several of which are named like the step that makes them.
+GROUPS = {'contrast_steps'}
 #: Words that say of what kind a thing is, but not which.
 ADJECTIVES = re.compile(
     r'_?('
