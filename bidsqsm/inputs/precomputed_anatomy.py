@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bidsqsm.atlases.atlas import read_labels
 from bidsqsm.atlases.label_image import Segmentation, labelled_box, load_image, survey
+from bidsqsm.atlases.label_table import read_labels
 from bidsqsm.atlases.structures import Label
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.headers import (
