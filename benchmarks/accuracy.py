@@ -38,7 +38,7 @@ from scipy import ndimage
 from bidsqsm.catalog import STEPS
 from bidsqsm.interfaces.weights import inverse_noise
 from bidsqsm.method import Choice
-from bidsqsm.qsm import metrics
+from bidsqsm.qsm import lesion_scores, mask_overlap, metrics
 from bidsqsm.qsm.echo_signal import Echoes
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
 from bidsqsm.qsm.jit import threads
@@ -69,7 +69,7 @@ class Case:
     @property
     def scored(self) -> Mask:
         """The brain away from lesions."""
-        return metrics.away_from(self.brain, self.labels, LESIONS, self.grid, LESION_MARGIN)
+        return lesion_scores.away_from(self.brain, self.labels, LESIONS, self.grid, LESION_MARGIN)
 
     @property
     def deep(self) -> Mask:
@@ -181,13 +181,13 @@ def score_one(root: Path, step: str, text: str) -> dict[str, Any]:
         else:
             chi, left = found, found != 0
     scores = metrics.score(chi, case.chi, case.labels, case.scored, NUCLEUS_VALUES)
-    moment, streak = metrics.calcification(
+    moment, streak = lesion_scores.calcification(
         chi, case.chi, case.labels == CALCIFICATION, case.scored
     )
     return {
         'step': step,
         'method': text,
-        'cover': metrics.coverage(left, case.scored),
+        'cover': mask_overlap.coverage(left, case.scored),
         'nrmse': scores['nrmse'],
         'detrended': scores['detrended_nrmse'],
         'hfen': scores['hfen'],

@@ -22,7 +22,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from bidsqsm.qsm import metrics
+from bidsqsm.qsm import lesion_scores, mask_overlap, metrics
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.phantom.labels import LESIONS, NUCLEUS_VALUES
 
@@ -121,7 +121,7 @@ def score(dataset: Path, output: Path) -> tuple[dict[str, float], dict[int, floa
     labels = load(truth / 'anat/sub-01_dseg.nii.gz')[0].astype(int)
     reported = load(found / 'anat/sub-01_desc-qsm_mask.nii.gz')[0] > 0
     grid = Grid.from_affine(chi.shape, affine)
-    mask = metrics.away_from(brain, labels, LESIONS, grid, LESION_MARGIN)
+    mask = lesion_scores.away_from(brain, labels, LESIONS, grid, LESION_MARGIN)
     full = metrics.score(chi, true_chi, labels, mask, NUCLEUS_VALUES)
     hertz = [
         load(folder / 'fmap/sub-01_desc-total_fieldmap.nii.gz')[0][brain]
@@ -129,7 +129,7 @@ def score(dataset: Path, output: Path) -> tuple[dict[str, float], dict[int, floa
     ]
     error = np.abs(hertz[0] - hertz[1]) / (3 * 42.577478518)
     scores = {
-        'cover': metrics.coverage(reported, mask),
+        'cover': mask_overlap.coverage(reported, mask),
         'nrmse': full['nrmse'],
         'xsim': full['xsim'],
         'nuclei': full['roi_error'],

@@ -13,7 +13,8 @@ import numpy as np
 from label_heads import TRUTH, label_head
 from refinement import TILT, reconstruct
 
-from bidsqsm.atlases.atlas import Atlas, resolve_atlases
+from bidsqsm.atlases.atlas import Atlas
+from bidsqsm.atlases.atlas_lookup import resolve_atlases
 from bidsqsm.demo.demo_atlas import write_atlas
 from bidsqsm.demo.simulate import (
     SimulatedScan,

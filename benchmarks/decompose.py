@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from bidsqsm.demo.simulate import head_pose, simulate, subject_anatomy
-from bidsqsm.qsm import metrics
+from bidsqsm.qsm import lesion_scores
 from bidsqsm.qsm.decompose.own_phase import own_phase
 from bidsqsm.qsm.decompose.pools import rate_per_ppm
 from bidsqsm.qsm.decompose.three_pool import Pools, three_pool
@@ -82,7 +82,7 @@ def head() -> dict[str, object]:
     scan = simulate(SIZE, subject=subject)
     truth = sources_of(scan.head, subject_anatomy(subject, SIZE), subject, pose=head_pose())
     brain, times = scan.head.mask, scan.sequence.echo_times
-    where = metrics.away_from(brain, scan.head.labels, LESIONS, scan.head.grid, 5)
+    where = lesion_scores.away_from(brain, scan.head.labels, LESIONS, scan.head.grid, 5)
     data = own_phase(scan.head.chi, times, MHZ), scan.magnitude, brain, times, MHZ
     given = {'case': 'head', 'echoes': '5, short', 'SNR': scan.sequence.snr, 'phase': 'map'}
     return given | scored(data, (truth.paramagnetic, truth.diamagnetic), where)

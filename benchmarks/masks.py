@@ -18,7 +18,7 @@ from scipy import ndimage
 from bidsqsm.catalog import STEPS
 from bidsqsm.demo.simulate import SimulatedScan, simulate
 from bidsqsm.interfaces.weights import inverse_noise
-from bidsqsm.qsm import metrics
+from bidsqsm.qsm import lesion_scores, metrics
 from bidsqsm.qsm.fieldmap.field_result import FieldFit
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.masking.combined import combined
@@ -128,7 +128,7 @@ def scores(scan: SimulatedScan, chi: Volume, holes: Mask) -> list[float]:
     """See :func:`score_passes`; the last is the RMS error in lesions, in ppb."""
     head = scan.head
     lesion = head.mask & np.isin(head.labels, LESIONS)
-    away = metrics.away_from(head.mask, head.labels, LESIONS, head.grid, 5.0)
+    away = lesion_scores.away_from(head.mask, head.labels, LESIONS, head.grid, 5.0)
     found = metrics.score(chi, head.chi, head.labels, away, NUCLEUS_VALUES)
     distance = ndimage.distance_transform_edt(~lesion, head.grid.voxel_size)
     near = head.mask & (distance > 2) & (distance <= 12) & (head.labels != LABEL_VEIN) & ~holes

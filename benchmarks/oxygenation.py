@@ -22,7 +22,7 @@ from bidsqsm.catalog import STEPS
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.oxygenation.blood import saturation
-from bidsqsm.qsm.phantom.head import mean2
+from bidsqsm.qsm.phantom.subvoxels import mean2
 
 RADII = (1.0, 1.5, 2.0, 2.5, 3.0)
 ANGLES = (0.0, 45.0, 90.0)

@@ -24,7 +24,7 @@ import pandas as pd
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.demo.simulate import SimulatedScan, head_pose, simulate, subject_anatomy
-from bidsqsm.qsm import metrics
+from bidsqsm.qsm import lesion_scores, metrics
 from bidsqsm.qsm.background.vsharp import vsharp
 from bidsqsm.qsm.dipole.wh import wh
 from bidsqsm.qsm.forward import field_of
@@ -122,7 +122,7 @@ def score(text: str, given: Given, scan: SimulatedScan, truth: SourceSplit) -> d
     start = time.process_time()
     found = separate(given.chi, given.r2prime, *where, r2star=given.r2star, **data)
     spent = time.process_time() - start
-    scored = metrics.away_from(
+    scored = lesion_scores.away_from(
         erode(head.mask, 5.0, head.grid.voxel_size) & given.mask,
         head.labels,
         LESIONS,

@@ -32,7 +32,7 @@ from bidsqsm.qsm.quality.metric_table import METRICS
 from bidsqsm.reports.cohort.tables import OUTLIERS, RUNS
 from bidsqsm.reports.panels import PANELS
 from bidsqsm.rois.literature import RANGES, published_range
-from bidsqsm.rois.region_table import columns
+from bidsqsm.rois.region_columns import columns
 from bidsqsm.steps import RUN_STEPS
 
 _MARKER = re.compile(r'^<!-- generated: ([\w-]+) -->$', re.MULTILINE)

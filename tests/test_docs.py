@@ -20,7 +20,7 @@ from bidsqsm.cli.roi import add_arguments as add_roi_arguments
 from bidsqsm.cli.roi import check_arguments
 from bidsqsm.derivatives.bibliography import works
 from bidsqsm.derivatives.products import PRODUCTS
-from bidsqsm.rois.region_table import columns
+from bidsqsm.rois.region_columns import columns
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / 'docs'

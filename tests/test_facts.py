@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bidsqsm.derivatives.methods_text import describe_decisions
+from bidsqsm.derivatives.decisions_text import describe_decisions
 from bidsqsm.derivatives.provenance import read_provenance
 from bidsqsm.facts.contrasts_facts import R2PrimeFacts, SwiFacts
 from bidsqsm.facts.inversion_facts import HolesFacts

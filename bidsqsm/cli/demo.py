@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bidsqsm.cli.resources import available_cpus
-from bidsqsm.demo.demo_dataset import DemoOptions, write_demo
+from bidsqsm.demo.demo_dataset import write_demo
+from bidsqsm.demo.demo_options import DemoOptions
 from bidsqsm.demo.scanner_conventions import CONVENTIONS
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.phantom.signal_simulation import Sequence

@@ -15,7 +15,8 @@ from bidsqsm.files.atomic import write_bytes
 from bidsqsm.files.json_files import write_json
 from bidsqsm.qsm.concentration.vial_line import Line
 from bidsqsm.reports.drawing.calibration import draw_calibration
-from bidsqsm.rois.region_table import MEASURED_MAPS, write_table
+from bidsqsm.rois.region_columns import MEASURED_MAPS
+from bidsqsm.rois.region_table import write_table
 from bidsqsm.rois.vials import Calibration, VialFiles, calibrate
 
 _FILES = ('chi', 'labels', 'vials', 'r2star', 'mask')

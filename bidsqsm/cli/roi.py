@@ -12,8 +12,8 @@ from bidsqsm.errors import DatasetError
 from bidsqsm.inputs.participants import ages_of
 from bidsqsm.qsm.jit import threads
 from bidsqsm.rois.measurable_maps import Found, find_measurable
+from bidsqsm.rois.region_columns import MEASURED_MAPS, OPTIONAL_MAPS
 from bidsqsm.rois.region_measurement import Files, measure, write_measurement
-from bidsqsm.rois.region_table import MEASURED_MAPS, OPTIONAL_MAPS
 
 _OPTIONS_OF_ONE_FILE = (
     'chi',

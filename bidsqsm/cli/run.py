@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bidsqsm import __version__
-from bidsqsm.atlases.atlas import resolve_atlases, resolve_template
+from bidsqsm.atlases.atlas_lookup import resolve_atlases, resolve_template
 from bidsqsm.atlases.selection import NO_ATLASES, AtlasesAndSpaces
 from bidsqsm.atlases.templateflow import MissingTemplate
 from bidsqsm.cli.group import GroupSettings, group

@@ -22,8 +22,8 @@ from bidsqsm.interfaces.step_interface import (
 )
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.jit import threads
+from bidsqsm.qsm.mask_overlap import dice
 from bidsqsm.qsm.masking.mask_result import Masks
-from bidsqsm.qsm.metrics import dice
 
 BRAIN_RANGE_ML = (400.0, 2300.0)  # mL: from a newborn's to more than the largest adult's
 WHOLE_HEAD = 120.0  # mm: a volume with a shorter side may hold a part of the brain

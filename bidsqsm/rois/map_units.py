@@ -56,7 +56,7 @@ def as_bids_has_it(
     Parameters
     ----------
     key
-        One of :data:`bidsqsm.rois.region_table.MEASURED_MAPS`.
+        One of :data:`bidsqsm.rois.region_columns.MEASURED_MAPS`.
     values : (nx, ny, nz) float32 array
         As read.
     path

@@ -10,8 +10,8 @@ from typing import Any
 from bidsqsm.derivatives.products import PRODUCTS
 from bidsqsm.errors import DatasetError
 from bidsqsm.inputs.names import BidsFile, in_order, join, natural, parse
+from bidsqsm.rois.region_columns import OPTIONAL_MAPS
 from bidsqsm.rois.region_measurement import Files
-from bidsqsm.rois.region_table import OPTIONAL_MAPS
 
 #: desc- of a map and that of its mask
 _MASKS = {'': 'qsm', 'cosmos': 'cosmos'}

@@ -20,7 +20,8 @@ from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.rois.literature import check
 from bidsqsm.rois.map_files import csf_value, one_grid
 from bidsqsm.rois.map_units import load_maps, noise_in_ppm, sidecar_of
-from bidsqsm.rois.region_table import MEASURED_MAPS, OPTIONAL_MAPS, columns, roi_table, write_table
+from bidsqsm.rois.region_columns import MEASURED_MAPS, OPTIONAL_MAPS, columns
+from bidsqsm.rois.region_table import roi_table, write_table
 from bidsqsm.rois.regions import with_unnamed, without_combined
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from bidsqsm.atlases.structures import Label
-from bidsqsm.files.tsv_files import read_columns, read_frame, write_tsv
+from bidsqsm.files.tsv_files import read_frame, write_tsv
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Triple, Volume
 from bidsqsm.rois.literature import published_range, verdict
 from bidsqsm.rois.precision import Noise
+from bidsqsm.rois.region_columns import MEASURED_MAPS, columns
 from bidsqsm.rois.regions import Places, Region, regions_of
-from bidsqsm.rois.statistics import STATISTICS, summary
-
-
-@dataclass(frozen=True)
-class MapColumn:
-    """A map that may be measured: its unit, and whether only values above zero are fits."""
-
-    title: str
-    units: str
-    positive: bool = False
-
-
-MEASURED_MAPS: Mapping[str, MapColumn] = {
-    'chi': MapColumn('susceptibility', 'ppm'),
-    'r2star': MapColumn('R2*', '1/s', positive=True),
-    't2star': MapColumn('T2*', 's', positive=True),
-    'local_field': MapColumn('local field', 'Hz'),
-    'r2prime': MapColumn("R2'", '1/s', positive=True),
-    't2prime': MapColumn("T2'", 's', positive=True),
-    'chi_paramagnetic': MapColumn('paramagnetic susceptibility', 'ppm'),
-    'chi_diamagnetic': MapColumn('diamagnetic susceptibility', 'ppm'),
-    'iron': MapColumn('iron (wet weight)', 'mg/kg'),
-    'gadolinium': MapColumn('gadolinium', 'mmol/L'),
-}
-#: Those that a run has only where they were asked for
-OPTIONAL_MAPS = tuple(MEASURED_MAPS)[4:]
+from bidsqsm.rois.statistics import summary
 
 
 def roi_table(
@@ -200,83 +175,6 @@ def _other(key: str, values: npt.NDArray[np.floating], least: float) -> dict[str
 def _names(maps: Mapping[str, Volume]) -> list[str]:
     missing = tuple(f'{key}_' for key in MEASURED_MAPS if key not in maps and key != 'chi')
     return [name for name in columns() if not name.startswith(missing)]
-
-
-def columns() -> Mapping[str, Mapping[str, Any]]:
-    """Every column of the table in its order, as the JSON beside it describes it.
-
-    Examples
-    --------
-    >>> columns()['mean']['Units'], [*columns()][:4]
-    ('ppm', ['index', 'name', 'hemisphere', 'structure'])
-
-    """
-    found: dict[str, dict[str, Any]] = {
-        'index': {
-            **_described(
-                'Value in the label image; rows that combine labels have numbers that no label has'
-            ),
-            'Format': 'integer',  # as BIDS has it, which takes what is described for text
-        },
-        'name': _described('Name of the label in its atlas, or of the structure of combined rows'),
-        'hemisphere': {
-            **_described('Side of the brain'),
-            'Levels': {'L': 'left', 'R': 'right', 'B': 'both together'},
-        },
-        'structure': _described('Name of the structure, the same for all atlases'),
-        'n_voxels': _described(
-            'Voxels measured: those of the label that are in the QSM mask and have a value; without '
-            'susceptibility, those in the brain mask'
-        ),
-        'volume': _described('Volume of the whole label, measured or not', 'mm^3'),
-        'coverage': _described(
-            'Share of the label that was measured; below the limit, values are not given', '1'
-        ),
-    }
-    for name, meaning in STATISTICS.items():
-        found[name] = _described(f'Susceptibility as the map has it: {meaning}', 'ppm')
-    found |= {
-        'se': _described(
-            'Standard error of the mean susceptibility from the noise of the field', 'ppm'
-        ),
-        'mean_wholebrain': _described('Mean less the mean over the QSM mask', 'ppm'),
-        'mean_csf': _described('Mean less the mean of ventricular cerebrospinal fluid', 'ppm'),
-        'chi_range_low': _described(
-            'Lower end of the published range of mean_wholebrain at the age, or in adults', 'ppm'
-        ),
-        'chi_range_high': _described('Upper end of that range', 'ppm'),
-        'chi_in_range': _described('Whether mean_wholebrain lies in it: yes or no'),
-    }
-    for key, one in MEASURED_MAPS.items():
-        if key != 'chi':
-            found[f'{key}_n_voxels'] = _described(f'Voxels among n_voxels that have {one.title}')
-            for name, meaning in STATISTICS.items():
-                text = f'{one.title[0].upper()}{one.title[1:]}: {meaning}'
-                found[f'{key}_{name}'] = _described(text, one.units)
-    return found
-
-
-def columns_of(path: Path) -> dict[str, Mapping[str, str]]:
-    r"""The columns that a table has, described.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / 'regions.tsv'
-    ...     _ = path.write_text('name\tmean\nputamen\t0.05\n')
-    ...     described = columns_of(path)
-    >>> described['mean']['Units']
-    'ppm'
-
-    """
-    names = {*read_columns(path)}
-    return {name: about for name, about in columns().items() if name in names}
-
-
-def _described(text: str, units: str = '') -> dict[str, Any]:
-    return {'Description': f'{text}.', **({'Units': units} if units else {})}
 
 
 def write_table(table: pd.DataFrame, path: Path | str) -> Path:

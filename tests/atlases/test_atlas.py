@@ -11,7 +11,8 @@ import nibabel as nb
 import numpy as np
 import pytest
 
-from bidsqsm.atlases.atlas import read_dseg, resolve_atlases, resolve_template
+from bidsqsm.atlases.atlas import read_dseg
+from bidsqsm.atlases.atlas_lookup import resolve_atlases, resolve_template
 from bidsqsm.atlases.label_table import read_labels
 from bidsqsm.atlases.templateflow import MissingTemplate
 from bidsqsm.cli.run import main

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from bidsqsm.cli.demo import main
-from bidsqsm.demo.demo_dataset import DemoOptions, write_demo
+from bidsqsm.demo.demo_dataset import write_demo
+from bidsqsm.demo.demo_options import DemoOptions
 from bidsqsm.demo.simulate import scan_affine
 from bidsqsm.errors import DatasetError
 from bidsqsm.qsm.phantom.signal_simulation import Sequence

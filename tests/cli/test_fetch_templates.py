@@ -9,7 +9,7 @@ import requests
 from templateflow.conf.cache import TemplateFlowCache
 
 from bidsqsm.__main__ import main
-from bidsqsm.atlases.atlas import resolve_atlases, resolve_template
+from bidsqsm.atlases.atlas_lookup import resolve_atlases, resolve_template
 from bidsqsm.atlases.templateflow import MissingTemplate, files_of
 from helpers.template_atlases import make_placeholders, make_templateflow
 

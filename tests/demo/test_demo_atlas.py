@@ -5,7 +5,8 @@ from __future__ import annotations
 import nibabel as nb
 import numpy as np
 
-from bidsqsm.atlases.atlas import read_dseg, resolve_atlases
+from bidsqsm.atlases.atlas import read_dseg
+from bidsqsm.atlases.atlas_lookup import resolve_atlases
 from bidsqsm.demo.demo_atlas import average_head
 from bidsqsm.qsm.phantom.labels import NUCLEUS_VALUES
 from bidsqsm.qsm.phantom.shapes import NUCLEI_SHAPES

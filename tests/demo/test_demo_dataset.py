@@ -14,7 +14,8 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from bidsqsm.cli.validation import find_validator
-from bidsqsm.demo.demo_dataset import DemoOptions, subjects, write_demo
+from bidsqsm.demo.demo_dataset import subjects, write_demo
+from bidsqsm.demo.demo_options import DemoOptions
 from bidsqsm.demo.simulate import default_shape
 from bidsqsm.qsm.phantom.signal_simulation import Sequence
 

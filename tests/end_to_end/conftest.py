@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bidsqsm.demo.demo_dataset import DemoOptions, write_demo
+from bidsqsm.demo.demo_dataset import write_demo
+from bidsqsm.demo.demo_options import DemoOptions
 
 HERE = Path(__file__).parent
 

@@ -14,7 +14,8 @@ from nibabel.processing import resample_from_to
 
 from bidsqsm.__main__ import main
 from bidsqsm.cli.validation import find_validator
-from bidsqsm.demo.demo_dataset import DemoOptions, write_demo
+from bidsqsm.demo.demo_dataset import write_demo
+from bidsqsm.demo.demo_options import DemoOptions
 from bidsqsm.files.nifti import save_volume
 from helpers.app import App
 

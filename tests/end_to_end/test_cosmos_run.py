@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bidsqsm.demo.demo_dataset import DemoOptions, write_demo
+from bidsqsm.demo.demo_dataset import write_demo
+from bidsqsm.demo.demo_options import DemoOptions
 from bidsqsm.derivatives.metrics_files import read_metrics
 from bidsqsm.qsm.phantom.signal_simulation import Sequence
 from helpers.app import App

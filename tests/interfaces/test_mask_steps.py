@@ -11,8 +11,8 @@ from bidsqsm.errors import DatasetError
 from bidsqsm.files.nifti import save_volume
 from bidsqsm.interfaces.masking import MakeMask, check, refuse_noise, volumes
 from bidsqsm.qsm.grid import Grid
+from bidsqsm.qsm.mask_overlap import dice
 from bidsqsm.qsm.masking.mask_result import Masks
-from bidsqsm.qsm.metrics import dice
 
 
 def test_an_empty_mask_is_refused_and_a_small_one_warned_of():

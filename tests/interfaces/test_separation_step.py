@@ -12,7 +12,7 @@ from nipype.interfaces.base import isdefined
 
 from bidsqsm.catalog import STEPS
 from bidsqsm.config import settled_methods
-from bidsqsm.derivatives.methods_text import describe_decisions
+from bidsqsm.derivatives.decisions_text import describe_decisions
 from bidsqsm.derivatives.product_groups import GROUPS
 from bidsqsm.derivatives.sidecars import sidecar
 from bidsqsm.facts.contrasts_facts import SeparationFacts

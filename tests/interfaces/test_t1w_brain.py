@@ -6,7 +6,7 @@ import nibabel as nb
 import numpy as np
 
 from bidsqsm.interfaces.anatomy.registration import brain_on
-from bidsqsm.qsm.metrics import dice
+from bidsqsm.qsm.mask_overlap import dice
 from bidsqsm.qsm.registration.rigid import register_rigid
 
 

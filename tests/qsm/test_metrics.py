@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.qsm import metrics
+from bidsqsm.qsm import lesion_scores, mask_overlap, metrics
 from bidsqsm.qsm.grid import Grid
 
 
@@ -94,7 +94,7 @@ def test_coverage_is_the_share_of_the_true_mask():
     true[:, :, :2] = True
     found = np.zeros_like(true)
     found[:, :2, :] = True
-    assert metrics.coverage(found, true) == pytest.approx(50)
+    assert mask_overlap.coverage(found, true) == pytest.approx(50)
 
 
 def test_lesions_are_left_out_by_distance_in_mm():
@@ -102,8 +102,8 @@ def test_lesions_are_left_out_by_distance_in_mm():
     labels = np.zeros(mask.shape, np.uint8)
     labels[0, 0, 10] = 25
     grid = Grid(mask.shape, (1.0, 1.0, 2.0))
-    assert metrics.away_from(mask, labels, [25], grid, 5.0).sum() == 21 - 5
-    assert metrics.away_from(mask, labels, [3], grid, 5.0).all()
+    assert lesion_scores.away_from(mask, labels, [25], grid, 5.0).sum() == 21 - 5
+    assert lesion_scores.away_from(mask, labels, [3], grid, 5.0).all()
 
 
 @pytest.mark.parametrize(('kind', 'size'), [('round', 3), ('uniform', 4)])
@@ -121,10 +121,12 @@ def test_the_moment_of_a_calcification_is_what_it_lacks_in_percent():
     truth[lesion] = -1
     elsewhere = np.ones(truth.shape, bool)
     elsewhere[8:19, 10:21, 6:18] = False
-    moment, streak = metrics.calcification(truth, truth, lesion, elsewhere)
+    moment, streak = lesion_scores.calcification(truth, truth, lesion, elsewhere)
     assert moment == pytest.approx(0, abs=1e-2)
     assert streak == pytest.approx(0, abs=1e-2)
-    moment, _ = metrics.calcification(0.8 * truth, truth, lesion, elsewhere)
+    moment, _ = lesion_scores.calcification(0.8 * truth, truth, lesion, elsewhere)
     assert moment == pytest.approx(20, abs=0.5)
     noisy = truth + random.normal(0, 0.05, truth.shape)
-    assert metrics.calcification(noisy, truth, lesion, elsewhere)[1] == pytest.approx(5, rel=0.1)
+    assert lesion_scores.calcification(noisy, truth, lesion, elsewhere)[1] == pytest.approx(
+        5, rel=0.1
+    )

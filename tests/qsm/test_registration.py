@@ -9,7 +9,7 @@ import pytest
 import SimpleITK
 
 from bidsqsm.catalog import STEPS
-from bidsqsm.qsm.metrics import dice
+from bidsqsm.qsm.mask_overlap import dice
 from bidsqsm.qsm.registration.contrast import without_bias
 from bidsqsm.qsm.registration.head_image import HeadImage
 from bidsqsm.qsm.registration.inverse import inverted

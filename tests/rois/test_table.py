@@ -19,7 +19,8 @@ from bidsqsm.facts.region_facts import RegionsFacts
 from bidsqsm.interfaces.anatomy.rois import MeasureRois
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.rois.literature import check
-from bidsqsm.rois.region_table import MEASURED_MAPS, columns, columns_of, roi_table, write_table
+from bidsqsm.rois.region_columns import MEASURED_MAPS, columns, columns_of
+from bidsqsm.rois.region_table import roi_table, write_table
 from bidsqsm.rois.regions import regions_of, with_unnamed
 
 NAMES = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bidsqsm.atlases.atlas import resolve_atlases, resolve_template
+from bidsqsm.atlases.atlas_lookup import resolve_atlases, resolve_template
 from bidsqsm.atlases.label_image import Segmentation
 from bidsqsm.atlases.selection import NO_ATLASES, AtlasesAndSpaces
 from bidsqsm.atlases.structures import make_label
@@ -20,7 +20,7 @@ from bidsqsm.derivatives.products import PRODUCTS
 from bidsqsm.derivatives.sidecars import processing
 from bidsqsm.inputs.discovery import find_runs
 from bidsqsm.inputs.run import GreRun
-from bidsqsm.rois.region_table import OPTIONAL_MAPS
+from bidsqsm.rois.region_columns import OPTIONAL_MAPS
 from bidsqsm.steps import RUN_STEPS
 from bidsqsm.workflows.anatomy.multicontrast_registration import preliminary
 from bidsqsm.workflows.base import init_bidsqsm_wf

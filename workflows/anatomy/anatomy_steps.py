@@ -11,7 +11,7 @@ from bidsqsm.atlases.selection import AtlasesAndSpaces
 from bidsqsm.derivatives.products import PRODUCTS
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.method import Choice
-from bidsqsm.rois.region_table import OPTIONAL_MAPS
+from bidsqsm.rois.region_columns import OPTIONAL_MAPS
 from bidsqsm.steps import RUN_STEPS
 from bidsqsm.workflows.anatomy.multicontrast_registration import (
     aligned_templates,

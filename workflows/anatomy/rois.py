@@ -17,7 +17,7 @@ from bidsqsm.interfaces.anatomy.refinement import RefineRois
 from bidsqsm.interfaces.anatomy.resampling import ResampleLabels
 from bidsqsm.interfaces.anatomy.rois import MeasureRois
 from bidsqsm.method import Choice
-from bidsqsm.rois.region_table import OPTIONAL_MAPS
+from bidsqsm.rois.region_columns import OPTIONAL_MAPS
 
 #: What is measured, and what is needed to measure it.
 ROI_INPUTS = (

@@ -12,7 +12,7 @@ from bidsqsm.facts.region_facts import RegionsFacts
 from bidsqsm.facts.registration_facts import RegistrationFacts, RegistrationSummary
 from bidsqsm.files.json_files import write_json
 from bidsqsm.interfaces.step_interface import StepInputSpec, StepInterface, StepOutputSpec
-from bidsqsm.rois.region_table import columns_of
+from bidsqsm.rois.region_columns import columns_of
 
 
 class _CollectInputSpec(StepInputSpec):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bidsqsm.facts.registration_facts import RegistrationFacts
-from bidsqsm.qsm.metrics import dice
+from bidsqsm.qsm.mask_overlap import dice
 from bidsqsm.qsm.registration.alignment import Alignment, likeness
 from bidsqsm.qsm.registration.greedy import FOLDED_SHARE
 from bidsqsm.qsm.registration.head_image import HeadImage, shape_of

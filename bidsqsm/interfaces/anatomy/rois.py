@@ -21,7 +21,8 @@ from bidsqsm.interfaces.step_interface import (
 )
 from bidsqsm.rois.literature import check
 from bidsqsm.rois.map_files import csf_value, in_hz, in_ppm
-from bidsqsm.rois.region_table import MEASURED_MAPS, OPTIONAL_MAPS, roi_table, write_table
+from bidsqsm.rois.region_columns import MEASURED_MAPS, OPTIONAL_MAPS
+from bidsqsm.rois.region_table import roi_table, write_table
 from bidsqsm.rois.regions import with_unnamed
 
 

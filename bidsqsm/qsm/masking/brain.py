@@ -49,7 +49,7 @@ def brain_mask(magnitude: Volume, voxel_size: Triple) -> Mask:
 
     Examples
     --------
-    >>> from bidsqsm.qsm.metrics import dice
+    >>> from bidsqsm.qsm.mask_overlap import dice
     >>> from bidsqsm.qsm.phantom.sphere import make_sphere
     >>> sphere = make_sphere()
     >>> mask = brain_mask(sphere.echoes((0.01,)).magnitude[0], sphere.grid.voxel_size)

@@ -33,7 +33,7 @@ def magnitude(magnitude: Volume, grid: Grid) -> Masks:
 
     Examples
     --------
-    >>> from bidsqsm.qsm.metrics import dice
+    >>> from bidsqsm.qsm.mask_overlap import dice
     >>> from bidsqsm.qsm.phantom.sphere import make_sphere
     >>> sphere = make_sphere()
     >>> masks = magnitude(sphere.echoes((0.01,)).magnitude, sphere.grid)

@@ -51,7 +51,7 @@ def structural(
 
     Examples
     --------
-    >>> from bidsqsm.qsm.metrics import dice
+    >>> from bidsqsm.qsm.mask_overlap import dice
     >>> from bidsqsm.qsm.phantom.sphere import make_sphere
     >>> sphere = make_sphere()
     >>> masks = structural(sphere.echoes((0.01,)).magnitude, sphere.grid)

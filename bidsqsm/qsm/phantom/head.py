@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numba as nb
 import numpy as np
-import numpy.typing as npt
 from scipy import fft
 
 from bidsqsm.qsm.grid import Box, Grid, Mask, Volume
@@ -15,15 +13,9 @@ from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.phantom import field_simulation as fields
 from bidsqsm.qsm.phantom import painting, sampling, vessels
 from bidsqsm.qsm.phantom.head_anatomy import Anatomy, Subject
-from bidsqsm.qsm.phantom.tissue import (
-    TISSUES,
-    Tissue,
-    inversion_signal,
-    spoiled_signal,
-    table,
-)
+from bidsqsm.qsm.phantom.subvoxels import Labels, fine_affine, fine_grid, mean2, vote
+from bidsqsm.qsm.phantom.tissue import TISSUES, Tissue, inversion_signal, spoiled_signal, table
 
-Labels = npt.NDArray[np.uint8]
 FAT_SHIFT = -3.4  # ppm
 FLIP_ANGLE, REPETITION_TIME = 15.0, 0.035  # degrees, s
 _PADDING_MM = 24.0  # mm of padding on every side
@@ -155,7 +147,7 @@ def make_head(
     canvas = seen.canvas
     brain = mean2(canvas.labels > 0)
     mask = brain >= 0.5
-    labels = _vote(canvas.labels, mask)
+    labels = vote(canvas.labels, mask)
     chi = np.where(mask, mean2(canvas.chi), 0)
     r2star = np.where(mask, mean2(canvas.r2star), 0)
 
@@ -257,57 +249,9 @@ def render(
     return Rendered(chi, inner, canvas, fat)
 
 
-def fine_affine(affine: Volume) -> Volume:
-    """Affine of the grid of half the voxel size that fills the same volume."""
-    half = np.array(affine, float)
-    half[:3, 3] -= half[:3, :3].sum(1) / 4
-    half[:3, :3] /= 2
-    return half
-
-
-def mean2(volume: npt.NDArray[Any]) -> Volume:
-    """Means over blocks of 2 x 2 x 2, float32."""
-    out = np.zeros(tuple(n // 2 for n in volume.shape), np.float32)
-    for a in range(2):
-        for b in range(2):
-            for c in range(2):
-                out += volume[a::2, b::2, c::2]
-    out /= 8
-    return out
-
-
-def _vote(fine: Labels, mask: Mask) -> Labels:
-    out = np.zeros(mask.shape, np.uint8)
-    _majority(fine, out)
-    return np.where(mask, out, 0).astype(np.uint8)
-
-
-@kernel()
-def _majority(fine: Labels, out: Labels) -> None:
-    for i in nb.prange(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                best, most = np.uint8(0), 0
-                for v in range(8):
-                    here = fine[2 * i + v // 4, 2 * j + (v // 2) % 2, 2 * k + v % 2]
-                    count = 0
-                    for w in range(8):
-                        if fine[2 * i + w // 4, 2 * j + (w // 2) % 2, 2 * k + w % 2] == here:
-                            count += 1
-                    if here > 0 and (count > most or (count == most and here > best)):
-                        best, most = here, count
-                out[i, j, k] = best
-
-
 @kernel()
 def _add_fat(field: Volume, fat: Labels) -> None:
     for i in nb.prange(field.shape[0]):
         for j in range(field.shape[1]):
             for k in range(field.shape[2]):
                 field[i, j, k] += np.float32(FAT_SHIFT / 255) * fat[i, j, k]
-
-
-def fine_grid(grid: Grid) -> Grid:
-    """Grid of half the voxel size that fills the same volume."""
-    (nx, ny, nz), (x, y, z) = grid.shape, grid.voxel_size
-    return replace(grid, shape=(2 * nx, 2 * ny, 2 * nz), voxel_size=(x / 2, y / 2, z / 2))

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bidsqsm.qsm.grid import Volume
-from bidsqsm.qsm.phantom.head import Head, fine_affine, fine_grid, gre_signal, mean2, render
+from bidsqsm.qsm.phantom.head import Head, gre_signal, render
 from bidsqsm.qsm.phantom.head_anatomy import Anatomy, Subject
+from bidsqsm.qsm.phantom.subvoxels import fine_affine, fine_grid, mean2
 from bidsqsm.qsm.phantom.tissue import Tissue
 
 

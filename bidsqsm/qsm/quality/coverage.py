@@ -6,8 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from bidsqsm.qsm.grid import Mask
+from bidsqsm.qsm.mask_overlap import dice
 from bidsqsm.qsm.masking.morphology import distance_inside
-from bidsqsm.qsm.metrics import dice
 from bidsqsm.qsm.operators import inner_voxels
 from bidsqsm.qsm.quality.maps import Maps, ratio, steepness
 

@@ -12,7 +12,7 @@ from bidsqsm.cohort.gather import Cohort
 from bidsqsm.cohort.run_files import REGION_COLUMNS, CohortRun
 from bidsqsm.files.json_files import as_json
 from bidsqsm.files.tsv_files import NOTHING, as_tsv
-from bidsqsm.rois.region_table import columns as region_columns
+from bidsqsm.rois.region_columns import columns as region_columns
 
 Described = Mapping[str, Mapping[str, Any]]
 

@@ -12,7 +12,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from bidsqsm.qsm.concentration.vial_line import Line
-from bidsqsm.rois.region_table import MEASURED_MAPS
+from bidsqsm.rois.region_columns import MEASURED_MAPS
 
 _DOT, _LINE = '#1f4e79', '#c0504d'
 _WIDE, _TALL = 4.2, 3.6  # inches of a panel

@@ -1,0 +1,113 @@
+"""What may be measured in a region, and the columns that tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bidsqsm.files.tsv_files import read_columns
+from bidsqsm.rois.statistics import STATISTICS
+
+
+@dataclass(frozen=True)
+class MapColumn:
+    """A map that may be measured: its unit, and whether only values above zero are fits."""
+
+    title: str
+    units: str
+    positive: bool = False
+
+
+MEASURED_MAPS: Mapping[str, MapColumn] = {
+    'chi': MapColumn('susceptibility', 'ppm'),
+    'r2star': MapColumn('R2*', '1/s', positive=True),
+    't2star': MapColumn('T2*', 's', positive=True),
+    'local_field': MapColumn('local field', 'Hz'),
+    'r2prime': MapColumn("R2'", '1/s', positive=True),
+    't2prime': MapColumn("T2'", 's', positive=True),
+    'chi_paramagnetic': MapColumn('paramagnetic susceptibility', 'ppm'),
+    'chi_diamagnetic': MapColumn('diamagnetic susceptibility', 'ppm'),
+    'iron': MapColumn('iron (wet weight)', 'mg/kg'),
+    'gadolinium': MapColumn('gadolinium', 'mmol/L'),
+}
+
+#: Those that a run has only where they were asked for
+OPTIONAL_MAPS = tuple(MEASURED_MAPS)[4:]
+
+
+def columns() -> Mapping[str, Mapping[str, str]]:
+    """Every column of the table in its order, as the JSON beside it describes it.
+
+    Examples
+    --------
+    >>> columns()['mean']['Units'], [*columns()][:4]
+    ('ppm', ['index', 'name', 'hemisphere', 'structure'])
+
+    """
+    found: dict[str, dict[str, str]] = {
+        'index': {
+            **_described(
+                'Value in the label image; rows that combine labels have numbers that no label has'
+            ),
+            'Format': 'integer',  # as BIDS has it, which takes what is described for text
+        },
+        'name': _described('Name of the label in its atlas, or of the structure of combined rows'),
+        'hemisphere': {
+            **_described('Side of the brain'),
+            'Levels': {'L': 'left', 'R': 'right', 'B': 'both together'},  # type: ignore[dict-item]
+        },
+        'structure': _described('Name of the structure, the same for all atlases'),
+        'n_voxels': _described(
+            'Voxels measured: those of the label that are in the QSM mask and have a value; without '
+            'susceptibility, those in the brain mask'
+        ),
+        'volume': _described('Volume of the whole label, measured or not', 'mm^3'),
+        'coverage': _described(
+            'Share of the label that was measured; below the limit, values are not given', '1'
+        ),
+    }
+    for name, meaning in STATISTICS.items():
+        found[name] = _described(f'Susceptibility as the map has it: {meaning}', 'ppm')
+    found |= {
+        'se': _described(
+            'Standard error of the mean susceptibility from the noise of the field', 'ppm'
+        ),
+        'mean_wholebrain': _described('Mean less the mean over the QSM mask', 'ppm'),
+        'mean_csf': _described('Mean less the mean of ventricular cerebrospinal fluid', 'ppm'),
+        'chi_range_low': _described(
+            'Lower end of the published range of mean_wholebrain at the age, or in adults', 'ppm'
+        ),
+        'chi_range_high': _described('Upper end of that range', 'ppm'),
+        'chi_in_range': _described('Whether mean_wholebrain lies in it: yes or no'),
+    }
+    for key, one in MEASURED_MAPS.items():
+        if key != 'chi':
+            found[f'{key}_n_voxels'] = _described(f'Voxels among n_voxels that have {one.title}')
+            for name, meaning in STATISTICS.items():
+                text = f'{one.title[0].upper()}{one.title[1:]}: {meaning}'
+                found[f'{key}_{name}'] = _described(text, one.units)
+    return found
+
+
+def columns_of(path: Path) -> dict[str, Mapping[str, str]]:
+    r"""The columns that a table has, described.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'regions.tsv'
+    ...     _ = path.write_text('name\tmean\nputamen\t0.05\n')
+    ...     described = columns_of(path)
+    >>> described['mean']['Units']
+    'ppm'
+
+    """
+    names = {*read_columns(path)}
+    return {name: about for name, about in columns().items() if name in names}
+
+
+def _described(text: str, units: str = '') -> dict[str, str]:
+    return {'Description': f'{text}.', **({'Units': units} if units else {})}
