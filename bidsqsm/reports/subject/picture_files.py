@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bidsqsm.files.atomic import write_bytes
-from bidsqsm.reports.panels import Panel
+from bidsqsm.reports.panels.spec import Panel
 
 
 def save_panels(panels: Sequence[Panel], run: str, folder: Path) -> list[Path]:
