@@ -30,7 +30,7 @@ from bidsqsm.qsm.bounds import From, OneOf, Readable
 from bidsqsm.qsm.quality.metric import METRIC_STAGES, Metric
 from bidsqsm.qsm.quality.metric_table import METRICS
 from bidsqsm.reports.cohort.tables import OUTLIERS, RUNS
-from bidsqsm.reports.panels import PANELS
+from bidsqsm.reports.panels.page_order import PANELS
 from bidsqsm.rois.literature import RANGES, published_range
 from bidsqsm.rois.region_columns import columns
 from bidsqsm.steps import RUN_STEPS
@@ -329,7 +329,7 @@ def _value(action: argparse.Action) -> str:
 
 def pictures() -> str:
     """Every panel of the report: its title and what to look for."""
-    rows = [(f'**{plain(kind.title)}**', plain(kind.caption)) for kind in PANELS.values()]
+    rows = [(f'**{plain(panel.title)}**', plain(panel.caption)) for panel in PANELS]
     return table(('picture', 'what it shows, and what to look for'), rows)
 
 

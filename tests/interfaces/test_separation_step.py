@@ -21,8 +21,7 @@ from bidsqsm.files.nifti import save_volume
 from bidsqsm.interfaces.contrasts.separation import SeparateSources, how, summed
 from bidsqsm.qsm.separation.sources import Sources
 from bidsqsm.reports.drawing.run_images import RunImages
-from bidsqsm.reports.panels import PANELS
-from bidsqsm.reports.panels.source_figures import draw_sources
+from bidsqsm.reports.panels.source_figures import SEPARATION_PANEL, draw_sources
 from helpers.example_run import make_facts, make_products, make_run
 
 RATE = 137.0
@@ -125,6 +124,5 @@ def test_the_report_shows_both_parts(tmp_path):
     shares = [(row > 0.1).mean() for row in np.array_split(gray, 2)]
     assert min(shares) > 0.2
     assert max(shares) < 1.3 * min(shares)
-    panel = PANELS['separation']
-    assert panel.needs == ('chi_paramagnetic', 'chi_diamagnetic')
-    assert panel.make is draw_sources
+    assert SEPARATION_PANEL.needs == ('chi_paramagnetic', 'chi_diamagnetic')
+    assert SEPARATION_PANEL.draw is draw_sources

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numba as nb
 import numpy as np
+import numpy.typing as npt
 from scipy import fft
 
 from bidsqsm.qsm.grid import Box, Grid, Mask, Volume

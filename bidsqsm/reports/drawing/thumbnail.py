@@ -14,7 +14,7 @@ from bidsqsm.files.atomic import write_bytes
 from bidsqsm.inputs.names import thumbnail_name
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.reports.drawing.run_images import RunImages
-from bidsqsm.reports.panels.chi_figures import CHI
+from bidsqsm.reports.drawing.styles import CHI_WINDOW_PPM
 
 LOGGER = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def save_thumbnail(run: GreRun, products: Mapping[str, Path], folder: Path) -> P
 
 def draw_thumbnail(scene: RunImages) -> bytes:
     """Draw the axial slice through the deep nuclei, from -0.1 to 0.1 ppm, outside black."""
-    tile = scene.tile(scene.inside(scene.load('chi')), 'axial', CHI)
+    tile = scene.tile(scene.inside(scene.load('chi')), 'axial', CHI_WINDOW_PPM)
     low, high = tile.limits
     gray = np.nan_to_num(np.clip((tile.image - low) / (high - low), 0, 1), nan=0.0)
     width, height = tile.size

@@ -14,6 +14,7 @@ from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.reports.drawing.charts import axes_in
 from bidsqsm.reports.drawing.figure import INK, as_png, figure_of
 from bidsqsm.reports.drawing.run_images import RunImages
+from bidsqsm.reports.panels.spec import PanelSpec
 
 _CURVE, _TOLERANCE = '#56b4e9', '#e69f00'
 _TALL, _ACROSS, _MOST = 1.9, 3, 9  # inches of a row, charts in it, charts in all
@@ -55,6 +56,22 @@ def draw_convergence(scene: RunImages) -> bytes:
     for place, history in enumerate(found):
         _draw_one(figure, history, (rows, max(columns, 2)), divmod(place, columns))
     return as_png(figure, [_CURVE, _TOLERANCE])
+
+
+CONVERGENCE_PANEL = PanelSpec(
+    key='convergence',
+    step='quality',
+    needs=('decisions',),
+    suffix='Chimap',
+    title='Convergence',
+    caption=(
+        'What each iteration measured after every step, such as the relative change of the map, '
+        'on a logarithmic scale; dashed, where it may stop. It should fall steadily and end at '
+        'the dashed line; one that ends above it, or goes up and down, has not settled.'
+    ),
+    alt='Curves of the convergence of the iterations of',
+    draw=draw_convergence,
+)
 
 
 def _draw_one(

@@ -12,6 +12,7 @@ from bidsqsm.qsm.grid import Mask
 from bidsqsm.qsm.quality.wraps import residual_wraps
 from bidsqsm.reports.drawing.figure import Bar, Drawn, Tile, draw
 from bidsqsm.reports.drawing.run_images import RunImages, raw_volume, robust_limits
+from bidsqsm.reports.panels.spec import PanelSpec
 
 _ECHOES_PER_ROW = 5  # echoes that stand in one row
 _PHASE_WINDOW = (-np.pi, np.pi)
@@ -35,7 +36,7 @@ def _rows(tiles: Sequence[Tile]) -> list[list[Tile]]:
     ]
 
 
-def magnitude(scene: RunImages) -> Drawn:
+def draw_magnitude(scene: RunImages) -> Drawn:
     """Every echo at the brightness of the first."""
     tiles: list[Tile] = []
     for echo in scene.echoes:
@@ -45,7 +46,23 @@ def magnitude(scene: RunImages) -> Drawn:
     return Drawn({'': draw(_rows(tiles))}, scene.echoes_note)
 
 
-def phase(scene: RunImages) -> Drawn:
+MAGNITUDE_PANEL = PanelSpec(
+    key='magnitude',
+    step='coil',
+    needs=('stored',),
+    suffix='MEGRE',
+    title='Magnitude',
+    caption=(
+        'As stored, every echo at the brightness of the first. The signal should fade evenly; '
+        'black holes above sinuses and ear canals grow with the echo time, ghosts tell of '
+        'motion.'
+    ),
+    alt='Axial magnitude image of each echo of',
+    draw=draw_magnitude,
+)
+
+
+def draw_phase(scene: RunImages) -> Drawn:
     """Every echo as stored and, below it, as prepared."""
     rows: list[list[Tile]] = []
     bars: list[Bar | None] = []
@@ -65,6 +82,22 @@ def phase(scene: RunImages) -> Drawn:
     return Drawn({'': draw(rows, bars)}, scene.echoes_note)
 
 
+PHASE_PANEL = PanelSpec(
+    key='phase',
+    step='phase',
+    needs=('stored phase',),
+    suffix='MEGRE',
+    title='Phase before and after preparation',
+    caption=(
+        'Top: as stored. Bottom: in radians, receive offset removed. Fringes should be closed or '
+        'end at the rim; a fringe that ends inside the brain is a singularity of the coil '
+        'combination.'
+    ),
+    alt='Axial phase image of each echo, before and after preparation, of',
+    draw=draw_phase,
+)
+
+
 def _stored(scene: RunImages, echo: int) -> Tile:
     volume = raw_volume(scene.run, echo, 'phase')
     limits = (float(np.nanmin(volume.values)), float(np.nanmax(volume.values)))
@@ -72,7 +105,7 @@ def _stored(scene: RunImages, echo: int) -> Tile:
     return scene.tile(volume, 'axial', limits, title=title, smooth=False, whole=True)
 
 
-def unwrapped(scene: RunImages) -> Drawn:
+def draw_unwrapped(scene: RunImages) -> Drawn:
     """Every echo with the wraps that were left; once more where there are most of them."""
     region = scene.region(scene.load('unwrapped', 0))
     wraps = {
@@ -100,6 +133,23 @@ def unwrapped(scene: RunImages) -> Drawn:
     counts = [int(found.sum()) for found in wraps.values()]
     note = f'{_told(scene.echoes, counts)} {scene.echoes_note}'.strip()
     return Drawn({'': draw(rows, bars)}, note)
+
+
+UNWRAPPED_PANEL = PanelSpec(
+    key='unwrapped',
+    step='unwrap',
+    needs=('unwrapped',),
+    suffix='MEGRE',
+    title='Unwrapped phase and wraps left in it',
+    caption=(
+        'Smooth inside the brain and growing in proportion to the echo time. Outlined in orange '
+        'are both sides of a step of more than three quarters of a turn between neighbours: a '
+        'sheet that follows no anatomy is a turn that was missed; a few above the sinuses, '
+        'where the field is steep, matter little.'
+    ),
+    alt='Axial unwrapped phase of each echo, wraps that were left outlined, of',
+    draw=draw_unwrapped,
+)
 
 
 def _levels(scene: RunImages, wraps: Mapping[int, Mask]) -> dict[int, list[str]]:

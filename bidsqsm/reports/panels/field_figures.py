@@ -1,64 +1,36 @@
-"""What the panels of a report show of a scene: fields and rates."""
+"""What the fit over the echoes gave: total field, its noise and residual, and fat."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from bidsqsm.derivatives.products import PRODUCTS
 from bidsqsm.reports.drawing.figure import Bar, draw
-from bidsqsm.reports.drawing.planes import Volume
 from bidsqsm.reports.drawing.run_images import PLANES, RunImages, robust_limits
+from bidsqsm.reports.panels.spec import PanelSpec
 
-_LOCAL_FIELD_PPM = (-0.05, 0.05)  # ppm
 
-
-def total_field(scene: RunImages) -> bytes:
+def draw_total_field(scene: RunImages) -> bytes:
+    """Total field of the brain in three planes."""
     values = scene.inside(scene.load('total_field'), 'brain_mask').values
     limits = robust_limits(values, symmetric=True)
     return scene.three('total_field', limits, 'ppm', 'brain_mask')
 
 
-def local_field(scene: RunImages) -> bytes:
-    local = scene.inside(scene.load('local_field'))
-    rows = [
-        [scene.tile(local, plane, _LOCAL_FIELD_PPM, title=f'local, {plane}') for plane in PLANES]
-    ]
-    bars = [Bar(_LOCAL_FIELD_PPM, 'ppm')]
-    if 'total_field' in scene.products:
-        rest = scene.load('total_field').values - local.values
-        limits = robust_limits(rest, symmetric=True)
-        background = Volume(rest, local.voxel_size)
-        rows.append(
-            [scene.tile(background, plane, limits, title='background') for plane in PLANES]
-        )
-        bars.append(Bar(limits, 'ppm'))
-    return draw(rows, bars)
+TOTAL_FIELD_PANEL = PanelSpec(
+    key='total',
+    step='field',
+    needs=('total_field',),
+    suffix='fieldmap',
+    title='Total field',
+    caption=(
+        'The fit over all echoes, in ppm of the main field. The air of sinuses and ear canals '
+        'dominates; tissue is a faint texture on top.'
+    ),
+    alt='Total field in three planes of',
+    draw=draw_total_field,
+)
 
 
-def r2star(scene: RunImages) -> bytes:
-    low, high = robust_limits(scene.inside(scene.load('r2star')).values)
-    # a few wild voxels at the rim of the brain must not darken the rest
-    return scene.three('r2star', (low, float(np.clip(high, 50, 150))), '1/s', 'brain_mask')
-
-
-def concentration(scene: RunImages) -> bytes:
-    key = 'iron' if 'iron' in scene.products else 'gadolinium'
-    _, high = robust_limits(scene.inside(scene.load(key)).values)
-    return scene.three(key, (0.0, high), PRODUCTS[key].units or '')
-
-
-def r2prime(scene: RunImages) -> bytes:
-    rows, bars = [], []
-    for key in ('r2', 'r2prime'):
-        if key in scene.products:
-            volume = scene.inside(scene.load(key), 'brain_mask')
-            high = float(np.clip(robust_limits(volume.values)[1], 20, 100))
-            rows.append([scene.tile(volume, plane, (0, high)) for plane in PLANES])
-            bars.append(Bar((0, high), '1/s'))
-    return draw(rows, bars)
-
-
-def reliability(scene: RunImages) -> bytes:
+def draw_reliability(scene: RunImages) -> bytes:
+    """Noise above residual, whichever of them is there, each in three planes."""
     rows, bars = [], []
     for key, unit in (('noise', 'ppm'), ('residual', 'relative')):
         if key in scene.products:
@@ -69,7 +41,40 @@ def reliability(scene: RunImages) -> bytes:
     return draw(rows, bars)
 
 
-def fat(scene: RunImages) -> bytes:
+RELIABILITY_PANEL = PanelSpec(
+    key='reliability',
+    step='field',
+    needs=('noise', 'residual'),
+    suffix='fieldmap',
+    title='Noise and residual of the field',
+    caption=(
+        'Top: standard deviation of the total field. Bottom: part of the signal that the fit does '
+        'not explain. Both should be low and even inside the mask; bright structures there point '
+        'to flow, motion or an unwrapping error.'
+    ),
+    alt='Noise and residual of the field fit in three planes of',
+    draw=draw_reliability,
+)
+
+
+def draw_fat(scene: RunImages) -> bytes:
+    """Fat fraction of the head in three planes."""
     volume = scene.load('fat_fraction')
     tiles = [scene.tile(volume, plane, (0, 1), whole=True) for plane in PLANES]
     return draw([tiles], [Bar((0, 1), 'share of the signal')])
+
+
+FAT_FRACTION_PANEL = PanelSpec(
+    key='fat',
+    step='field',
+    needs=('fat_fraction',),
+    suffix='probseg',
+    title='Fat fraction',
+    caption=(
+        'Bright in scalp, neck and marrow, dark in the brain. A patch that is bright where tissue '
+        'is watery, or dark amid fat, with a sharp edge that follows no anatomy, is a swap of '
+        'water and fat: the field is wrong there.'
+    ),
+    alt='Fat fraction in three planes of',
+    draw=draw_fat,
+)

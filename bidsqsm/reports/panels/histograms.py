@@ -11,6 +11,7 @@ from bidsqsm.reports.drawing.charts import axes_in
 from bidsqsm.reports.drawing.figure import INK, as_png, figure_of
 from bidsqsm.reports.drawing.planes import Array
 from bidsqsm.reports.drawing.run_images import RunImages
+from bidsqsm.reports.panels.spec import PanelSpec
 
 _BINS = 120
 _COLOUR, _LINE = '#56b4e9', '#e69f00'
@@ -57,6 +58,24 @@ def draw_histograms(scene: RunImages) -> bytes:
         axes.set_xlabel(f'{shown.title}, {shown.unit}', fontsize=8.5, color=INK, labelpad=2)
         axes.set_title(_said(values, middle, shown.unit), fontsize=7.5, color=INK, pad=3)
     return as_png(figure, [_COLOUR, _LINE])
+
+
+HISTOGRAMS_PANEL = PanelSpec(
+    key='histograms',
+    step='quality',
+    needs=('chi', 'local_field', 'r2star', 'noise'),
+    suffix='MEGRE',
+    title='Histograms',
+    caption=(
+        'Voxels inside the mask of the susceptibility; the line is the median. Susceptibility '
+        'should lie within some tens of ppb of zero, white matter below gray, with a thin tail '
+        'of veins and nuclei to the right; the local field evenly to both sides of zero. Wide '
+        'or lopsided ones tell of background or wraps, a second peak of the noise of a mask '
+        'that is too large.'
+    ),
+    alt='Histograms of susceptibility, local field, R2* and noise inside the mask of',
+    draw=draw_histograms,
+)
 
 
 def _values(scene: RunImages, key: str) -> Array:

@@ -7,17 +7,8 @@ import numpy as np
 from bidsqsm.reports.drawing.figure import Tile, draw
 from bidsqsm.reports.drawing.planes import Volume
 from bidsqsm.reports.drawing.run_images import PLANES, RunImages, robust_limits
-
-_QSM = '#35c3ff'
-#: The outlines of masks, later ones on top: label and colour.
-OUTLINES = {
-    'quality_mask': ('good phase', '#e4572e'),
-    'template_mask': ('template', '#cc79a7'),
-    'magnitude_mask': ('magnitude', '#00b388'),
-    'brain_mask': ('brain', '#ffd23f'),
-    'holed_mask': ('first pass', '#ffffff'),
-    'qsm_mask': ('susceptibility', _QSM),
-}
+from bidsqsm.reports.drawing.styles import MASK_STYLES
+from bidsqsm.reports.panels.spec import PanelSpec
 
 
 def draw_masks(scene: RunImages) -> bytes:
@@ -27,14 +18,32 @@ def draw_masks(scene: RunImages) -> bytes:
     if 'phase' in scene.products:
         phase = scene.load('phase', (len(scene.run.echo_times) - 1) // 2)
         rows.append(_row(scene, phase, (-np.pi, np.pi)))
-    shown = [style for name, style in OUTLINES.items() if name in scene.products]
+    shown = [style for name, style in MASK_STYLES.items() if name in scene.products]
     return draw(rows, legend=shown)
+
+
+MASK_PANEL = PanelSpec(
+    key='mask',
+    step='mask',
+    needs=('brain_mask', 'qsm_mask'),
+    suffix='mask',
+    title='Masks',
+    caption=(
+        'The outline should follow the brain, cerebellum and brain stem included. Where brain '
+        'and susceptibility part, phase was too unreliable, or too near the edge, for a '
+        'susceptibility. What the masks were made from is outlined below them, as far as it was '
+        'used. On the phase, below: fringes that are closed and clean should lie within, noise '
+        'and crowded fringes without.'
+    ),
+    alt='Outlines of the masks on magnitude and phase in three planes of',
+    draw=draw_masks,
+)
 
 
 def _row(scene: RunImages, base: Volume, limits: tuple[float, float]) -> list[Tile]:
     masks = [
         (scene.load(name).values > 0, colour)
-        for name, (_, colour) in OUTLINES.items()
+        for name, (_, colour) in MASK_STYLES.items()
         if name in scene.products
     ]
     return [
@@ -49,26 +58,3 @@ def _row(scene: RunImages, base: Volume, limits: tuple[float, float]) -> list[Ti
         )
         for plane in PLANES
     ]
-
-
-def draw_registered(scene: RunImages) -> bytes:
-    """The magnitude of each orientation, with the mask of the susceptibility."""
-    mask = scene.load('qsm_mask').values > 0
-    rows = []
-    for index, run in enumerate(scene.run.runs):
-        volume = scene.load('registered', index)
-        limits = robust_limits(volume.values)
-        rows.append(
-            [
-                scene.tile(
-                    volume,
-                    plane,
-                    limits,
-                    whole=True,
-                    title=run.name.partition('_')[2] if plane == PLANES[0] else '',
-                    outlines=((scene.outline(mask, plane, whole=True), _QSM),),
-                )
-                for plane in PLANES
-            ]
-        )
-    return draw(rows, legend=[('susceptibility', _QSM)])

@@ -11,23 +11,11 @@ from bidsqsm.atlases.structures import whole_of
 from bidsqsm.reports.drawing.figure import Bar, Tile, draw
 from bidsqsm.reports.drawing.planes import SIDES, Volume, plane_of
 from bidsqsm.reports.drawing.run_images import RunImages
-from bidsqsm.reports.panels.chi_figures import CHI
+from bidsqsm.reports.drawing.styles import CHI_WINDOW_PPM, OTHER_REGION_COLOUR, REGION_COLOURS
+from bidsqsm.reports.panels.spec import PanelSpec
 from bidsqsm.rois.region_table import read_table
 from bidsqsm.rois.spelling import spelled
 
-#: Colours that those who confuse red and green tell apart, on gray; after Okabe and Ito. What lies
-#: at one level differs most.
-COLOURS: Mapping[str, str] = {
-    'caudate': '#56b4e9',
-    'putamen': '#e69f00',
-    'pallidum': '#ff5e3a',
-    'thalamus': '#ffffff',
-    'substantia_nigra': '#f0e442',
-    'red_nucleus': '#ff8fd0',
-    'subthalamic_nucleus': '#00d09a',
-    'dentate_nucleus': '#8f9bff',
-}
-OTHER_COLOUR = '#9fb0c0'
 #: What is cut where it is largest, a level for each
 _GROUPS = (
     ('dentate_nucleus',),
@@ -51,14 +39,35 @@ def draw_regions(scene: RunImages) -> bytes:
         rows.append([_tile(base, limits, regions, level, box) for level in levels])
         bars.append(bar)
     seen = [name for name in regions if regions[name][..., levels].any()]
-    return draw(rows, bars, [(spelled(name), COLOURS.get(name, OTHER_COLOUR)) for name in seen])
+    return draw(
+        rows,
+        bars,
+        [(spelled(name), REGION_COLOURS.get(name, OTHER_REGION_COLOUR)) for name in seen],
+    )
+
+
+REGIONS_PANEL = PanelSpec(
+    key='regions',
+    step='roi_refine',
+    needs=('roi_labels',),
+    suffix='dseg',
+    title='Regions of the atlas',
+    caption=(
+        'Outlines on the susceptibility map, if there is one, and on the magnitude, from the '
+        'cerebellum upwards; left and right have the same colour. They should follow the nuclei '
+        'in every row. Outlines beside a nucleus, on both sides in the same direction, mean '
+        'that the registration is off; then the values are those of something else.'
+    ),
+    alt='Outlines of deep gray matter nuclei on susceptibility and magnitude, axial, of',
+    draw=draw_regions,
+)
 
 
 def regions_in(labels: Volume, structures: Mapping[int, str]) -> dict[str, npt.NDArray[np.bool_]]:
     """Masks of the known structures that a label image has, and of all ``other regions``."""
     values = labels.values.astype(np.int32)
     left, found = values > 0, {}
-    for name in COLOURS:
+    for name in REGION_COLOURS:
         own = [index for index, structure in structures.items() if structure == name]
         inside = np.isin(values, own) & left
         if inside.any():
@@ -115,7 +124,7 @@ def _structures(scene: RunImages) -> dict[int, str]:
 def _bases(scene: RunImages) -> list[tuple[Volume, tuple[float, float], Bar | None]]:
     bases: list[tuple[Volume, tuple[float, float], Bar | None]] = []
     if 'chi' in scene.products:
-        bases.append((scene.inside(scene.load('chi')), CHI, Bar(CHI, 'ppm')))
+        bases.append((scene.inside(scene.load('chi')), CHI_WINDOW_PPM, Bar(CHI_WINDOW_PPM, 'ppm')))
     base = scene.magnitude()
     return [*bases, (base, scene.tissue_limits(base), None)]
 
@@ -139,7 +148,7 @@ def _tile(
     box: tuple[slice, slice, slice],
 ) -> Tile:
     outlines = [
-        (plane_of(mask, 'axial', level, box), COLOURS.get(name, OTHER_COLOUR))
+        (plane_of(mask, 'axial', level, box), REGION_COLOURS.get(name, OTHER_REGION_COLOUR))
         for name, mask in regions.items()
     ]
     image = base.plane('axial', level, box)

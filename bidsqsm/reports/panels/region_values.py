@@ -16,6 +16,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from bidsqsm.reports.drawing.figure import INK, as_png, figure_of
 from bidsqsm.reports.drawing.run_images import RunImages
+from bidsqsm.reports.panels.spec import PanelSpec
 from bidsqsm.rois.literature import RANGES, rank_of
 from bidsqsm.rois.region_table import read_table
 from bidsqsm.rois.regions import BOTH
@@ -85,6 +86,24 @@ def draw_values(scene: RunImages) -> bytes:
     axes.xaxis.label.set(color=INK, fontsize=8.5)
     _legend(figure, shown)
     return as_png(figure, [_BAND, *(colour for _, colour, *_ in _SIDES.values())])
+
+
+REGION_VALUES_PANEL = PanelSpec(
+    key='values',
+    step='roi_refine',
+    needs=('roi_table',),
+    suffix='dseg',
+    title='Values of the regions',
+    caption=(
+        'Susceptibility relative to the whole brain: a box from the 25th to the 75th percentile '
+        'of the voxels with a line at the median, whiskers from the 5th to the 95th, a mark for '
+        'the mean; shaded, where means of healthy adults lie. Left and right should be much the '
+        'same. A mean outside of the shade is a reason to look at the outlines above, or at the '
+        'patient.'
+    ),
+    alt='Boxes of the susceptibility of each region, left and right, of',
+    draw=draw_values,
+)
 
 
 def _style(axes: Any, lines: Sequence[ValueLine]) -> None:

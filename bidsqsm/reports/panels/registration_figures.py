@@ -8,7 +8,8 @@ from scipy import ndimage
 from bidsqsm.reports.drawing.figure import Bar, Drawn, Tile, draw
 from bidsqsm.reports.drawing.planes import Array, Volume
 from bidsqsm.reports.drawing.run_images import PLANES, RunImages
-from bidsqsm.reports.panels.chi_figures import CHI
+from bidsqsm.reports.drawing.styles import CHI_WINDOW_PPM
+from bidsqsm.reports.panels.spec import PanelSpec
 
 _EDGES = (('fluid', '#56b4e9'), ('white matter', '#ffd23f'))
 _CLASS_SAMPLES = 200_000  # values of which the classes of tissue are made
@@ -25,13 +26,33 @@ def draw_edges(scene: RunImages) -> bytes:
     rows, bars = [], []
     if 'chi' in scene.products:
         rows.append(
-            _outlined(scene, scene.inside(scene.load('chi')), CHI, borders, 'susceptibility')
+            _outlined(
+                scene, scene.inside(scene.load('chi')), CHI_WINDOW_PPM, borders, 'susceptibility'
+            )
         )
-        bars.append(Bar(CHI, 'ppm'))
+        bars.append(Bar(CHI_WINDOW_PPM, 'ppm'))
     for name, image in _images(scene).items():
         if name != 'template':
             rows.append(_outlined(scene, image, scene.tissue_limits(image), borders, name))
     return draw(rows, bars, [(f'edge of {name}', colour) for name, colour in _EDGES])
+
+
+TEMPLATE_EDGES_PANEL = PanelSpec(
+    key='edges',
+    step='registration',
+    needs=('template_t1w',),
+    suffix='T1w',
+    title='Template on the run',
+    caption=(
+        'Borders of fluid and of white matter in the template, as registration places them, on '
+        'the susceptibility, the magnitude and the T1w if there is one. They should follow '
+        'ventricles, folds and the rim of the brain. Borders that are shifted alike on all '
+        'sides mean that the registration is off; a single fold that is missed matters little '
+        'for the nuclei.'
+    ),
+    alt='Borders of tissue of the template on susceptibility and magnitude in three planes of',
+    draw=draw_edges,
+)
 
 
 def draw_flicker(scene: RunImages) -> Drawn:
@@ -50,6 +71,22 @@ def draw_flicker(scene: RunImages) -> Drawn:
             ]
         )
     return Drawn(pictures)
+
+
+FLICKER_PANEL = PanelSpec(
+    key='flicker',
+    step='registration',
+    needs=('template_t1w', 'own_t1w'),
+    suffix='T1w',
+    title='Registration, image by image',
+    caption=(
+        'One place in each image: choose them by turns (with the arrow keys, too) and watch '
+        'ventricles, folds and the rim of the brain, which should keep still. Where run and T1w '
+        'differ, the rigid registration is off; where only the template does, the deformation is.'
+    ),
+    alt='Registered images in three planes of',
+    draw=draw_flicker,
+)
 
 
 def _images(scene: RunImages) -> dict[str, Volume]:

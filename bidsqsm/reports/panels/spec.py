@@ -29,21 +29,39 @@ class Panel:
     heading: Heading = Heading.FURTHER
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PanelSpec:
     """A panel: drawn where any of what it needs is there, under the heading of its step.
 
-    What it needs are products, ``stored`` or ``stored phase``, what was measured of one run, or
-    ``decisions``.
+    Attributes
+    ----------
+    key
+        Name of the panel, in the page and in the names of its files.
+    step
+        Whose result it shows.
+    needs
+        Products, ``stored`` or ``stored phase``, what was measured of one run, or ``decisions``.
+    suffix
+        Suffix of the names of its files.
+    title
+        Of the panel.
+    caption
+        What it shows, and what to look for.
+    alt
+        What it shows, for those who do not see it; the name of the run ends it.
+    draw
+        Draws the picture; an empty one where there is nothing to show.
+
     """
 
+    key: str
     step: str
     needs: tuple[str, ...]
     suffix: str
     title: str
     caption: str
     alt: str
-    make: Callable[[RunImages], bytes | Drawn]
+    draw: Callable[[RunImages], bytes | Drawn]
 
     @property
     def heading(self) -> Heading:

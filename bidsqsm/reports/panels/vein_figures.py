@@ -12,6 +12,7 @@ from bidsqsm.qsm.oxygenation.vein_detection import core_of
 from bidsqsm.reports.drawing.figure import Bar, draw
 from bidsqsm.reports.drawing.planes import Volume
 from bidsqsm.reports.drawing.run_images import PLANES, RunImages
+from bidsqsm.reports.panels.spec import PanelSpec
 
 _VEIN_WINDOW_PPM = (0.0, 0.4)  # ppm: from tissue to blood that gave up a third of its oxygen
 _VEIN, _CORE = '#35c3ff', '#ffd23f'
@@ -35,6 +36,23 @@ def draw_veins(scene: RunImages) -> bytes:
     return draw(
         [tiles], [Bar(_VEIN_WINDOW_PPM, 'ppm')], [('vein', _VEIN), ('core: blood alone', _CORE)]
     )
+
+
+VEINS_PANEL = PanelSpec(
+    key='veins',
+    step='oxygenation',
+    needs=('vein_mask',),
+    suffix='mask',
+    title='Veins',
+    caption=(
+        'Highest susceptibility along the line of sight, with the outline of what was taken for '
+        'veins and of their core, whose voxels hold blood alone and tell the oxygen. Nuclei, '
+        'microbleeds and streaks should lie outside. A vein along the edge of the mask may be cut '
+        'by it, and its saturation too high.'
+    ),
+    alt='Projections of the susceptibility map with outlines of veins, in three planes, of',
+    draw=draw_veins,
+)
 
 
 def _outlined(veins: Mask) -> list[tuple[Mask, str]]:

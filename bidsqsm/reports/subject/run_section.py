@@ -13,10 +13,10 @@ from bidsqsm.derivatives.sidecars import acquisition
 from bidsqsm.errors import DatasetError
 from bidsqsm.inputs.names import anchor, viewer_name
 from bidsqsm.inputs.run import GreRun
-from bidsqsm.reports.panels.picture_files import panel_content
 from bidsqsm.reports.panels.region_values import summary_rows
 from bidsqsm.reports.panels.spec import Panel
 from bidsqsm.reports.subject.key_numbers import key_numbers
+from bidsqsm.reports.subject.picture_files import panel_content
 from bidsqsm.reports.subject.quality import metric_groups
 from bidsqsm.reports.subject.ratings_form import Earlier
 from bidsqsm.reports.subject.recommendation import MET, MISSED, PARTLY, UNKNOWN, Advice

@@ -19,9 +19,9 @@ from bidsqsm.inputs.run import GreRun
 from bidsqsm.reports.drawing.thumbnail import save_thumbnail
 from bidsqsm.reports.html import digest, environment, packaged, safe
 from bidsqsm.reports.panels import make_panels
-from bidsqsm.reports.panels.picture_files import save_panels
 from bidsqsm.reports.panels.spec import Panel
 from bidsqsm.reports.subject.overview import by_session, first_concerns, worst
+from bidsqsm.reports.subject.picture_files import save_panels
 from bidsqsm.reports.subject.ratings_form import CHOICES, Earlier, earlier_ratings
 from bidsqsm.reports.subject.run_record import RunRecord
 from bidsqsm.reports.subject.run_section import run_section

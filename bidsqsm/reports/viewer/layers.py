@@ -15,8 +15,7 @@ import numpy.typing as npt
 from bidsqsm.atlases.structures import whole_of
 from bidsqsm.files.nifti import READ_ERRORS
 from bidsqsm.reports.drawing.run_images import RunImages
-from bidsqsm.reports.panels.mask_figures import OUTLINES
-from bidsqsm.reports.panels.region_outlines import COLOURS, OTHER_COLOUR
+from bidsqsm.reports.drawing.styles import MASK_STYLES, OTHER_REGION_COLOUR, REGION_COLOURS
 from bidsqsm.reports.viewer.encoding import (
     ViewerFrame,
     encode,
@@ -119,7 +118,7 @@ def carry(scene: RunImages) -> ViewerLayers | None:
     if not readable:
         return None
     frame = frame_of(scene, readable)
-    styles = {**OUTLINES, **OTHER_MASKS}
+    styles = {**MASK_STYLES, **OTHER_MASKS}
     regions = _each(scene, frame, ['roi_labels'], _regions)
     return ViewerLayers(
         frame,
@@ -215,7 +214,7 @@ def _regions(scene: RunImages, frame: ViewerFrame, key: str) -> ViewerLayer | No
         'title': 'Regions',
         'names': [name for name, _ in named],
         'middles': middles(labels),
-        'colours': [COLOURS.get(structure, OTHER_COLOUR) for _, structure in named],
+        'colours': [REGION_COLOURS.get(structure, OTHER_REGION_COLOUR) for _, structure in named],
     }
     return ViewerLayer(key, 'Regions', packed(frame, labels), about)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from importlib import import_module
 from io import BytesIO
+from pkgutil import iter_modules
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,15 +24,17 @@ from bidsqsm.reports.drawing.run_images import MOST_ECHOES, RunImages
 from bidsqsm.reports.panels import (
     chi_figures,
     echo_figures,
-    field_figures,
+    local_field_figures,
     make_panels,
     mask_figures,
     registration_figures,
 )
 from bidsqsm.reports.panels.convergence import draw_convergence, histories
 from bidsqsm.reports.panels.histograms import draw_histograms
-from bidsqsm.reports.panels.picture_files import save_panels
+from bidsqsm.reports.panels.page_order import PANELS
 from bidsqsm.reports.panels.registration_figures import draw_edges, draw_flicker, tissue_borders
+from bidsqsm.reports.panels.spec import PanelSpec
+from bidsqsm.reports.subject.picture_files import save_panels
 from bidsqsm.reports.subject.run_record import RunRecord
 from bidsqsm.reports.subject.subject_page import render, write_subject_report
 from helpers import example_run
@@ -116,7 +120,7 @@ def test_many_echoes_stand_in_rows_of_about_the_same_length(number, lengths):
 
 def test_echoes_have_the_brightness_of_the_first(scene, drawn):
     seen = drawn(echo_figures)
-    echo_figures.magnitude(scene)
+    echo_figures.draw_magnitude(scene)
     ((rows, _),) = seen
     tiles = [tile for row in rows for tile in row]
     assert [tile.title for tile in tiles] == ['echo 1, 4 ms', 'echo 2, 12 ms', 'echo 3, 20 ms']
@@ -127,7 +131,7 @@ def test_echoes_have_the_brightness_of_the_first(scene, drawn):
 
 def test_phase_is_shown_as_stored_and_as_prepared(scene, drawn):
     seen = drawn(echo_figures)
-    echo_figures.phase(scene)
+    echo_figures.draw_phase(scene)
     ((rows, bars),) = seen
     assert [tile.limits for tile in rows[0]] == [(0, 4095)] * 3
     assert [tile.limits for tile in rows[1]] == [(-np.pi, np.pi)] * 3
@@ -187,8 +191,8 @@ def test_masks_are_outlined_on_magnitude_and_on_phase(scene, drawn):
 
 
 def test_background_is_what_the_local_field_lacks_of_the_total(scene, drawn):
-    seen = drawn(field_figures)
-    field_figures.local_field(scene)
+    seen = drawn(local_field_figures)
+    local_field_figures.draw_local_field(scene)
     (((local, background), bars),) = seen
     for tile in background:
         inside = tile.image[np.isfinite(tile.image)]
@@ -199,8 +203,8 @@ def test_background_is_what_the_local_field_lacks_of_the_total(scene, drawn):
 
 
 def test_without_a_total_field_there_is_the_local_one_alone(run, products, drawn):
-    seen = drawn(field_figures)
-    field_figures.local_field(RunImages(run, {'local_field': products['local_field']}))
+    seen = drawn(local_field_figures)
+    local_field_figures.draw_local_field(RunImages(run, {'local_field': products['local_field']}))
     assert len(seen[0][0]) == 1
 
 
@@ -368,11 +372,8 @@ def test_whatever_panel_fails_the_page_has_its_error_and_the_others(run, product
     def fail(_):
         raise RuntimeError('out of ink')
 
-    kinds = {
-        key: replace(kind, make=kind.make if key == 'chi' else fail)
-        for key, kind in panels.PANELS.items()
-    }
-    monkeypatch.setattr(panels, 'PANELS', kinds)
+    failing = [spec if spec.key == 'chi' else replace(spec, draw=fail) for spec in PANELS]
+    monkeypatch.setattr(panels, 'PANELS', failing)
     made = make_panels(run, products, decisions())
     assert {p.key for p in made} >= {'chimosaic', 'vessels', 'histograms', 'convergence'}
     assert [p.key for p in made if p.image] == ['chi']
@@ -381,12 +382,25 @@ def test_whatever_panel_fails_the_page_has_its_error_and_the_others(run, product
 
 
 def test_every_panel_has_words_that_say_what_to_look_for():
-    for key, kind in panels.PANELS.items():
-        assert len(kind.caption) > 60, key
-        assert kind.caption.endswith('.'), key
-        assert kind.alt.endswith(' of'), key
-        assert kind.title[0].isupper(), key
-    assert len({kind.title for kind in panels.PANELS.values()}) == len(panels.PANELS)
+    for spec in PANELS:
+        assert len(spec.caption) > 60, spec.key
+        assert spec.caption.endswith('.'), spec.key
+        assert spec.alt.endswith(' of'), spec.key
+        assert spec.title[0].isupper(), spec.key
+    assert len({spec.title for spec in PANELS}) == len(PANELS)
+    assert len({spec.key for spec in PANELS}) == len(PANELS)
+
+
+def test_every_panel_that_is_declared_has_its_place_on_the_page():
+    found = iter_modules(panels.__path__, f'{panels.__name__}.')
+    modules = [import_module(module.name) for module in found]
+    declared = {
+        spec.key
+        for module in modules
+        for spec in vars(module).values()
+        if isinstance(spec, PanelSpec)
+    }
+    assert declared == {spec.key for spec in PANELS}
 
 
 def test_a_volume_is_read_once_and_the_oldest_is_let_go_where_they_are_many(scene, monkeypatch):

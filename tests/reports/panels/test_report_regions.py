@@ -13,8 +13,9 @@ from bidsqsm.atlases.structures import make_label
 from bidsqsm.reports.drawing import figure
 from bidsqsm.reports.drawing.planes import Volume
 from bidsqsm.reports.drawing.run_images import RunImages
+from bidsqsm.reports.drawing.styles import REGION_COLOURS
 from bidsqsm.reports.panels import make_panels
-from bidsqsm.reports.panels.region_outlines import COLOURS, draw_regions, levels_of, regions_in
+from bidsqsm.reports.panels.region_outlines import draw_regions, levels_of, regions_in
 from bidsqsm.reports.panels.region_values import draw_values, lines_of, summary_rows
 from bidsqsm.reports.subject.run_record import RunRecord
 from bidsqsm.reports.subject.subject_page import render
@@ -65,7 +66,7 @@ def colours_of(png: bytes) -> set[tuple[int, ...]]:
 
 
 def rgb(name: str) -> tuple[int, ...]:
-    return tuple(int(COLOURS[name][i : i + 2], 16) for i in (1, 3, 5))
+    return tuple(int(REGION_COLOURS[name][i : i + 2], 16) for i in (1, 3, 5))
 
 
 def test_regions_are_drawn_in_their_colours(scene, monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 
 from bidsqsm.derivatives.metrics_files import read_metrics
 from bidsqsm.inputs.run import Skipped
-from bidsqsm.reports.panels import PANELS
+from bidsqsm.reports.panels.page_order import PANELS
 from bidsqsm.reports.panels.spec import Panel
 from bidsqsm.reports.subject.overview import first_concerns, worst
 from bidsqsm.reports.subject.quality import metric_groups
@@ -46,9 +46,9 @@ def run(tmp_path):
 
 
 def panel(key: str) -> Panel:
-    heading = PANELS[key].heading if key in PANELS else Heading.FURTHER
+    headings = {one.key: one.heading for one in PANELS}
     words = ('T2starw', f'Title of {key}', 'Caption', 'Alternative')
-    return Panel(key, *words, error='no ink', heading=heading)
+    return Panel(key, *words, error='no ink', heading=headings.get(key, Heading.FURTHER))
 
 
 def page_of(*records, panels=(), output_dir=None) -> Page:
@@ -91,7 +91,7 @@ def test_sessions_runs_stages_and_panels_are_headings_in_steps(run):
 
 
 def test_every_panel_stands_under_the_heading_of_its_step():
-    headings = {key: kind.heading for key, kind in PANELS.items()}
+    headings = {panel.key: panel.heading for panel in PANELS}
     assert Heading.FURTHER not in headings.values()
     # orientations on one grid belong to the map, the flicker of the template to the regions
     assert headings['registered'] is headings['local'] is headings['chi'] is Heading.SUSCEPTIBILITY

@@ -236,7 +236,7 @@ def test_letters_are_those_of_the_pictures_of_the_report():
 
 def test_every_map_and_mask_is_one_that_a_run_may_have():
     known = {*PRODUCTS, *REPORT_INPUTS}
-    assert {*layers.VIEWER_MAPS, *layers.OUTLINES, *layers.OTHER_MASKS} <= known
+    assert {*layers.VIEWER_MAPS, *layers.MASK_STYLES, *layers.OTHER_MASKS} <= known
 
 
 def test_a_run_without_phase_has_a_viewer_of_what_it_has(run, products, tmp_path):
