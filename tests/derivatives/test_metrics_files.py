@@ -7,9 +7,8 @@ import math
 
 import pytest
 
-from bidsqsm.derivatives.metrics_files import about_run, content, read_metrics
+from bidsqsm.derivatives.metrics_files import about_run, as_tsv, content, read_metrics
 from bidsqsm.errors import DatasetError
-from bidsqsm.files.tsv_files import as_tsv
 from helpers import example_run
 
 VALUES = {'snr_echo2': 41.23456789, 'ghosting': math.nan, 'chi_r2star_correlation': -0.5}
