@@ -27,7 +27,7 @@ _HALO = [withStroke(linewidth=2.2, foreground=_PAPER)]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Pictures:
     """Pictures of one panel that take each other's place, and what the data says of them.
 
     Parameters

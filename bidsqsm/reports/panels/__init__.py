@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.inputs.run import GreRun
-from bidsqsm.reports.drawing.figure import Drawn
+from bidsqsm.reports.drawing.figure import Pictures
 from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.panels.page_order import PANELS
 from bidsqsm.reports.panels.spec import Panel, PanelSpec
@@ -38,15 +38,15 @@ def make_panels(
     there = {*products, 'decisions'}
     if run.own_parts:
         there |= {'stored', 'stored phase'} if run.has_phase else {'stored'}
-    made = (_panel(scene, spec) for spec in PANELS if there.intersection(spec.needs))
-    return [panel for panel in made if panel.image or panel.error]
+    panels = (_panel(scene, spec) for spec in PANELS if there.intersection(spec.needs))
+    return [panel for panel in panels if panel.image or panel.error]
 
 
 def _panel(scene: RunImages, spec: PanelSpec) -> Panel:
     words = (spec.key, spec.suffix, spec.title)
     alt = f'{spec.alt} {scene.run.name}.'
     try:
-        drawn = spec.draw(scene)
+        picture = spec.draw(scene)
     except Exception as problem:  # noqa: BLE001, whatever breaks a picture, the page stays
         LOGGER.warning('%s: the figure "%s" failed: %s', scene.run.name, spec.title, problem)
         return Panel(
@@ -56,15 +56,15 @@ def _panel(scene: RunImages, spec: PanelSpec) -> Panel:
             error=f'{type(problem).__name__}: {problem}',
             heading=spec.heading,
         )
-    if not isinstance(drawn, Drawn):
-        return Panel(*words, spec.caption, alt, drawn, heading=spec.heading)
-    pictures = [*drawn.layers.values()]
-    layers = drawn.layers if len(pictures) > 1 else {}
+    if not isinstance(picture, Pictures):
+        return Panel(*words, spec.caption, alt, picture, heading=spec.heading)
+    images = [*picture.layers.values()]
+    layers = picture.layers if len(images) > 1 else {}
     return Panel(
         *words,
-        f'{spec.caption} {drawn.note}'.rstrip(),
+        f'{spec.caption} {picture.note}'.rstrip(),
         alt,
-        pictures[0],
+        images[0],
         layers=layers,
         heading=spec.heading,
     )

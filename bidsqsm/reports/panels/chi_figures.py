@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bidsqsm.qsm.grid import Mask
-from bidsqsm.reports.drawing.figure import Bar, Drawn, Tile, draw
+from bidsqsm.reports.drawing.figure import Bar, Pictures, Tile, draw
 from bidsqsm.reports.drawing.planes import Array, Volume
 from bidsqsm.reports.drawing.run_images import PLANES, RunImages
 from bidsqsm.reports.drawing.styles import CHI_WINDOW_PPM
@@ -70,7 +70,7 @@ def draw_mosaic(scene: RunImages) -> bytes:
     rows = []
     for plane in dict(_ROWS):
         lengths = [length for name, length in _ROWS if name == plane]
-        places = iter(_spread(inside, PLANES.index(plane), sum(lengths)))
+        places = iter(_even_indices(inside, PLANES.index(plane), sum(lengths)))
         rows += [[(plane, next(places)) for _ in range(length)] for length in lengths]
     return draw([_mosaic_row(scene, chi, row) for row in rows], [Bar(CHI_WINDOW_PPM, 'ppm')])
 
@@ -100,7 +100,7 @@ def _mosaic_row(scene: RunImages, chi: Volume, row: Sequence[tuple[str, int]]) -
     ]
 
 
-def _spread(inside: Mask, axis: int, count: int) -> list[int]:
+def _even_indices(inside: Mask, axis: int, count: int) -> list[int]:
     """Indices at equal distances along an axis, from end to end of what is inside."""
     others = tuple(a for a in range(3) if a != axis)
     hit = np.flatnonzero(inside.any(axis=others))
@@ -109,12 +109,14 @@ def _spread(inside: Mask, axis: int, count: int) -> list[int]:
     return [int(index) for index in np.round(np.linspace(low, high, count))]
 
 
-def draw_extremes(scene: RunImages) -> Drawn:
+def draw_extremes(scene: RunImages) -> Pictures:
     """Highest and lowest susceptibility in slabs about the nuclei, in a wide window."""
     chi = scene.load('chi')
     inside = scene.region(chi)
     rows = [[_slab(scene, chi, inside, plane, sign) for plane in PLANES] for sign in (1.0, -1.0)]
-    return Drawn({'': draw(rows, [Bar(WIDE_CHI_PPM, 'ppm')] * 2)}, _beyond(chi.values[inside]))
+    return Pictures(
+        {'': draw(rows, [Bar(WIDE_CHI_PPM, 'ppm')] * 2)}, _outlier_counts(chi.values[inside])
+    )
 
 
 VESSELS_PANEL = PanelSpec(
@@ -147,17 +149,17 @@ def _slab(scene: RunImages, chi: Volume, inside: Mask, plane: str, sign: float) 
     return scene.tile(Volume(flat, chi.voxel_size), plane, WIDE_CHI_PPM, index=0, title=title)
 
 
-def _beyond(values: Array) -> str:
+def _outlier_counts(values: Array) -> str:
     """What lies outside of the window."""
     high, low = values > WIDE_CHI_PPM[1], values < WIDE_CHI_PPM[0]
     if not (high.any() or low.any()):
         return 'No voxel lies beyond the window.'
-    told = [
-        f'{int(found.sum())} {where} it (to {end:.2f} ppm)'.replace('-', '\N{MINUS SIGN}')
-        for found, where, end in (
+    parts = [
+        f'{int(mask.sum())} {where} it (to {end:.2f} ppm)'.replace('-', '\N{MINUS SIGN}')
+        for mask, where, end in (
             (high, 'above', values.max(initial=0)),
             (low, 'below', values.min(initial=0)),
         )
-        if found.any()
+        if mask.any()
     ]
-    return f'Voxels beyond the window: {" and ".join(told)}.'
+    return f'Voxels beyond the window: {" and ".join(parts)}.'

@@ -47,13 +47,13 @@ def histories(decisions: RunFacts) -> Iterator[History]:
 
 def draw_convergence(scene: RunImages) -> bytes:
     """Draw a curve for each iteration, on a logarithmic scale; nothing where none is known."""
-    found = [*histories(scene.decisions)][:_MOST]
-    if not found:
+    curves = [*histories(scene.decisions)][:_MOST]
+    if not curves:
         return b''
-    columns = min(_ACROSS, len(found))
-    rows = -(-len(found) // columns)
+    columns = min(_ACROSS, len(curves))
+    rows = -(-len(curves) // columns)
     figure = figure_of(rows * _TALL)
-    for place, history in enumerate(found):
+    for place, history in enumerate(curves):
         _draw_one(figure, history, (rows, max(columns, 2)), divmod(place, columns))
     return as_png(figure, [_CURVE, _TOLERANCE])
 

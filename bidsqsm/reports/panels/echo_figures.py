@@ -10,7 +10,7 @@ import numpy as np
 
 from bidsqsm.qsm.grid import Mask
 from bidsqsm.qsm.quality.wraps import residual_wraps
-from bidsqsm.reports.drawing.figure import Bar, Drawn, Tile, draw
+from bidsqsm.reports.drawing.figure import Bar, Pictures, Tile, draw
 from bidsqsm.reports.drawing.run_images import RunImages, raw_volume, robust_limits
 from bidsqsm.reports.panels.spec import PanelSpec
 
@@ -36,14 +36,14 @@ def _rows(tiles: Sequence[Tile]) -> list[list[Tile]]:
     ]
 
 
-def draw_magnitude(scene: RunImages) -> Drawn:
+def draw_magnitude(scene: RunImages) -> Pictures:
     """Every echo at the brightness of the first."""
     tiles: list[Tile] = []
     for echo in scene.echoes:
         volume = raw_volume(scene.run, echo, 'magnitude')
         limits = tiles[0].limits if tiles else robust_limits(volume.values)
         tiles.append(scene.tile(volume, 'axial', limits, title=scene.time(echo), whole=True))
-    return Drawn({'': draw(_rows(tiles))}, scene.echoes_note)
+    return Pictures({'': draw(_rows(tiles))}, scene.echoes_note)
 
 
 MAGNITUDE_PANEL = PanelSpec(
@@ -62,12 +62,12 @@ MAGNITUDE_PANEL = PanelSpec(
 )
 
 
-def draw_phase(scene: RunImages) -> Drawn:
+def draw_phase(scene: RunImages) -> Pictures:
     """Every echo as stored and, below it, as prepared."""
     rows: list[list[Tile]] = []
     bars: list[Bar | None] = []
     for echoes in in_rows(scene.echoes):
-        rows += _rows([_stored(scene, echo) for echo in echoes])
+        rows += _rows([_stored_tile(scene, echo) for echo in echoes])
         bars.append(None)
         if 'phase' in scene.products:
             rows += _rows(
@@ -79,7 +79,7 @@ def draw_phase(scene: RunImages) -> Drawn:
                 ]
             )
             bars.append(Bar(_PHASE_WINDOW, 'rad'))
-    return Drawn({'': draw(rows, bars)}, scene.echoes_note)
+    return Pictures({'': draw(rows, bars)}, scene.echoes_note)
 
 
 PHASE_PANEL = PanelSpec(
@@ -98,14 +98,14 @@ PHASE_PANEL = PanelSpec(
 )
 
 
-def _stored(scene: RunImages, echo: int) -> Tile:
+def _stored_tile(scene: RunImages, echo: int) -> Tile:
     volume = raw_volume(scene.run, echo, 'phase')
     limits = (float(np.nanmin(volume.values)), float(np.nanmax(volume.values)))
     title = scene.time(echo)
     return scene.tile(volume, 'axial', limits, title=title, smooth=False, whole=True)
 
 
-def draw_unwrapped(scene: RunImages) -> Drawn:
+def draw_unwrapped(scene: RunImages) -> Pictures:
     """Every echo with the wraps that were left; once more where there are most of them."""
     region = scene.region(scene.load('unwrapped', 0))
     wraps = {
@@ -130,9 +130,9 @@ def draw_unwrapped(scene: RunImages) -> Drawn:
         limits = robust_limits(np.asarray(tiles[-1].image), symmetric=True)
         rows += _rows([replace(tile, limits=limits) for tile in tiles])
         bars += [Bar(limits, 'rad')] * (len(rows) - len(bars))
-    counts = [int(found.sum()) for found in wraps.values()]
-    note = f'{_told(scene.echoes, counts)} {scene.echoes_note}'.strip()
-    return Drawn({'': draw(rows, bars)}, note)
+    counts = [int(mask.sum()) for mask in wraps.values()]
+    note = f'{_wrap_counts(scene.echoes, counts)} {scene.echoes_note}'.strip()
+    return Pictures({'': draw(rows, bars)}, note)
 
 
 UNWRAPPED_PANEL = PanelSpec(
@@ -155,20 +155,20 @@ UNWRAPPED_PANEL = PanelSpec(
 def _levels(scene: RunImages, wraps: Mapping[int, Mask]) -> dict[int, list[str]]:
     """Axial slices to show, with the titles of the echoes: the nuclei, and where most wraps are."""
     levels = {scene.look.index('axial'): [scene.time(echo) for echo in wraps]}
-    areas = np.sum([found.sum(axis=(0, 1)) for found in wraps.values()], axis=0)
+    areas = np.sum([mask.sum(axis=(0, 1)) for mask in wraps.values()], axis=0)
     if areas.any() and int(areas.argmax()) not in levels:
-        found = [int(one[..., areas.argmax()].sum()) for one in wraps.values()]
-        levels[int(areas.argmax())] = [f'{count} marked' if count else 'none' for count in found]
+        counts = [int(mask[..., areas.argmax()].sum()) for mask in wraps.values()]
+        levels[int(areas.argmax())] = [f'{count} marked' if count else 'none' for count in counts]
     return levels
 
 
-def _told(echoes: Sequence[int], counts: Sequence[int]) -> str:
+def _wrap_counts(echoes: Sequence[int], counts: Sequence[int]) -> str:
     if not any(counts):
         return 'None is left inside the mask of the susceptibility.'
-    said = ', '.join(
+    words = ', '.join(
         f'{count} in echo {echo + 1}' for echo, count in zip(echoes, counts, strict=True) if count
     )
     return (
-        f'Voxels marked inside the mask of the susceptibility: {said}. '
+        f'Voxels marked inside the mask of the susceptibility: {words}. '
         'Below, the slice that holds most of them.'
     )

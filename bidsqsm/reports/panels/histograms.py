@@ -20,7 +20,7 @@ _SHOWN_PERCENTILE = 99.5  # percentile of the sizes up to which values are shown
 
 
 @dataclass(frozen=True)
-class _Shown:
+class _MapAxis:
     """A map: what it is called, its unit, from ours to that, and whether it has both signs."""
 
     title: str
@@ -29,34 +29,34 @@ class _Shown:
     signed: bool
 
 
-_MAPS: Mapping[str, _Shown] = {
-    'chi': _Shown('susceptibility', 'ppb', 1000, True),
-    'local_field': _Shown('local field', 'ppb', 1000, True),
-    'r2star': _Shown('R2*', '1/s', 1, False),
-    'noise': _Shown('noise of the field', 'ppb', 1000, False),
+_MAPS: Mapping[str, _MapAxis] = {
+    'chi': _MapAxis('susceptibility', 'ppb', 1000, True),
+    'local_field': _MapAxis('local field', 'ppb', 1000, True),
+    'r2star': _MapAxis('R2*', '1/s', 1, False),
+    'noise': _MapAxis('noise of the field', 'ppb', 1000, False),
 }
 
 
 def draw_histograms(scene: RunImages) -> bytes:
     """Draw the spread of every map that is there, inside the mask of the susceptibility."""
-    found = {key: _values(scene, key) for key in _MAPS if key in scene.products}
-    found = {key: values for key, values in found.items() if values.size}
-    if not found:
+    samples = {key: _values(scene, key) for key in _MAPS if key in scene.products}
+    samples = {key: values for key, values in samples.items() if values.size}
+    if not samples:
         return b''
-    rows = -(-len(found) // 2)
+    rows = -(-len(samples) // 2)
     figure = figure_of(rows * _ROW_INCHES)
-    for place, (key, values) in enumerate(found.items()):
+    for place, (key, values) in enumerate(samples.items()):
         axes = axes_in(figure, (rows, 2), divmod(place, 2))
-        shown = _MAPS[key]
-        limits = _limits(values, signed=shown.signed)
+        axis = _MAPS[key]
+        limits = _limits(values, signed=axis.signed)
         heights, edges = np.histogram(values, _BINS, limits)
         axes.stairs(heights, edges, fill=True, color=_COLOUR)
         axes.set_yticks([])  # the shape is what tells
         middle = float(np.median(values))
         axes.axvline(middle, color=_LINE, linewidth=1)
         axes.set_xlim(*limits)
-        axes.set_xlabel(f'{shown.title}, {shown.unit}', fontsize=8.5, color=INK, labelpad=2)
-        axes.set_title(_said(values, middle, shown.unit), fontsize=7.5, color=INK, pad=3)
+        axes.set_xlabel(f'{axis.title}, {axis.unit}', fontsize=8.5, color=INK, labelpad=2)
+        axes.set_title(_summary(values, middle, axis.unit), fontsize=7.5, color=INK, pad=3)
     return as_png(figure, [_COLOUR, _LINE])
 
 
@@ -89,7 +89,7 @@ def _limits(values: Array, *, signed: bool) -> tuple[float, float]:
     return (-high if signed else 0.0, high)
 
 
-def _said(values: Array, middle: float, unit: str) -> str:
+def _summary(values: Array, middle: float, unit: str) -> str:
     low, high = np.percentile(values, (5, 95))
     text = f'median {middle:.3g} {unit}, 5 to 95 %: {low:.3g} to {high:.3g}'
     return text.replace('-', '\N{MINUS SIGN}')

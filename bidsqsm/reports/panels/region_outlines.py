@@ -38,11 +38,11 @@ def draw_regions(scene: RunImages) -> bytes:
     for base, limits, bar in _bases(scene):
         rows.append([_tile(base, limits, regions, level, box) for level in levels])
         bars.append(bar)
-    seen = [name for name in regions if regions[name][..., levels].any()]
+    visible = [name for name in regions if regions[name][..., levels].any()]
     return draw(
         rows,
         bars,
-        [(spelled(name), REGION_COLOURS.get(name, OTHER_REGION_COLOUR)) for name in seen],
+        [(spelled(name), REGION_COLOURS.get(name, OTHER_REGION_COLOUR)) for name in visible],
     )
 
 
@@ -66,16 +66,16 @@ REGIONS_PANEL = PanelSpec(
 def regions_in(labels: Volume, structures: Mapping[int, str]) -> dict[str, npt.NDArray[np.bool_]]:
     """Masks of the known structures that a label image has, and of all ``other regions``."""
     values = labels.values.astype(np.int32)
-    left, found = values > 0, {}
+    rest, regions = values > 0, {}
     for name in REGION_COLOURS:
         own = [index for index, structure in structures.items() if structure == name]
-        inside = np.isin(values, own) & left
+        inside = np.isin(values, own) & rest
         if inside.any():
-            found[name] = inside
-            left &= ~inside
-    if left.any():
-        found['other regions'] = left
-    return found
+            regions[name] = inside
+            rest &= ~inside
+    if rest.any():
+        regions['other regions'] = rest
+    return regions
 
 
 def levels_of(regions: Mapping[str, npt.NDArray[np.bool_]], thickness: float) -> list[int]:

@@ -1,11 +1,10 @@
-"""Values of the regions: a chart of every side, and rows of both sides for the page."""
+"""Values of the regions: a chart with a box for every side."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,7 +65,7 @@ def lines_of(table: pd.DataFrame) -> list[ValueLine]:
 def draw_values(scene: RunImages) -> bytes:
     """Draw a box of the values of every region; nothing where none was measured."""
     lines = lines_of(read_table(scene.products['roi_table']))
-    if not any(_known(row) for line in lines for row in line.sides.values()):
+    if not any(is_measured(row) for line in lines for row in line.sides.values()):
         return b''
     shown, more = lines[:_CHART_ROWS], len(lines) - _CHART_ROWS
     height = _ROW * len(shown) + _FOOT + 0.1
@@ -126,7 +125,7 @@ def _draw_line(axes: Any, place: int, line: ValueLine) -> None:
         axes.add_patch(Rectangle((low, place - 0.44), high - low, 0.88, color=_BAND, linewidth=0))
         axes.update_datalim([(low, place), (high, place)])
     for side, row in line.sides.items():
-        if _known(row):
+        if is_measured(row):
             _draw_box(axes, place, row, side)
     axes.autoscale_view(scaley=False)
 
@@ -160,7 +159,7 @@ def _draw_box(axes: Any, place: int, row: pd.Series, side: str) -> None:
 
 
 def _name_missing(axes: Any, place: int, line: ValueLine) -> None:
-    missing = [_SIDES[side][0] for side, row in line.sides.items() if not _known(row)]
+    missing = [_SIDES[side][0] for side, row in line.sides.items() if not is_measured(row)]
     if missing:
         which = '' if len(missing) == len(line.sides) else f'{" and ".join(missing)} '
         axes.text(
@@ -175,7 +174,7 @@ def _name_missing(axes: Any, place: int, line: ValueLine) -> None:
 
 
 def _legend(figure: Figure, lines: Sequence[ValueLine]) -> None:
-    sides = {side for line in lines for side, row in line.sides.items() if _known(row)}
+    sides = {side for line in lines for side, row in line.sides.items() if is_measured(row)}
     entries: list[Any] = [
         Line2D([], [], color=colour, marker=marker, markersize=4.5, linewidth=1, label=name)
         for side, (name, colour, marker, _) in _SIDES.items()
@@ -193,60 +192,6 @@ def _legend(figure: Figure, lines: Sequence[ValueLine]) -> None:
     )
 
 
-def _known(row: pd.Series) -> bool:
+def is_measured(row: pd.Series) -> bool:
+    """Whether a row of the table has a susceptibility."""
     return bool(np.isfinite(row['mean_wholebrain']))
-
-
-def summary_rows(path: Path) -> list[dict[str, str]]:
-    """What the page says of each known structure, both sides together where there are both.
-
-    Parameters
-    ----------
-    path
-        The table of regions.
-
-    Returns
-    -------
-    rows
-        Texts by ``name``, ``voxels``, ``coverage``, ``chi`` (ppb), ``range`` (ppb), ``odd`` (not
-        empty where the mean lies outside it) and ``r2star`` (1/s).
-
-    """
-    table = read_table(path)
-    known = table[table['structure'] != '']
-    both = known[known['hemisphere'] == BOTH]
-    alone = known[~known['structure'].isin(both['structure'])]
-    rows = pd.concat([both, alone]).sort_values(
-        'structure', key=lambda names: names.map(rank_of), kind='stable'
-    )
-    return [_summary(row) for _, row in rows.iterrows()]
-
-
-def _summary(row: pd.Series) -> dict[str, str]:
-    side = {'L': 'left ', 'R': 'right '}.get(row['hemisphere'], '')
-    low, high = row['chi_range_low'], row['chi_range_high']
-    return {
-        'name': f'{side}{spelled(row["structure"])}',
-        'voxels': f'{row["n_voxels"]:.0f}',
-        'coverage': _number(100 * row['coverage'], ' %', 0),
-        'chi': _mean_and_error(row),
-        'range': f'{_number(1000 * low, "", 0)} to {_number(1000 * high, "", 0)}'
-        if math.isfinite(low)
-        else '',
-        'odd': 'outside' if row['chi_in_range'] == 'no' else '',
-        'r2star': _number(row.get('r2star_mean', math.nan), '', 1),
-    }
-
-
-def _mean_and_error(row: pd.Series) -> str:
-    if not _known(row):
-        return 'not measured'
-    error = 1000 * row['se']
-    text = _number(1000 * row['mean_wholebrain'], '', 1)
-    return f'{text} ± {max(error, 0.1):.1f}' if math.isfinite(error) else text
-
-
-def _number(value: float, unit: str, digits: int) -> str:
-    if not math.isfinite(value):
-        return '\N{EN DASH}'
-    return f'{value:.{digits}f}{unit}'.replace('-', '\N{MINUS SIGN}')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from bidsqsm.reports.drawing.figure import Bar, Drawn, Tile, draw
+from bidsqsm.reports.drawing.figure import Bar, Pictures, Tile, draw
 from bidsqsm.reports.drawing.planes import Array, Volume
 from bidsqsm.reports.drawing.run_images import PLANES, RunImages
 from bidsqsm.reports.drawing.styles import CHI_WINDOW_PPM
@@ -26,14 +26,14 @@ def draw_edges(scene: RunImages) -> bytes:
     rows, bars = [], []
     if 'chi' in scene.products:
         rows.append(
-            _outlined(
+            _outline_row(
                 scene, scene.inside(scene.load('chi')), CHI_WINDOW_PPM, borders, 'susceptibility'
             )
         )
         bars.append(Bar(CHI_WINDOW_PPM, 'ppm'))
     for name, image in _images(scene).items():
         if name != 'template':
-            rows.append(_outlined(scene, image, scene.tissue_limits(image), borders, name))
+            rows.append(_outline_row(scene, image, scene.tissue_limits(image), borders, name))
     return draw(rows, bars, [(f'edge of {name}', colour) for name, colour in _EDGES])
 
 
@@ -55,7 +55,7 @@ TEMPLATE_EDGES_PANEL = PanelSpec(
 )
 
 
-def draw_flicker(scene: RunImages) -> Drawn:
+def draw_flicker(scene: RunImages) -> Pictures:
     """Images of one head, each in a picture of its own."""
     pictures = {}
     for name, image in _images(scene).items():
@@ -70,7 +70,7 @@ def draw_flicker(scene: RunImages) -> Drawn:
                 ]
             ]
         )
-    return Drawn(pictures)
+    return Pictures(pictures)
 
 
 FLICKER_PANEL = PanelSpec(
@@ -98,7 +98,7 @@ def _images(scene: RunImages) -> dict[str, Volume]:
     return images
 
 
-def _outlined(
+def _outline_row(
     scene: RunImages,
     base: Volume,
     limits: tuple[float, float],
@@ -138,17 +138,17 @@ def tissue_borders(values: Array) -> tuple[float, float] | None:
         None where there are no three classes.
 
     """
-    known = values[np.isfinite(values) & (values > 0)]
-    known = known[:: max(1, known.size // _CLASS_SAMPLES)]
-    if np.unique(known).size < 3:
+    samples = values[np.isfinite(values) & (values > 0)]
+    samples = samples[:: max(1, samples.size // _CLASS_SAMPLES)]
+    if np.unique(samples).size < 3:
         return None
-    low, high = np.quantile(known, (0.005, 0.98))  # fluid may be rare
+    low, high = np.quantile(samples, (0.005, 0.98))  # fluid may be rare
     means = low + (high - low) * np.array([1, 3, 5]) / 6
     for _ in range(_CLASS_ROUNDS):
         borders = (means[1:] + means[:-1]) / 2
-        members = np.searchsorted(borders, known)
+        members = np.searchsorted(borders, samples)
         if len(np.unique(members)) < 3:
             return None
-        means = np.array([known[members == number].mean() for number in range(3)])
+        means = np.array([samples[members == number].mean() for number in range(3)])
     first, second = (float(border) for border in (means[1:] + means[:-1]) / 2)
     return first, second

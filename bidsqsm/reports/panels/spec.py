@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from bidsqsm.reports.drawing.figure import Drawn
+from bidsqsm.reports.drawing.figure import Pictures
 from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.steps import RUN_STEPS, Heading
 
@@ -61,7 +61,7 @@ class PanelSpec:
     title: str
     caption: str
     alt: str
-    draw: Callable[[RunImages], bytes | Drawn]
+    draw: Callable[[RunImages], bytes | Pictures]
 
     @property
     def heading(self) -> Heading:

@@ -22,16 +22,16 @@ def draw_veins(scene: RunImages) -> bytes:
     """Draw the highest susceptibility along each axis, with the veins and their core outlined."""
     chi, veins = scene.inside(scene.load('chi')), scene.load('vein_mask')
     values = np.nan_to_num(chi.values, nan=0.0)
-    found = veins.values > 0
+    inside = veins.values > 0
     tiles = []
     for axis, plane in enumerate(PLANES):
-        masks = [(_flat(mask, axis, chi), colour) for mask, colour in _outlined(found)]
+        masks = [(_projection(mask, axis, chi), colour) for mask, colour in _outlines(inside)]
         index = scene.look.index(plane)
         outlines = tuple(
             (mask.plane(plane, index, scene.look.box) > 0, colour) for mask, colour in masks
         )
         tiles.append(
-            scene.tile(_flat(values, axis, chi), plane, _VEIN_WINDOW_PPM, outlines=outlines)
+            scene.tile(_projection(values, axis, chi), plane, _VEIN_WINDOW_PPM, outlines=outlines)
         )
     return draw(
         [tiles], [Bar(_VEIN_WINDOW_PPM, 'ppm')], [('vein', _VEIN), ('core: blood alone', _CORE)]
@@ -55,11 +55,11 @@ VEINS_PANEL = PanelSpec(
 )
 
 
-def _outlined(veins: Mask) -> list[tuple[Mask, str]]:
+def _outlines(veins: Mask) -> list[tuple[Mask, str]]:
     return [(veins, _VEIN), (core_of(veins), _CORE)]
 
 
-def _flat(values: npt.NDArray[Any], axis: int, like: Volume) -> Volume:
+def _projection(values: npt.NDArray[Any], axis: int, like: Volume) -> Volume:
     """The highest value along an axis, in every plane across it."""
     highest = values.max(axis=axis, keepdims=True)
     return Volume(np.broadcast_to(highest, values.shape), like.voxel_size)

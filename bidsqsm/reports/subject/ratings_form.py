@@ -13,14 +13,14 @@ CHOICES: Mapping[str, str] = {'keep': 'Keep', 'unsure': 'Unsure', 'exclude': 'Ex
 
 
 @dataclass(frozen=True)
-class Earlier:
+class EarlierRatings:
     """Ratings that lie in a derivative dataset, by the name of the run, and files in doubt."""
 
     settled: Mapping[str, AgreedRating] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
 
 
-def earlier_ratings(output_dir: Path) -> Earlier:
+def earlier_ratings(output_dir: Path) -> EarlierRatings:
     """Read the ratings of a dataset; a file that cannot be read is told, and the others used."""
-    found, troubles = read_ratings(output_dir)
-    return Earlier(settle(found), tuple(troubles))
+    ratings, troubles = read_ratings(output_dir)
+    return EarlierRatings(settle(ratings), tuple(troubles))

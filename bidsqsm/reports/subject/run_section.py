@@ -13,14 +13,14 @@ from bidsqsm.derivatives.sidecars import acquisition
 from bidsqsm.errors import DatasetError
 from bidsqsm.inputs.names import anchor, viewer_name
 from bidsqsm.inputs.run import GreRun
-from bidsqsm.reports.panels.region_values import summary_rows
 from bidsqsm.reports.panels.spec import Panel
 from bidsqsm.reports.subject.key_numbers import key_numbers
 from bidsqsm.reports.subject.picture_files import panel_content
 from bidsqsm.reports.subject.quality import metric_groups
-from bidsqsm.reports.subject.ratings_form import Earlier
+from bidsqsm.reports.subject.ratings_form import EarlierRatings
 from bidsqsm.reports.subject.recommendation import MET, MISSED, PARTLY, UNKNOWN, Advice
 from bidsqsm.reports.subject.recommendations import advise, count
+from bidsqsm.reports.subject.region_rows import summary_rows
 from bidsqsm.reports.subject.resource_use import resource_table
 from bidsqsm.reports.subject.run_record import RunRecord
 from bidsqsm.reports.subject.warnings import concerns
@@ -44,7 +44,7 @@ def run_section(
     record: RunRecord,
     panels: Sequence[Panel],
     subject: str,
-    earlier: Earlier,
+    earlier: EarlierRatings,
     output_dir: Path | None,
 ) -> dict[str, Any]:
     """Everything the templates need of a run; ``subject`` with ``sub-``."""

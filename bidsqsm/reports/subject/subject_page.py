@@ -22,7 +22,7 @@ from bidsqsm.reports.panels import make_panels
 from bidsqsm.reports.panels.spec import Panel
 from bidsqsm.reports.subject.overview import by_session, first_concerns, worst
 from bidsqsm.reports.subject.picture_files import save_panels
-from bidsqsm.reports.subject.ratings_form import CHOICES, Earlier, earlier_ratings
+from bidsqsm.reports.subject.ratings_form import CHOICES, EarlierRatings, earlier_ratings
 from bidsqsm.reports.subject.run_record import RunRecord
 from bidsqsm.reports.subject.run_section import run_section
 from bidsqsm.reports.viewer.viewer_page import write_viewer
@@ -76,7 +76,7 @@ def render(
     text = methods_text(provenances) if provenances else ''
     known = works()
     numbers = {key: n for n, key in enumerate((k for k in cited(text) if k in known), 1)}
-    earlier = earlier_ratings(output_dir) if output_dir else Earlier()
+    earlier = earlier_ratings(output_dir) if output_dir else EarlierRatings()
     runs = [run_section(record, panels, subject, earlier, output_dir) for record, panels in drawn]
     return (
         environment()

@@ -16,7 +16,8 @@ from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.drawing.styles import REGION_COLOURS
 from bidsqsm.reports.panels import make_panels
 from bidsqsm.reports.panels.region_outlines import draw_regions, levels_of, regions_in
-from bidsqsm.reports.panels.region_values import draw_values, lines_of, summary_rows
+from bidsqsm.reports.panels.region_values import draw_values, lines_of
+from bidsqsm.reports.subject.region_rows import summary_rows
 from bidsqsm.reports.subject.run_record import RunRecord
 from bidsqsm.reports.subject.subject_page import render
 from bidsqsm.rois.region_table import read_table, roi_table, write_table
