@@ -8,6 +8,7 @@ from nipype.pipeline import engine as pe
 from bidsqsm.interfaces.fieldmap import FitField
 from bidsqsm.interfaces.unwrap import UnwrapPhase
 from bidsqsm.method import Choice
+from bidsqsm.workflows.connections import between
 
 
 def init_fieldmap_wf(
@@ -115,26 +116,13 @@ def init_fieldmap_wf(
     )
 
     workflow.connect(
-        [
-            (inputnode, unwrap_phase, [('phase', 'in_file'), ('magnitude', 'magnitude')]),
-            (inputnode, fit_field, [('magnitude', 'magnitude')]),
+        between(
+            (inputnode, unwrap_phase, [('phase', 'in_file'), 'magnitude']),
+            (inputnode, fit_field, ['magnitude']),
             (unwrap_phase, fit_field, [('unwrapped', 'in_file')]),
-            (
-                unwrap_phase,
-                outputnode,
-                [('unwrapped', 'unwrapped'), ('quality', 'quality'), ('facts', 'unwrap_facts')],
-            ),
-            (
-                fit_field,
-                outputnode,
-                [
-                    ('total_field', 'total_field'),
-                    ('noise', 'noise'),
-                    ('residual', 'residual'),
-                    ('facts', 'field_facts'),
-                    *((name, name) for name in field.method.makes),
-                ],
-            ),
-        ]
+            (unwrap_phase, outputnode, ['unwrapped', 'quality', ('facts', 'unwrap_facts')]),
+            (fit_field, outputnode, ['total_field', 'noise', 'residual', *field.method.makes]),
+            (fit_field, outputnode, [('facts', 'field_facts')]),
+        )
     )
     return workflow

@@ -9,6 +9,7 @@ from nipype.pipeline import engine as pe
 
 from bidsqsm.interfaces.onestep import InvertTotalField
 from bidsqsm.method import Choice
+from bidsqsm.workflows.connections import between
 
 
 def init_onestep_wf(
@@ -108,31 +109,15 @@ def init_onestep_wf(
     )
 
     workflow.connect(
-        [
+        between(
+            (inputnode, invert_total_field, [('total_field', 'in_file'), ('mask', 'in_mask')]),
+            (inputnode, invert_total_field, ['noise', 'phase', 'sign', 'r2star']),
             (
                 inputnode,
                 invert_total_field,
-                [
-                    ('total_field', 'in_file'),
-                    ('mask', 'in_mask'),
-                    ('noise', 'noise'),
-                    ('phase', 'phase'),
-                    ('sign', 'sign'),
-                    ('magnitude', 'echoes'),
-                    ('magnitude_rss', 'magnitude'),
-                    ('r2star', 'r2star'),
-                ],
+                [('magnitude', 'echoes'), ('magnitude_rss', 'magnitude')],
             ),
-            (
-                invert_total_field,
-                outputnode,
-                [
-                    ('chi', 'chi'),
-                    ('mask', 'mask'),
-                    ('local_field', 'local_field'),
-                    ('facts', 'facts'),
-                ],
-            ),
-        ]
+            (invert_total_field, outputnode, ['chi', 'mask', 'local_field', 'facts']),
+        )
     )
     return workflow

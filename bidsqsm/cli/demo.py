@@ -25,6 +25,12 @@ _DEFAULT = Sequence()
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the demo."""
+    _add_heads(parser)
+    _add_scan(parser)
+    _add_people(parser)
+
+
+def _add_heads(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('directory', type=Path, metavar='DIR', help='new or empty folder for the dataset')
     add('--subjects', type=int, default=1, metavar='N', help='how many (default: %(default)s)')
@@ -59,6 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='turn each head in the scanner and measure it N times, acq-1 to acq-N'
         ' (default: %(default)s)',
     )
+
+
+def _add_scan(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add('--field-strength', type=float, default=3.0, metavar='T', help='(default: %(default)s T)')
     add(
         '--echo-times',
@@ -88,6 +98,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='radians',
         help='; '.join(f'{c.name}: {c.about}' for c in CONVENTIONS.values()),
     )
+
+
+def _add_people(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add('--t1w', action=argparse.BooleanOptionalAction, default=True, help='write a T1w image')
     add('--group', action='store_true', help='spread ages and make every other subject a patient')
     add('--seed', type=int, default=0, help='the same seed, the same dataset (default: 0)')

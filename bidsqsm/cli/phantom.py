@@ -24,6 +24,11 @@ _FILES = ('chi', 'labels', 'vials', 'r2star', 'mask')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the sub-command."""
+    _add_files(parser)
+    _add_settings(parser)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         '--chi',
@@ -53,6 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='FILE',
         help='voxels that have a susceptibility (default: where the map is not 0)',
     )
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         '--substance',
         default='gadolinium',

@@ -30,6 +30,12 @@ _OPTIONS_OF_ONE_FILE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the sub-command."""
+    _add_files(parser)
+    _add_further_maps(parser)
+    _add_settings(parser)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         'derivatives',
@@ -59,6 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='FILE',
         help='voxels that have a susceptibility (default: where the map is not 0)',
     )
+
+
+def _add_further_maps(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add('--r2star', type=Path, metavar='FILE', help='R2* map, in 1/s')
     add('--t2star', type=Path, metavar='FILE', help='T2* map, in s')
     add('--local-field', type=Path, metavar='FILE', help='local field, in Hz')
@@ -75,6 +85,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar='FILE',
             help=f'map of {MEASURED_MAPS[key].title}, in {MEASURED_MAPS[key].units}',
         )
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         '--units',
         choices=('ppm', 'ppb'),

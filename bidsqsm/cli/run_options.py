@@ -22,6 +22,12 @@ from bidsqsm.method import Step
 
 
 def add_selection(group: Any) -> None:
+    """What of the dataset is processed."""
+    _add_labels(group)
+    _add_dataset(group)
+
+
+def _add_labels(group: Any) -> None:
     add = group.add_argument
     add(
         '--participant-label',
@@ -39,6 +45,10 @@ def add_selection(group: Any) -> None:
         metavar='LABEL',
         help='only these sessions, with or without ses-',
     )
+
+
+def _add_dataset(group: Any) -> None:
+    add = group.add_argument
     add(
         '--bids-filter-file',
         type=existing,
@@ -68,6 +78,7 @@ def add_selection(group: Any) -> None:
 
 
 def add_steps(group: Any) -> None:
+    """How: methods of the steps, products, regions, inversion and phase."""
     for step in STEPS.values():
         group.add_argument(
             f'--{step.option}',
@@ -84,7 +95,30 @@ def add_steps(group: Any) -> None:
         + '; '.join(f'{name} ({g.title})' for name, g in GROUPS.items())
         + f' (default: {" ".join(DEFAULT_GROUPS)})',
     )
-    add_regions(group)
+    _add_regions(group)
+    _add_inversion(group)
+    _add_phase(group)
+
+
+def _add_regions(group: Any) -> None:
+    group.add_argument(
+        '--atlases',
+        nargs='+',
+        metavar='ATLAS',
+        help=f'atlases whose regions are measured: {", ".join(FLOW_ATLASES)} of TemplateFlow, folders'
+        ' with template.nii.gz, dseg.nii.gz and dseg.tsv, or none'
+        f' (default: {DEFAULT_ATLAS}; `bidsqsm fetch-templates` fetches what it needs)',
+    )
+    group.add_argument(
+        '--output-spaces',
+        nargs='+',
+        metavar='SPACE',
+        help='templates whose grid maps and masks are brought to as well: NAME or NAME:res-N of'
+        ' TemplateFlow, or a folder with template.nii.gz',
+    )
+
+
+def _add_inversion(group: Any) -> None:
     group.add_argument(
         '--rounds',
         type=count,
@@ -107,6 +141,9 @@ def add_steps(group: Any) -> None:
         'as ses or acq=supine,left,right: three or more orientations of the head, the first of '
         'which is the reference; each is processed by itself as well',
     )
+
+
+def _add_phase(group: Any) -> None:
     group.add_argument(
         '--phase-sign',
         choices=['auto', '+1', '-1'],
@@ -130,26 +167,14 @@ def add_steps(group: Any) -> None:
     )
 
 
-def add_regions(group: Any) -> None:
-    """Add the options of atlases and output spaces."""
-    group.add_argument(
-        '--atlases',
-        nargs='+',
-        metavar='ATLAS',
-        help=f'atlases whose regions are measured: {", ".join(FLOW_ATLASES)} of TemplateFlow, folders'
-        ' with template.nii.gz, dseg.nii.gz and dseg.tsv, or none'
-        f' (default: {DEFAULT_ATLAS}; `bidsqsm fetch-templates` fetches what it needs)',
-    )
-    group.add_argument(
-        '--output-spaces',
-        nargs='+',
-        metavar='SPACE',
-        help='templates whose grid maps and masks are brought to as well: NAME or NAME:res-N of'
-        ' TemplateFlow, or a folder with template.nii.gz',
-    )
-
-
 def add_running(group: Any) -> None:
+    """Resources, files and logs of a run."""
+    _add_resources(group)
+    _add_work(group)
+    _add_logging(group)
+
+
+def _add_resources(group: Any) -> None:
     add = group.add_argument
     add(
         '--nprocs',
@@ -173,6 +198,10 @@ def add_running(group: Any) -> None:
         metavar='AMOUNT',
         help='memory to plan with, with K, M, G or T (default unit: M)',
     )
+
+
+def _add_work(group: Any) -> None:
+    add = group.add_argument
     add(
         '-w',
         '--work-dir',
@@ -192,6 +221,10 @@ def add_running(group: Any) -> None:
         metavar='FILE',
         help='TOML with these options as keys; the command line wins',
     )
+
+
+def _add_logging(group: Any) -> None:
+    add = group.add_argument
     add(
         '--stop-on-first-crash',
         action='store_true',
@@ -206,6 +239,7 @@ def add_running(group: Any) -> None:
 
 
 def add_modes(group: Any) -> None:
+    """What is done instead of a full run."""
     add = group.add_argument
     add('--dry-run', action='store_true', help='print the table of runs and stop')
     add('--boilerplate-only', action='store_true', help='write the methods text and stop')

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import nibabel as nb
@@ -61,38 +62,68 @@ def write_run(
     output_dir = Path(output_dir)
     links = {'raw': dataset_root(run), **(links or {})}
     wanted = _with_field_magnitude(products, run)
-    references = printed_references()
-    statistics = reference_statistics(products)
+    describe = partial(
+        sidecar,
+        run=run,
+        facts=facts,
+        choices=choices,
+        links=links,
+        bibliography=printed_references(),
+        statistics=reference_statistics(products),
+    )
     template = nb.load(run.files[0])
-    written: list[Path] = []
+    written: list[PurePosixPath] = []
     with staged(output_dir, run.name) as room:
         for key, path in wanted.items():
-            content = sidecar(key, run, facts, choices, links, references, statistics)
-            for echo, image in _volumes(products_of(run)[key], nb.load(path)):
-                name = image_path(run.entities, products_of(run)[key], echo)
-                values, affine, header = _as_written(products_of(run)[key], image, template, run)
-                write_image(room / name, values, affine, header)
-                if echo is not None:
-                    content['EchoTime'] = run.echo_times[echo - 1]
-                beside = room / f'{name}'.replace('.nii.gz', '.json')
-                write_json(beside, content)
-                written.append(output_dir / name)
+            product = products_of(run)[key]
+            written += _write_product(product, path, room, template, run, describe(key))
         for extra in extras:
             name = extra.path(run.entities)
             _write_extra(extra, room / name, template, run)
             if extra.content is not None:
-                about: dict[str, Any] = {'Sources': sources(run, links)}
-                if steps := _steps_of_labels(extra, facts):
-                    about['Processing'] = processing(choices, steps)
                 if extra.product:
-                    about = sidecar(
-                        extra.product, run, facts, choices, links, references, statistics
-                    )
+                    about = describe(extra.product)
+                else:
+                    about = _about_extra(extra, run, facts, choices, links)
                 beside = room / f'{name}'.replace(extra.extension, '.json')
                 write_json(beside, about | dict(extra.content))
-            written.append(output_dir / name)
+            written.append(name)
         write_dataset_files(output_dir, links)
+    return [output_dir / name for name in written]
+
+
+def _write_product(
+    product: Product,
+    path: Path,
+    room: Path,
+    template: nb.Nifti1Image,
+    run: GreRun,
+    content: dict[str, Any],
+) -> list[PurePosixPath]:
+    """Write a product, each echo by itself where it has several, with the JSON beside."""
+    written = []
+    for echo, image in _volumes(product, nb.load(path)):
+        name = image_path(run.entities, product, echo)
+        write_image(room / name, *_as_written(product, image, template, run))
+        if echo is not None:
+            content['EchoTime'] = run.echo_times[echo - 1]
+        write_json(room / f'{name}'.replace('.nii.gz', '.json'), content)
+        written.append(name)
     return written
+
+
+def _about_extra(
+    extra: ExtraFile,
+    run: GreRun,
+    facts: RunFacts,
+    choices: Mapping[str, Choice],
+    links: Mapping[str, Path],
+) -> dict[str, Any]:
+    """Where a file that is no product comes from."""
+    about: dict[str, Any] = {'Sources': sources(run, links)}
+    if steps := _steps_of_labels(extra, facts):
+        about['Processing'] = processing(choices, steps)
+    return about
 
 
 def _steps_of_labels(extra: ExtraFile, facts: RunFacts) -> list[str]:

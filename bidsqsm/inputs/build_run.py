@@ -21,6 +21,8 @@ from bidsqsm.inputs.names import BidsFile, in_order, join, listed
 from bidsqsm.inputs.run import LAYOUTS, GreRun
 
 PART_NAMES = {'mag': 'magnitude', 'phase': 'phase', 'real': 'real', 'imag': 'imag'}
+#: Sidecars by what they say of what matters: that of the phase, or the real part, has the last word.
+_LAST_WORD = ('mag', 'imag', 'phase', 'real')
 Parts = dict[str, list[BidsFile]]
 
 
@@ -45,24 +47,17 @@ def build_run(files: Sequence[BidsFile], sidecars: Sidecars) -> GreRun:
     headers = {part: [read_header(file.path) for file in of] for part, of in parts.items()}
     check_grids(list(chain(*headers.values())))
     layout, n_echoes, n_channels = _layout(parts, headers)
-    if [*parts] == ['mag']:
-        if n_echoes == 1:
-            raise DatasetError(_no_phase(files))
-        said.append(_magnitude_alone(files))
-    if layout != 'echo-files':
-        said.append(f'{next(iter(parts.values()))[0].name}: {LAYOUTS[layout]} were taken.')
+    said += _remarks(files, parts, layout, n_echoes)
     each = {part: [sidecars.of(file) for file in of] for part, of in parts.items()}
     times = agreed_echo_times(
         {PART_NAMES[p]: (of, echo_times(of, each[p], n_echoes)) for p, of in parts.items()}
     )
-    # the sidecar of the phase (or real part) says more of what matters, so it has the last word
-    order = [part for part in ('mag', 'imag', 'phase', 'real') if part in parts]
+    order = [part for part in _LAST_WORD if part in parts]
     metadata: dict[str, Any] = {}
     for part in order:
         metadata |= merge_echoes(each[part])
-    leading = parts[order[-1]][0]
+    leading, header = parts[order[-1]][0], headers[order[-1]][0]
     field_strength, imaging_frequency = field_of(metadata, leading.name)
-    header = headers[order[-1]][0]
     said += dict.fromkeys(w for h in chain(*headers.values()) for w in h.warnings)
     return GreRun(
         entities=leading.run_entities,
@@ -81,6 +76,18 @@ def build_run(files: Sequence[BidsFile], sidecars: Sidecars) -> GreRun:
         metadata=metadata,
         warnings=tuple(said),
     )
+
+
+def _remarks(files: Sequence[BidsFile], parts: Parts, layout: str, n_echoes: int) -> list[str]:
+    """Tell of a missing phase and of files that hold several volumes; one magnitude is refused."""
+    said = []
+    if [*parts] == ['mag']:
+        if n_echoes == 1:
+            raise DatasetError(_no_phase(files))
+        said.append(_magnitude_alone(files))
+    if layout != 'echo-files':
+        said.append(f'{next(iter(parts.values()))[0].name}: {LAYOUTS[layout]} were taken.')
+    return said
 
 
 def _check_labels(file: BidsFile) -> None:

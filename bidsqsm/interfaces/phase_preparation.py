@@ -22,6 +22,7 @@ from bidsqsm.qsm.phase.conventions import PhaseScale
 from bidsqsm.qsm.phase.jumps import find_turn
 from bidsqsm.qsm.phase.prepare import prepare
 from bidsqsm.qsm.phase.scaling import decide_scale, polar, scale_phase
+from bidsqsm.qsm.phase.terms import PhaseFilter
 
 Reader = Callable[[int], Volume]
 
@@ -69,8 +70,6 @@ def prepare_run(
             phase, magnitude, facts = _combine(run, coil, unwrap)
         else:
             phase, magnitude, facts = _read(run)
-        # the check of combined channels; that of single files came before their scaling
-        said = check_volumes(phase, magnitude, **_names(run)) if run.n_channels > 1 else []
         done = prepare(
             phase,
             magnitude,
@@ -85,23 +84,28 @@ def prepare_run(
         raise
     except ValueError as error:  # of the values, which the numerics know but not their files
         raise DatasetError(f'{_phase_file(run)}: {error}') from error
-    warnings = [*run.warnings, *facts.warnings, *said, *done.warnings]
+    forced = _forced(run, done.filtered, force)
     facts = replace(
         facts,
         alternation=done.alternation,
         bipolar=done.bipolar,
         filtered=done.filtered,
         offset=done.offset,
+        warnings=(*run.warnings, *facts.warnings, *done.warnings, *forced),
     )
-    if done.filtered.found:
+    return PreparedRun(done.phase, magnitude, facts)
+
+
+def _forced(run: GreRun, filtered: PhaseFilter, force: Sequence[str]) -> list[str]:
+    """Refuse phase that looks high-pass filtered, or warn that the user went on."""
+    if not filtered.found:
+        return []
+    if 'filtered-phase' not in force:
         advice = 'export unfiltered phase, or go on at your own risk with --force filtered-phase'
-        if 'filtered-phase' not in force:
-            raise DatasetError(
-                f'{_phase_file(run)}: {done.filtered.sentence} No total '
-                f'field can be had from it: {advice}'
-            )
-        warnings.append(f'{done.filtered.sentence} The run was forced.')
-    return PreparedRun(done.phase, magnitude, replace(facts, warnings=tuple(warnings)))
+        raise DatasetError(
+            f'{_phase_file(run)}: {filtered.sentence} No total field can be had from it: {advice}'
+        )
+    return [f'{filtered.sentence} The run was forced.']
 
 
 def read_magnitude(run: GreRun) -> tuple[Volume, PhaseFacts]:
@@ -159,7 +163,14 @@ def _combine(
         raise ValueError(f'{run.name} has {run.n_channels} channels and no method to combine them')
     load, scaling = _channels(run)
     phase, magnitude = coil(load, run.n_channels, run.echo_times, run.grid, unwrap)
-    facts = PhaseFacts(scaling=scaling, channels=run.n_channels, coil=coil.method.name)
+    # files of single channels are not checked by themselves
+    said = check_volumes(phase, magnitude, **_names(run))
+    facts = PhaseFacts(
+        scaling=scaling,
+        channels=run.n_channels,
+        coil=coil.method.name,
+        warnings=tuple(said),
+    )
     return phase, magnitude, facts
 
 

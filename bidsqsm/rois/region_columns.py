@@ -45,7 +45,11 @@ def columns() -> Mapping[str, Mapping[str, str]]:
     ('ppm', ['index', 'name', 'hemisphere', 'structure'])
 
     """
-    found: dict[str, dict[str, str]] = {
+    return {**_columns_of_labels(), **_columns_of_chi(), **_columns_of_other_maps()}
+
+
+def _columns_of_labels() -> dict[str, dict[str, str]]:
+    return {
         'index': {
             **_described(
                 'Value in the label image; rows that combine labels have numbers that no label has'
@@ -67,9 +71,14 @@ def columns() -> Mapping[str, Mapping[str, str]]:
             'Share of the label that was measured; below the limit, values are not given', '1'
         ),
     }
-    for name, meaning in STATISTICS.items():
-        found[name] = _described(f'Susceptibility as the map has it: {meaning}', 'ppm')
-    found |= {
+
+
+def _columns_of_chi() -> dict[str, dict[str, str]]:
+    measured = {
+        name: _described(f'Susceptibility as the map has it: {meaning}', 'ppm')
+        for name, meaning in STATISTICS.items()
+    }
+    return measured | {
         'se': _described(
             'Standard error of the mean susceptibility from the noise of the field', 'ppm'
         ),
@@ -81,6 +90,10 @@ def columns() -> Mapping[str, Mapping[str, str]]:
         'chi_range_high': _described('Upper end of that range', 'ppm'),
         'chi_in_range': _described('Whether mean_wholebrain lies in it: yes or no'),
     }
+
+
+def _columns_of_other_maps() -> dict[str, dict[str, str]]:
+    found = {}
     for key, one in MEASURED_MAPS.items():
         if key != 'chi':
             found[f'{key}_n_voxels'] = _described(f'Voxels among n_voxels that have {one.title}')

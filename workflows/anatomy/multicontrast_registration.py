@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
@@ -15,6 +16,7 @@ from bidsqsm.interfaces.anatomy.multicontrast_registration import RegisterContra
 from bidsqsm.method import Choice
 from bidsqsm.rois.typical_chi import typical_chi
 from bidsqsm.workflows.anatomy.transform_paths import WAYS, TransformPath, collect, pass_on
+from bidsqsm.workflows.connections import between
 
 #: Times the voxel size of the registration that is to follow
 COARSER_VOXELS = 2.0
@@ -141,38 +143,40 @@ def _register(
 ) -> pe.Node:
     space = template.name
     register = pe.Node(
-        RegisterContrasts(method=str(method), template=str(template.t1w), template_name=space),
+        RegisterContrasts(
+            method=str(method),
+            template=str(template.t1w),
+            template_name=space,
+            **_known(template, atlases),
+        ),
         name=f'align_{space}',
         mem_gb=mem_gb,
         n_procs=omp_nthreads,
     )
-    known = {
+    first = [
+        (f'out_of_{space}', 'first_forward'),
+        (f'into_{space}', 'first_backward'),
+        (f'registrations_{space}', 'first_facts'),
+    ]
+    workflow.connect(
+        between(
+            (inputnode, register, [('contrast', 'in_file'), ('brain', 'in_mask')]),
+            (inputnode, register, ['chi', 'qsm_mask', 'r2star']),
+            (inputnode, register, first),
+        )
+    )
+    return register
+
+
+def _known(template: Template, atlases: Sequence[Atlas]) -> dict[str, Any]:
+    """Inputs of the registration that tell of a template: its mask, its maps, its labels."""
+    images = {
         'template_mask': template.mask,
         'template_chi': template.chi,
         'template_r2star': template.r2star,
     }
-    for field_name, path in known.items():
-        if path is not None:
-            register.inputs.trait_set(**{field_name: str(path)})
+    known: dict[str, Any] = {key: str(path) for key, path in images.items() if path is not None}
     if labelled := drawing(atlases, template):
-        register.inputs.labels = [str(atlas.dseg) for atlas in labelled]
-        register.inputs.names = [[asdict(label) for label in atlas.labels] for atlas in labelled]
-    workflow.connect(
-        [
-            (
-                inputnode,
-                register,
-                [
-                    ('contrast', 'in_file'),
-                    ('brain', 'in_mask'),
-                    ('chi', 'chi'),
-                    ('qsm_mask', 'qsm_mask'),
-                    ('r2star', 'r2star'),
-                    (f'out_of_{space}', 'first_forward'),
-                    (f'into_{space}', 'first_backward'),
-                    (f'registrations_{space}', 'first_facts'),
-                ],
-            ),
-        ]
-    )
-    return register
+        known['labels'] = [str(atlas.dseg) for atlas in labelled]
+        known['names'] = [[asdict(label) for label in atlas.labels] for atlas in labelled]
+    return known

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from bidsqsm.qsm.grid import Box, Labels, Mask, Triple, Volume
@@ -96,19 +97,16 @@ def measure_veins(
 
     """
     found = []
-    margin = [math.ceil((_GAP + _SHELL) / d) + 1 for d in voxel_size]
     for index, box in enumerate(ndimage.find_objects(labels), start=1):
-        room = _wider(box, margin, mask.shape)
+        room = _wider(box, voxel_size, mask.shape)
         own = labels[room] == index
         inner = chi[room][own & core[room]]
         around = _around(chi[room], mask[room] & (labels[room] == 0), own, voxel_size)
-        known = inner.size >= min_core and (own_zero or math.isfinite(around))
+        zero = 0.0 if own_zero else around
+        known = inner.size >= min_core and math.isfinite(zero)
         level = float(inner.mean(dtype=np.float64)) if inner.size else math.nan
-        svo2, oef = (
-            oxygen(level - (0.0 if own_zero else around)) if known else (math.nan, math.nan)
-        )
+        svo2, oef = oxygen(level - zero) if known else (math.nan, math.nan)
         points = np.argwhere(own)
-        centre = points.mean(axis=0) + [part.start for part in room]
         found.append(
             Vein(
                 index=index,
@@ -116,7 +114,7 @@ def measure_veins(
                 n_core=int(inner.size),
                 volume=len(points) * float(np.prod(voxel_size)),
                 length=float(np.linalg.norm((np.ptp(points, axis=0) + 1) * voxel_size)),
-                centre=(float(centre[0]), float(centre[1]), float(centre[2])),
+                centre=_centre(points, room),
                 chi_mean=float(chi[room][own].mean(dtype=np.float64)),
                 chi_max=float(chi[room][own].max()),
                 chi_core=level,
@@ -129,7 +127,13 @@ def measure_veins(
     return tuple(found)
 
 
-def _wider(box: Box, margin: list[int], shape: tuple[int, ...]) -> Box:
+def _centre(points: npt.NDArray[np.int64], room: Box) -> tuple[float, float, float]:
+    x, y, z = points.mean(axis=0) + [part.start for part in room]
+    return float(x), float(y), float(z)
+
+
+def _wider(box: Box, voxel_size: Triple, shape: tuple[int, ...]) -> Box:
+    margin = [math.ceil((_GAP + _SHELL) / d) + 1 for d in voxel_size]
     parts = [
         slice(max(part.start - m, 0), min(part.stop + m, n))
         for part, m, n in zip(box, margin, shape, strict=True)

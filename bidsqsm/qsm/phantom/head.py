@@ -146,17 +146,13 @@ def make_head(
     where = fine_affine(placed)
     seen = render(anatomy, subject, half, where, field_strength, gre_signal, microbleeds)
     canvas = seen.canvas
-    brain = mean2(canvas.labels > 0)
-    mask = brain >= 0.5
+    mask = mean2(canvas.labels > 0) >= 0.5
     labels = vote(canvas.labels, mask)
     chi = np.where(mask, mean2(canvas.chi), 0)
     r2star = np.where(mask, mean2(canvas.r2star), 0)
-
     padded = replace(half, shape=(seen.chi.shape[0], seen.chi.shape[1], seen.chi.shape[2]))
     local_field = np.where(mask, mean2(_local_field(seen, chi, mask, padded)), 0)
-    total = np.ascontiguousarray(fields.dipole_field(seen.chi, padded)[seen.inner])
-    shim = fields.fit_shim(mean2(total), mask, placed)
-    fields.subtract_shim(total, shim, canvas.affine)
+    total, shim = _total_field(seen, mask, padded, placed)
     total_field = mean2(total)
     _add_fat(total, seen.fat)
     fine = Fine(total, canvas.r2star, canvas.signal)
@@ -183,6 +179,16 @@ def _local_field(seen: Rendered, chi: Volume, mask: Mask, padded: Grid) -> Volum
     spectrum = fft.rfftn(source)
     del source, inside
     return fields.field_of_spectrum(spectrum, padded)[seen.inner]
+
+
+def _total_field(
+    seen: Rendered, mask: Mask, padded: Grid, placed: Volume
+) -> tuple[Volume, Volume]:
+    """Field of everything on the fine grid after the shim, in ppm, and the harmonics taken off."""
+    total = np.ascontiguousarray(fields.dipole_field(seen.chi, padded)[seen.inner])
+    shim = fields.fit_shim(mean2(total), mask, placed)
+    fields.subtract_shim(total, shim, seen.canvas.affine)
+    return total, shim
 
 
 def make_t1w(
@@ -238,16 +244,28 @@ def render(
         fat,
         labels,
     )
-    canvas = painting.Canvas(
-        chi[inner], r2star, strength, labels, affine, float(np.cbrt(np.prod(fine.voxel_size)))
-    )
+    size = float(np.cbrt(np.prod(fine.voxel_size)))
+    canvas = painting.Canvas(chi[inner], r2star, strength, labels, affine, size)
+    _paint(canvas, anatomy, subject, field_strength, signal, microbleeds, part)
+    return Rendered(chi, inner, canvas, fat)
+
+
+def _paint(
+    canvas: painting.Canvas,
+    anatomy: Anatomy,
+    subject: Subject,
+    field_strength: float,
+    signal: painting.Signal,
+    microbleeds: int,
+    part: painting.Part,
+) -> None:
+    """Paint nuclei, and in one that is not the average veins and lesions."""
     painting.paint_nuclei(canvas, anatomy, subject, field_strength, signal, part)
     if not subject.average:
         tree = vessels.veins(anatomy, subject)
         painting.paint_veins(canvas, anatomy, tree, field_strength, signal, part)
         found = vessels.lesions(anatomy, subject, microbleeds)
         painting.paint_lesions(canvas, anatomy, found, field_strength, signal, part)
-    return Rendered(chi, inner, canvas, fat)
 
 
 @kernel()

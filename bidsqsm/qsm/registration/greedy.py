@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from bidsqsm.qsm.bounds import Between, From
+from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.registration.alignment import Alignment
 from bidsqsm.qsm.registration.head_image import HeadImage
 from bidsqsm.qsm.registration.itk import affine_transform, chain, to_array
@@ -46,13 +47,13 @@ def affine(head: HeadImage, template: HeadImage, *, num_threads: int = 1) -> Ali
     --------
     >>> import numpy as np
     >>> from bidsqsm.qsm.phantom.sphere import make_sphere
-    >>> from bidsqsm.qsm.registration.head_image import Head
+    >>> from bidsqsm.qsm.registration.head_image import HeadImage
     >>> sphere = make_sphere(radius=16.0, shape=(32, 32, 32))
     >>> image, voxels_to_world = 1 + sphere.chi, np.diag([2.0, 2.0, 2.0, 1.0])
     >>> moved = voxels_to_world.copy()
     >>> moved[0, 3] = 6.0  # mm to the right
-    >>> template = Head(image, sphere.mask, voxels_to_world)
-    >>> alignment = affine(Head(image, sphere.mask, moved), template)
+    >>> template = HeadImage(image, sphere.mask, voxels_to_world)
+    >>> alignment = affine(HeadImage(image, sphere.mask, moved), template)
     >>> x, y, z = alignment.to_head.TransformPoint((-32.0, -32.0, 32.0))  # LPS, in mm
     >>> round(x), round(y), round(z)
     (-38, -32, 32)
@@ -112,20 +113,18 @@ def greedy(
     --------
     >>> import numpy as np
     >>> from bidsqsm.qsm.phantom.sphere import make_sphere
-    >>> from bidsqsm.qsm.registration.head_image import Head
+    >>> from bidsqsm.qsm.registration.head_image import HeadImage
     >>> sphere = make_sphere(radius=16.0, shape=(32, 32, 32))
     >>> image, voxels_to_world = 1 + sphere.chi, np.diag([2.0, 2.0, 2.0, 1.0])
     >>> moved = voxels_to_world.copy()
     >>> moved[0, 3] = 6.0  # mm to the right
-    >>> template = Head(image, sphere.mask, voxels_to_world)
-    >>> alignment = greedy(Head(image, sphere.mask, moved), template)
+    >>> template = HeadImage(image, sphere.mask, voxels_to_world)
+    >>> alignment = greedy(HeadImage(image, sphere.mask, moved), template)
     >>> x, y, z = alignment.to_head.TransformPoint((-32.0, -32.0, 32.0))  # LPS, in mm
     >>> round(x), round(y), round(z)
     (-38, -32, 31)
 
     """
-    import SimpleITK
-
     wide = template.around(template, np.eye(4))
     # a template of a brain alone stays so, one of a head keeps the rim of the brain as well
     fixed, brain = wide.at(resolution), template.at(resolution).mask
@@ -145,8 +144,7 @@ def greedy(
             warp=None,
             inverse=None,
         )
-        jacobian = SimpleITK.DisplacementFieldJacobianDeterminant(start.program['warp'])
-        change = to_array(jacobian)[brain]
+        change = _change_of_volume(start.program['warp'])[brain]
         if np.mean(change <= 0) <= FOLDED_SHARE:
             break
     warp, inverse = (_transform(start.program[name]) for name in ('warp', 'inverse'))
@@ -163,3 +161,10 @@ def _transform(image: Any) -> Any:
     import SimpleITK
 
     return SimpleITK.DisplacementFieldTransform(SimpleITK.Cast(image, SimpleITK.sitkVectorFloat64))
+
+
+def _change_of_volume(warp: Any) -> Volume:
+    """Determinant of the Jacobian of a deformation: 1 where no volume changes, below 0 in folds."""
+    import SimpleITK
+
+    return to_array(SimpleITK.DisplacementFieldJacobianDeterminant(warp))
