@@ -81,8 +81,10 @@ and every parameter of the processing.
 def write_dataset_files(output_dir: Path, links: Mapping[str, Path]) -> None:
     """Make ``output_dir`` a BIDS derivative dataset; ``links`` names the datasets it came from."""
     products = (*PRODUCTS.values(), *JOINT_PRODUCTS.values())
+    # a label that several products share has words of its own
+    meanings = {one.desc: one.description.rstrip('.') for one in products if one.desc} | _MEANINGS
     labels = sorted({product.desc for product in products if product.desc})
-    rows = [(f'desc-{label}', _MEANINGS[label]) for label in labels]
+    rows = [(f'desc-{label}', meanings[label]) for label in labels]
     contents = {
         'dataset_description.json': as_json(_description(output_dir, links)),
         'descriptions.tsv': as_tsv(('desc_id', 'description'), rows),
