@@ -284,7 +284,7 @@ def test_the_atlas_is_in_the_methods_and_nothing_was_written_elsewhere(app, firs
     text = (first.out / 'logs' / 'CITATION.md').read_text()
     assert 'registered with the template' in text
     assert '@avants2008' in text
-    assert 'The borders of the regions of the atlas were settled' in text
+    assert 'The regions of the atlas were refined by moving their borders' in text
     assert 'registered with the template' not in (again.out / 'logs' / 'CITATION.md').read_text()
     assert app.strays() == []
 

@@ -159,7 +159,7 @@ def claims(text):
 def test_methods_text_and_report_speak_of_the_magnitude_alone(call):
     text = (call.out / 'logs' / 'CITATION.md').read_text()
     assert 'There was no phase, so that only the magnitude was used.' in text
-    assert 'No correction for the gradient of the field' in text
+    assert 'Dephasing across a voxel was not corrected for' in text
     assert claims(text) == []
     page = (call.out / 'sub-mag.html').read_text()
     assert 'has no phase, expected part-phase' in page
