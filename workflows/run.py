@@ -103,6 +103,8 @@ def init_run_wf(
         **region_steps(run, anatomy, choices, age, memory_gb(run.shape, 8), omp_nthreads),
     }
     step = made.get
+    # only two passes ask where the phase is unreliable
+    for_holes = ['quality', 'residual'] if two_pass else []
     workflow.add_nodes([*made.values()])
     workflow.connect(
         between(
@@ -121,8 +123,7 @@ def init_run_wf(
             (step('phase_wf'), step('inversion_wf'), ['phase', 'magnitude', 'magnitude_rss']),
             (step('sign_wf'), step('inversion_wf'), ['total_field', 'sign']),
             (step('masking_wf'), step('inversion_wf'), [('qsm_mask', 'mask')]),
-            (step('fieldmap_wf'), step('inversion_wf'), ['noise']),
-            (step('fieldmap_wf'), step('inversion_wf'), ['quality', 'residual'] * two_pass),
+            (step('fieldmap_wf'), step('inversion_wf'), ['noise', *for_holes]),
             (step('relaxometry_wf'), step('inversion_wf'), ['r2star']),
             (step('inversion_wf'), step('reference_wf'), ['chi', 'mask']),
             (step('relaxometry_wf'), step('reference_wf'), ['r2star']),
