@@ -116,8 +116,9 @@ def _arrow(start: tuple[float, float], end: tuple[float, float], down: int) -> s
     bend = 0.0 if down == 1 else (WIDTH / 2 - abs(x0 - WIDTH / 2)) * (0.45 + 0.05 * down)
     side = 1 if x1 >= x0 else -1
     middle = (y0 + y1) / 2
+    out0, out1 = (min(max(x + side * bend, BOX), WIDTH - BOX) for x in (x0, x1))
     return (
-        f'<path d="M{x0:.0f} {y0:.0f}C{x0 + side * bend:.0f} {middle:.0f} '
-        f'{x1 + side * bend:.0f} {middle:.0f} {x1:.0f} {y1:.0f}" fill="none" stroke="currentColor" '
+        f'<path d="M{x0:.0f} {y0:.0f}C{out0:.0f} {middle:.0f} '
+        f'{out1:.0f} {middle:.0f} {x1:.0f} {y1:.0f}" fill="none" stroke="currentColor" '
         'opacity=".55" marker-end="url(#tip)"/>'
     )

@@ -199,3 +199,10 @@ def test_contributing_quotes_the_law_of_layers():
     quoted = (ROOT / 'CONTRIBUTING.md').read_text(encoding='utf-8').split()
     start = quoted.index('bidsqsm.cli')
     assert quoted[start : start + len(rows)] == rows
+
+
+def test_what_the_page_of_the_architecture_names_is_there():
+    text = (ROOT / 'docs' / 'architecture.md').read_text(encoding='utf-8')
+    paths = re.findall(r'`((?:[a-z_]+/)*[a-z_]+(?:/|\.py|\.bib))`', text)
+    assert len(paths) > 10
+    assert [path for path in paths if not (PACKAGE / path).exists()] == []
