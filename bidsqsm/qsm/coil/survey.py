@@ -13,7 +13,7 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.masking.brain import block_mean
 from bidsqsm.qsm.phase.bipolar import equally_spaced, parity_of_doubled
-from bidsqsm.qsm.phase.chopper import Alternation, alternating_signs, alternation_of
+from bidsqsm.qsm.phase.chopper import AlternatingAxes, alternating_signs, alternation_of
 from bidsqsm.qsm.phase.difference import signal_mask
 from bidsqsm.qsm.phase.neighbours import neighbour_phasors
 from bidsqsm.qsm.phase.wrap import wrap
@@ -42,7 +42,7 @@ class ChannelSurvey:
 
     power: Volume
     steps: Complex
-    alternation: Alternation
+    alternation: AlternatingAxes
     reach: Volume
     factors: list[int]
 

@@ -10,8 +10,8 @@ from scipy import fft
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
-from bidsqsm.qsm.streaks import flatness, streaks
-from bidsqsm.qsm.weighted_least_squares import fit
+from bidsqsm.qsm.kspace.streaks import flatness, streaks
+from bidsqsm.qsm.kspace.weighted_least_squares import fit
 from bidsqsm.qsm.window import Window
 
 INVERSE_KERNEL_BOUND = (

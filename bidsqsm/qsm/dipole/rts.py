@@ -13,7 +13,7 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import dipole_kernel
-from bidsqsm.qsm.weighted_least_squares import fit
+from bidsqsm.qsm.kspace.weighted_least_squares import fit
 from bidsqsm.qsm.window import Window
 
 

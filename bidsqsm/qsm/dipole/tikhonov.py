@@ -8,7 +8,7 @@ import numpy as np
 
 from bidsqsm.qsm.bounds import Between, From, OneOf
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.kspace_filter import invert
+from bidsqsm.qsm.kspace.kspace_filter import invert
 from bidsqsm.qsm.operators import laplacian_spectrum
 
 PENALTY_ORDER = {'identity': 0, 'gradient': 1, 'laplacian': 2}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from bidsqsm.qsm.bounds import Between, From, OneOf
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.kspace_filter import floored, invert, truncated
+from bidsqsm.qsm.kspace.kspace_filter import floored, invert, truncated
 
 
 def tkd(

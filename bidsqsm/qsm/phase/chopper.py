@@ -19,7 +19,7 @@ SIGN_CHANGE_RAD = (
 
 
 @dataclass(frozen=True)
-class Alternation:
+class AlternatingAxes:
     """Axes along which neighbours have opposite sign.
 
     Parameters
@@ -38,7 +38,7 @@ class Alternation:
 
 def detect_alternation(
     phase: Volume, magnitude: Volume, echo_times: Sequence[float]
-) -> Alternation:
+) -> AlternatingAxes:
     r"""Find the axes along which every other voxel has its sign inverted.
 
     A factor :math:`(-1)^z` adds :math:`\pi` to every step of the first echo's phase along z. A
@@ -68,11 +68,11 @@ def detect_alternation(
     return alternation_of(*neighbour_phasors(phase[0], grown, ratio, weight, step))
 
 
-def alternation_of(phasors: npt.NDArray[np.complexfloating], total: Volume) -> Alternation:
+def alternation_of(phasors: npt.NDArray[np.complexfloating], total: Volume) -> AlternatingAxes:
     """Judge sums of neighbour phasors, which may come from several channels."""
     steps = phasors / np.maximum(total, 1e-30)
     opposite = (np.abs(steps) > COHERENT_STEP_LENGTH) & (np.abs(np.angle(steps)) > SIGN_CHANGE_RAD)
-    return Alternation(tuple(np.flatnonzero(opposite).tolist()), steps)
+    return AlternatingAxes(tuple(np.flatnonzero(opposite).tolist()), steps)
 
 
 def undo_alternation(phase: Volume, axes: Sequence[int]) -> Volume:

@@ -11,7 +11,7 @@ from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.dipole.tsvd import tsvd
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
-from bidsqsm.qsm.kspace_filter import mean_over_spectrum
+from bidsqsm.qsm.kspace.kspace_filter import mean_over_spectrum
 from bidsqsm.qsm.operators import gradient, minus_divergence
 from helpers.analytic_fields import SHAPES, TILTED, make_scene
 

@@ -9,7 +9,7 @@ from scipy import fft
 from bidsqsm.qsm.dipole.ilsqr import ilsqr
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
-from bidsqsm.qsm.streaks import flatness, streaks
+from bidsqsm.qsm.kspace.streaks import flatness, streaks
 from helpers.analytic_fields import TILTED, make_scene
 
 GRID = Grid((24, 28, 20), (1.0, 0.8, 1.6), TILTED)

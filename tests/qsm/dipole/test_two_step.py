@@ -14,8 +14,8 @@ from bidsqsm.qsm.dipole.rts import rts
 from bidsqsm.qsm.dipole.star import star
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
+from bidsqsm.qsm.kspace.weighted_least_squares import fit
 from bidsqsm.qsm.operators import edge_spectra, gradient
-from bidsqsm.qsm.weighted_least_squares import fit
 from helpers.analytic_fields import SHAPES, TILTED, ball, field_of_sphere, make_scene
 
 GRID = Grid((20, 24, 16), (1.0, 0.8, 1.6), TILTED)

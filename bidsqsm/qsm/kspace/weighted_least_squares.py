@@ -8,7 +8,7 @@ from bidsqsm.qsm.admm.tv_kernels import Spectrum
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.kernels import convolve
 from bidsqsm.qsm.krylov import least_squares
-from bidsqsm.qsm.kspace_filter import floored
+from bidsqsm.qsm.kspace.kspace_filter import floored
 
 
 def fit(
