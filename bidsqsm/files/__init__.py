@@ -1,1 +1,1 @@
-"""Plain files, whatever their names: NIfTI, headers, and writes that are whole or none."""
+"""Plain files, whatever their names: NIfTI, headers, JSON, tables, and writes that are whole or none."""

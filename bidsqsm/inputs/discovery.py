@@ -63,7 +63,7 @@ def find_runs(
     Returns
     -------
     Runs in natural order of subject, session and the other entities; a run in trouble stands as
-    :class:`Skipped` in its place.
+    :class:`~bidsqsm.inputs.run.Skipped` in its place.
 
     Raises
     ------

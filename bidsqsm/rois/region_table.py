@@ -43,9 +43,9 @@ def roi_table(
     names
         Labels to measure, whether the image has them or not.
     maps : mapping to (nx, ny, nz) float32 arrays
-        Any of :data:`MEASURED_MAPS`, in its unit and on the grid of the labels; without ``chi``, its columns
-        have no values.
-        What is not finite was not measured, nor was a rate or time that is not above zero.
+        Any of :data:`~bidsqsm.rois.region_columns.MEASURED_MAPS`, in its unit and on the grid of
+        the labels; without ``chi``, its columns have no values. What is not finite was not
+        measured, nor was a rate or time that is not above zero.
     mask : (nx, ny, nz) bool array
         Voxels that have a susceptibility; without ``chi`` those to measure.
     voxel_size
@@ -64,8 +64,8 @@ def roi_table(
     Returns
     -------
     table
-        The columns of :func:`columns`, those of further maps that are missing left out; NaN for no
-        value.
+        The columns of :func:`~bidsqsm.rois.region_columns.columns`, those of further maps that are
+        missing left out; NaN for no value.
 
     Examples
     --------

@@ -57,7 +57,7 @@ def sources_of(
 
     Returns
     -------
-    sources : Sources
+    sources : SourceSplit
         On the head's grid.
 
     """
