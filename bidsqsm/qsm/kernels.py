@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
-from bidsqsm.qsm.grid import Grid, Triple, Volume
+from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
+
+#: Share of a sphere in a mask that counts as all of it
+WHOLE_SPHERE_SHARE = np.float32(1 - 1e-4)
 
 
 def dipole_kernel(grid: Grid) -> Volume:
@@ -110,6 +113,36 @@ def sphere_kernel(grid: Grid, radius: float) -> Volume:
     np.add.at(volume, np.ix_(*places), weights)
     spectrum: Volume = fft.rfftn(volume).real
     return np.ascontiguousarray(spectrum)
+
+
+def fits_inside(sphere: Volume, inside: Mask, spectrum: Volume) -> Mask:
+    """Voxels of a mask, given with its spectrum, around which all of a sphere lies in it.
+
+    Parameters
+    ----------
+    sphere : (nx, ny, nz // 2 + 1) float32 array
+        Of :func:`sphere_kernel`.
+    inside : (nx, ny, nz) bool array
+        The mask.
+    spectrum : (nx, ny, nz // 2 + 1) complex64 array
+        Of the mask, which is the same for spheres of all sizes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy import fft
+    >>> from bidsqsm.qsm.grid import Grid
+    >>> mask = np.zeros((16, 16, 16), bool)
+    >>> mask[4:11, 4:11, 4:11] = True
+    >>> sphere = sphere_kernel(Grid(mask.shape, (1.0, 1.0, 1.0)), radius=3.0)
+    >>> np.argwhere(fits_inside(sphere, mask, fft.rfftn(mask.astype('f4')))).tolist()
+    [[7, 7, 7]]
+
+    """
+    share = fft.irfftn(sphere * spectrum, s=inside.shape, overwrite_x=True)
+    fits: Mask = share > WHOLE_SPHERE_SHARE
+    fits &= inside
+    return fits
 
 
 def sphere_weights(radius: float, voxel_size: Triple, parts: int = 10) -> Volume:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import fft
 
 from bidsqsm.qsm.grid import Labels, Mask, Triple, Volume
-from bidsqsm.qsm.kernels import convolve, sphere_kernel
+from bidsqsm.qsm.kernels import convolve, fits_inside, sphere_kernel
 from bidsqsm.qsm.window import Window
 
-WHOLE_SPHERE_SHARE = 1 - 1e-4  # share of a sphere in the mask that counts as all of it
 FAINT_MAGNITUDE_SHARE = 1e-3  # of the median magnitude: what is fainter is as good as none
 
 
@@ -39,7 +39,7 @@ def without_mean(
         return data, trust, None
     sphere = sphere_kernel(window.grid, radius)
     known = trust > 0
-    whole = known & (convolve(known.astype(np.float32), sphere) > WHOLE_SPHERE_SHARE)
+    whole = fits_inside(sphere, known, fft.rfftn(known.astype(np.float32)))
     if not whole.any():
         raise ValueError(
             f'no sphere of {radius:g} mm fits in the mask: give a smaller smv_radius, or 0 for none'

@@ -8,12 +8,8 @@ from scipy import fft
 from bidsqsm.qsm.admm.data_terms import LeastSquares
 from bidsqsm.qsm.admm.modelled_fields import DataTerm
 from bidsqsm.qsm.grid import Mask, Triple, Volume
-from bidsqsm.qsm.kernels import dipole_kernel, sphere_kernel
+from bidsqsm.qsm.kernels import dipole_kernel, fits_inside, sphere_kernel
 from bidsqsm.qsm.window import Window
-
-WHOLE_SPHERE_SHARE_F4 = np.float32(
-    1 - 1e-4
-)  # share of a sphere in the mask that counts as all of it
 
 
 def radii_of_bank(max_radius: float, count: int, voxel_size: Triple) -> list[float]:
@@ -51,13 +47,11 @@ def sphere_terms(
     """
     grid = window.grid
     dipole, spectrum = dipole_kernel(grid), fft.rfftn(field)
-    share_of = fft.rfftn(mask.astype(np.float32))
+    of_mask = fft.rfftn(mask.astype(np.float32))
     free, terms = mask.copy(), []
     for radius in radii:
         sphere = sphere_kernel(grid, radius)
-        fits = free & (
-            fft.irfftn(sphere * share_of, s=grid.shape, overwrite_x=True) > WHOLE_SPHERE_SHARE_F4
-        )
+        fits = free & fits_inside(sphere, mask, of_mask)
         if fits.any():
             free &= ~fits
             mean = fft.irfftn(sphere * spectrum, s=grid.shape, overwrite_x=True)

@@ -8,12 +8,8 @@ import numpy as np
 from scipy import fft
 
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.kernels import convolve, sphere_kernel
+from bidsqsm.qsm.kernels import convolve, fits_inside, sphere_kernel
 from bidsqsm.qsm.window import Window
-
-WHOLE_SPHERE_SHARE_F4 = np.float32(
-    1 - 1e-4
-)  # share of a sphere in the mask that counts as all of it
 
 
 def sphere_that_fits(window: Window, radius: float) -> tuple[Volume, Mask]:
@@ -44,14 +40,6 @@ def sphere_that_fits(window: Window, radius: float) -> tuple[Volume, Mask]:
             'give a larger mask, smaller voxels or a smaller radius'
         )
     return sphere, fits
-
-
-def fits_inside(sphere: Volume, inside: Mask, spectrum: Volume) -> Mask:
-    """Voxels of a mask, given with its spectrum, around which all of a sphere lies in it."""
-    share = fft.irfftn(sphere * spectrum, s=inside.shape, overwrite_x=True)
-    fits: Mask = share > WHOLE_SPHERE_SHARE_F4
-    fits &= inside
-    return fits
 
 
 @dataclass(frozen=True)

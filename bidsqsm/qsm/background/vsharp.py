@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from bidsqsm.qsm.background.spheres import Deconvolution, fits_inside
+from bidsqsm.qsm.background.spheres import Deconvolution
 from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
-from bidsqsm.qsm.kernels import sphere_kernel
+from bidsqsm.qsm.kernels import fits_inside, sphere_kernel
 from bidsqsm.qsm.krylov import dot
 from bidsqsm.qsm.window import Window
 
