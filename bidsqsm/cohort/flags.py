@@ -16,13 +16,11 @@ from bidsqsm.qsm.grid import Mask
 
 _FLAGS_PER_VALUE = 9.0  # flags that one value counts for, however far off it is
 _FLAGS_PER_ALARM = 4.0  # flags that an alarm, lacking values or an odd protocol count for
-_USUAL_VALUE_SHARE = (
-    0.8  # share of like runs that have a value, from which on it is lacking elsewhere
-)
+#: Share of like runs that have a value, from which on it is lacking elsewhere
+_USUAL_VALUE_SHARE = 0.8
 _FEW, _RARE = 3, 0.1  # runs of a protocol, and share of all runs, that make it odd
-_COMMON_ALARM_SHARE = (
-    0.5  # share of runs that have an alarm, beyond which it tells none of them apart
-)
+#: Share of runs that have an alarm, beyond which it tells none of them apart
+_COMMON_ALARM_SHARE = 0.5
 _SMALL_COHORT_RUNS = 10  # runs below which no protocol is odd, and no alarm common
 
 

@@ -14,9 +14,8 @@ from bidsqsm.cohort.robust import Values, freedom, limit, spread
 _FEWEST_PEERS = 3  # like runs whose median serves as a centre
 _RUNS_OF_OTHER_PROTOCOLS = 8  # runs of other protocols that must be there in their place
 _BORROWED_FREEDOM = 8.0  # degrees of freedom that the spread of other protocols lends at most
-_SMALLEST_SHARE = (
-    0.002  # share from which on, and up to which from the other end, shares are told apart
-)
+#: From which on, and up to which from the other end, shares are told apart
+_SMALLEST_SHARE = 0.002
 _LARGEST_Z = 99.0  # z where there is no spread at all
 
 

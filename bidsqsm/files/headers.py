@@ -14,9 +14,8 @@ import numpy.typing as npt
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.nifti import READ_ERRORS, Affine, open_image, slope_and_intercept
 
-THINNEST_SLAB_VOXELS = (
-    8  # voxels: a thinner slab holds too little of the dipole field to be inverted
-)
+#: A thinner slab holds too little of the dipole field to be inverted
+THINNEST_SLAB_VOXELS = 8
 VOXEL_RANGE = (0.01, 20.0)  # mm
 SHEAR_COSINE = 1e-3  # cosine between two columns of the affine
 SAME_GRID = 0.05  # of the smallest voxel, at the farthest corner

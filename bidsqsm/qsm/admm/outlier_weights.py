@@ -7,9 +7,8 @@ import numpy as np
 from bidsqsm.qsm.admm.data_terms import Phasors
 from bidsqsm.qsm.grid import Volume
 
-UPDATES_PER_WEIGHING = (
-    10  # updates between one weighing and the next: the model should have followed the last
-)
+#: Updates between one weighing and the next: the model should have followed the last
+UPDATES_PER_WEIGHING = 10
 
 
 class Reweighted(Phasors):

@@ -13,9 +13,8 @@ from bidsqsm.qsm.admm.tv_kernels import Spectrum
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import kernel
 
-ROOT = np.float32(
-    0.5**0.5
-)  # mixed parts, which a symmetric matrix has twice, scaled to count once
+#: Mixed parts, which a symmetric matrix has twice, are scaled by it to count once
+ROOT_OF_HALF = np.float32(0.5**0.5)
 
 
 @kernel()
@@ -89,13 +88,13 @@ def shrink_bends(
                 part[0] = px * (x - slopes[0, last_i, j, k])
                 part[1] = py * (y - slopes[1, i, last_j, k])
                 part[2] = pz * (z - slopes[2, i, j, last_k])
-                part[3] = ROOT * (
+                part[3] = ROOT_OF_HALF * (
                     py * (slopes[0, i, next_j, k] - x) + px * (slopes[1, next_i, j, k] - y)
                 )
-                part[4] = ROOT * (
+                part[4] = ROOT_OF_HALF * (
                     pz * (slopes[0, i, j, next_k] - x) + px * (slopes[2, next_i, j, k] - z)
                 )
-                part[5] = ROOT * (
+                part[5] = ROOT_OF_HALF * (
                     pz * (slopes[1, i, j, next_k] - y) + py * (slopes[2, i, next_j, k] - z)
                 )
                 threshold = thresholds[0] if inside[i, j, k] else thresholds[1]
@@ -132,12 +131,12 @@ def pull_bends(split: Volume, share: Volume, per_mm: Volume, out: Volume) -> Non
                 x = px * (here * s[0] - share[next_i, j, k] * split[0, next_i, j, k])
                 y = py * (here * s[1] - share[i, next_j, k] * split[1, i, next_j, k])
                 z = pz * (here * s[2] - share[i, j, next_k] * split[2, i, j, next_k])
-                x += ROOT * py * (back_j * split[3, i, last_j, k] - xy)
-                x += ROOT * pz * (back_k * split[4, i, j, last_k] - xz)
-                y += ROOT * px * (back_i * split[3, last_i, j, k] - xy)
-                y += ROOT * pz * (back_k * split[5, i, j, last_k] - yz)
-                z += ROOT * px * (back_i * split[4, last_i, j, k] - xz)
-                z += ROOT * py * (back_j * split[5, i, last_j, k] - yz)
+                x += ROOT_OF_HALF * py * (back_j * split[3, i, last_j, k] - xy)
+                x += ROOT_OF_HALF * pz * (back_k * split[4, i, j, last_k] - xz)
+                y += ROOT_OF_HALF * px * (back_i * split[3, last_i, j, k] - xy)
+                y += ROOT_OF_HALF * pz * (back_k * split[5, i, j, last_k] - yz)
+                z += ROOT_OF_HALF * px * (back_i * split[4, last_i, j, k] - xz)
+                z += ROOT_OF_HALF * py * (back_j * split[5, i, last_j, k] - yz)
                 out[0, i, j, k], out[1, i, j, k], out[2, i, j, k] = x, y, z
 
 

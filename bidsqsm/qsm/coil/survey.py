@@ -18,7 +18,7 @@ from bidsqsm.qsm.phase.difference import signal_mask
 from bidsqsm.qsm.phase.neighbours import neighbour_phasors
 from bidsqsm.qsm.phase.wrap import wrap
 
-SURVEY_BLOCK_MM = 6.0  # mm
+SURVEY_BLOCK_MM = 6.0
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ from bidsqsm.qsm.kspace.streaks import flatness, streaks
 from bidsqsm.qsm.kspace.weighted_least_squares import fit
 from bidsqsm.qsm.window import Window
 
-INVERSE_KERNEL_BOUND = (
-    0.15  # on 1 / D in conditioning the fit, so that it does not start in the noise
-)
+#: What conditioning the fit divides by at least, so that it does not start in the noise
+SMALLEST_DIVISOR = 0.15
 
 
 def ilsqr(
@@ -105,7 +104,7 @@ def ilsqr(
     local, dipole = window.cut(field), dipole_kernel(window.grid)
     trust = window.data_weight(weight_map)
     # chi_0: few steps of least squares, which fill the cone of small D with streaks
-    spectrum = fit(local, trust, dipole, INVERSE_KERNEL_BOUND, steps, 'ilsqr, fit')
+    spectrum = fit(local, trust, dipole, SMALLEST_DIVISOR, steps, 'ilsqr, fit')
     chi: Volume = fft.irfftn(spectrum, s=window.grid.shape, overwrite_x=True)
     # sgn(D) f divides by nothing and so has no streaks: its borders are those of tissues (W_G)
     rough = convolve(np.where(trust > 0, local, np.float32(0)), np.sign(dipole))

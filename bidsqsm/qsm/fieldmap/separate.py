@@ -23,12 +23,10 @@ from bidsqsm.qsm.phase.smooth import smooth_phase
 from bidsqsm.qsm.units import TURN_RAD
 from bidsqsm.qsm.unwrap.romeo import romeo
 
-SEARCH_BLOCK_MM = (
-    2.0  # mm: blocks of the search, and the distance that the smoothness is measured over
-)
-BACKWARD_COST_SHARE = (
-    0.95  # of the cost that the phase running backwards must stay below to be believed
-)
+#: Size of the blocks of the search, and distance that the smoothness is measured over
+SEARCH_BLOCK_MM = 2.0
+#: Of the cost, what the phase running backwards must stay below to be believed
+BACKWARD_COST_SHARE = 0.95
 FAINT_ENERGY_SHARE = 0.02  # of the energy of the bright voxels: less does not count in full
 
 

@@ -9,12 +9,10 @@ from bidsqsm.qsm.grid import Mask, Triple, Volume
 from bidsqsm.qsm.masking.morphology import dilate, erode
 from bidsqsm.qsm.oxygenation.vesselness import vesselness
 
-_SURROUNDINGS_SIGMA_MM = (
-    5.0  # mm, radius of the Gaussian that gives the susceptibility around a voxel
-)
-_VEIN_R2STAR_EXCESS = (
-    8.0  # 1/s that venous blood decays faster than the median of the brain, at least
-)
+#: Of the Gaussian that gives the susceptibility around a voxel
+_SURROUNDINGS_SIGMA_MM = 5.0
+#: In 1/s, what venous blood decays faster at least than the median of the brain
+_VEIN_R2STAR_EXCESS = 8.0
 _SURE, _LIKELY = 0.5, 0.02  # vesselness of a voxel that surely is a vein's, and of one beside it
 _CONNECTIVITY = np.ones((3, 3, 3))
 

@@ -13,9 +13,8 @@ from bidsqsm.qsm.phase.neighbours import neighbour_phasors
 from bidsqsm.qsm.phase.wrap import wrap
 
 COHERENT_STEP_LENGTH = 0.2  # length of the mean step, 0 to 1, that noise does not reach
-SIGN_CHANGE_RAD = (
-    np.pi - 0.5
-)  # rad: a mean step beyond is a change of sign; a slope hardly gets there
+#: A mean step beyond is a change of sign; a slope hardly gets there
+SIGN_CHANGE_RAD = np.pi - 0.5
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.phase.smooth import block_phasors
 from bidsqsm.qsm.units import MAD_TO_SD
 
-FILTER_BLOCK_MM = 3.0  # mm
+FILTER_BLOCK_MM = 3.0
 NOISE_SIGMA_MM = 2.5  # mm: width of the Gaussian that takes out noise
 SLOW_SIGMA_MM = 10.0  # mm: width of the Gaussian that separates slow from fast changes
 RATIO = 1.05  # slow over fast: below on filtered phase (up to 0.95), above on measured (1.2 to 30)

@@ -7,16 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-STEEP_STEP_SHARE = (
-    0.3  # share of the range that the step between neighbours may have in smooth phase
-)
+#: Share of the range that the step between neighbours may have in smooth phase
+STEEP_STEP_SHARE = 0.3
 STEADY_STEP_SHARE = 0.08  # share of the range by which steps that follow each other may differ
 WRAP_SHARE = 0.3  # share of the range that sets a wrap apart from the steps about it
 FEWEST_JUMPS = 30
 LINES = 1_000_000  # voxels looked at per echo and axis
-EVEN_DENSITY_SHARE = (
-    0.2  # density near both ends, as a share of the mean density, of values that wrap around
-)
+#: Density near both ends, as a share of the mean density, of values that wrap around
+EVEN_DENSITY_SHARE = 0.2
 
 Stored = npt.NDArray[np.number]
 

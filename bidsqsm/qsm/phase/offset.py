@@ -12,7 +12,7 @@ from bidsqsm.qsm.phase.smooth import smooth_phase
 from bidsqsm.qsm.phase.terms import ReceivePhase
 from bidsqsm.qsm.phase.wrap import subtract_wrapped
 
-OFFSET_WIDTH_MM = 7.0  # mm
+OFFSET_WIDTH_MM = 7.0
 
 
 def remove_offset(

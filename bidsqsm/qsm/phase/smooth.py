@@ -13,9 +13,8 @@ from bidsqsm.qsm.grid import Grid, Triple, Volume
 from bidsqsm.qsm.jit import kernel
 
 TRUNCATE = 3.0  # widths of the Gaussian
-FAINT_WEIGHT_SHARE = (
-    1e-4  # share of the largest summed weight below which the nearest known phase is taken
-)
+#: Share of the largest summed weight below which the nearest known phase is taken
+FAINT_WEIGHT_SHARE = 1e-4
 
 
 def smooth_phase(

@@ -11,7 +11,7 @@ from bidsqsm.qsm.masking.morphology import distance_inside
 from bidsqsm.qsm.operators import inner_voxels
 from bidsqsm.qsm.quality.maps import Maps, ratio, steepness
 
-_SMOOTHING_MM = 4.0  # mm
+_SMOOTHING_MM = 4.0
 _DARK, _BRIGHT = 0.25, 0.8  # of the median magnitude
 _BESIDE, _WITHIN = 3.0, 6.0  # mm outside and inside the rim
 

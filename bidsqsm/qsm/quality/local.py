@@ -12,7 +12,7 @@ from bidsqsm.qsm.quality.maps import Maps, ratio
 
 _DEGREE = 6
 _SAMPLE_DISTANCE_MM = 3.0  # mm between the voxels that are looked at: harmonics are smooth
-_LOCAL_FIELD_RIM_MM = 4.0  # mm
+_LOCAL_FIELD_RIM_MM = 4.0
 
 
 def local_field_sd(maps: Maps) -> dict[str, float]:

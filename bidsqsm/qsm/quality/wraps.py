@@ -6,7 +6,7 @@ import numpy as np
 
 from bidsqsm.qsm.grid import Mask, Volume
 
-_WRAP_RAD = 1.5 * np.pi  # rad
+_WRAP_RAD = 1.5 * np.pi
 
 
 def residual_wraps(unwrapped: Volume, mask: Mask) -> Mask:

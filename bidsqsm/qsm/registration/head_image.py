@@ -12,9 +12,8 @@ from bidsqsm.qsm.registration.contrast import BRIGHTEST_PERCENTILE, coarser, nor
 from bidsqsm.qsm.resampling import interpolate, regrid
 
 SKULL_MM = 6.0  # mm around the brain, less than to the scalp: what the skull is wide
-BELIEVED_BRAIN_SHARE = (
-    0.9  # share of the template's brain that a mask of the head must hold to be believed
-)
+#: Of the template's brain, what a mask of the head must hold to be believed
+BELIEVED_BRAIN_SHARE = 0.9
 HEAD_RIM_MM = 3.0  # mm around a mask of the head that is believed
 
 

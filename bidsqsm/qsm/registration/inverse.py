@@ -11,9 +11,9 @@ from bidsqsm.qsm.registration.contrast import coarser
 from bidsqsm.qsm.registration.itk import FLIP, displacements
 from bidsqsm.qsm.resampling import values_at
 
-INVERSE_STEP_MM = 2.0  # mm
+INVERSE_STEP_MM = 2.0
 INVERSE_ROUNDS = 30
-INVERSE_TOLERANCE_MM = 0.05  # mm
+INVERSE_TOLERANCE_MM = 0.05
 
 
 def inverted(transform: Any, shape: tuple[int, ...], affine: Matrix, onto: Matrix) -> Any:

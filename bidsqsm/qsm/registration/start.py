@@ -12,12 +12,11 @@ from bidsqsm.qsm.registration.head_image import HeadImage
 from bidsqsm.qsm.registration.program import SEED, execute
 from bidsqsm.qsm.resampling import interpolate
 
-AFFINE_VOXEL_MM = 4.0  # mm
+AFFINE_VOXEL_MM = 4.0
 HEIGHTS = (0.0, -30.0, 30.0, -60.0, 60.0)  # mm along the body: places tried for a slab
 WHOLE_VOLUME_SHARE = 0.75  # share of the template's volume from which a head counts as whole
-PART_VOLUME_SHARE = (
-    0.5  # share of the head's volume below which a template counts as that of a part
-)
+#: Share of the head's volume below which a template counts as that of a part
+PART_VOLUME_SHARE = 0.5
 BRAIN_CENTRE_MM = np.array(
     [0.0, -18.0, 8.0]
 )  # mm: of the brain in coordinates like those of MNI152

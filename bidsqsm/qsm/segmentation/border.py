@@ -17,9 +17,8 @@ from bidsqsm.qsm.segmentation.region_box import RegionBox, make_region, values_o
 from bidsqsm.qsm.segmentation.trim import trim
 
 LOGGER = logging.getLogger(__name__)
-_LARGEST_NUCLEUS_MM3 = (
-    30e3  # mm3; beyond, a region is no nucleus and shows no contrast of one kind
-)
+#: Beyond, a region is no nucleus and shows no contrast of one kind
+_LARGEST_NUCLEUS_MM3 = 30e3
 
 
 def border(

@@ -9,9 +9,8 @@ from bidsqsm.qsm.grid import Labels, Mask, Volume
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.units import TURN_RAD
 
-NOISE_BEND_RAD2 = np.float32(
-    2 * np.pi**2 / 3
-)  # rad^2: mean square second difference of random phase
+#: Mean square second difference of random phase
+NOISE_BEND_RAD2 = np.float32(2 * np.pi**2 / 3)
 FINEST_BEND_RAD = np.float32(0.01)  # rad: bends below are alike
 
 

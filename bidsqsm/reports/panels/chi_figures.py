@@ -16,7 +16,7 @@ from bidsqsm.reports.panels.spec import PanelSpec
 #: ppm: blood that gave up half of its oxygen has 0.45 in a vein along the field; small
 #: calcifications have -0.2 to -0.5 once their voxels are shared with tissue.
 WIDE_CHI_PPM = (-0.5, 0.5)
-_SLAB_MM = 16.0  # mm
+_SLAB_MM = 16.0
 _ROWS = (('axial', 6), ('axial', 6), ('coronal', 6), ('sagittal', 5))
 _MARGIN_SHARE = 0.1  # share of the brain at either end that is not shown
 

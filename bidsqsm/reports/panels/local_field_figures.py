@@ -7,7 +7,7 @@ from bidsqsm.reports.drawing.planes import Volume
 from bidsqsm.reports.drawing.run_images import PLANES, RunImages, robust_limits
 from bidsqsm.reports.panels.spec import PanelSpec
 
-_LOCAL_FIELD_PPM = (-0.05, 0.05)  # ppm
+_LOCAL_FIELD_PPM = (-0.05, 0.05)
 
 
 def draw_local_field(scene: RunImages) -> bytes:
