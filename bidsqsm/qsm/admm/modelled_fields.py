@@ -27,8 +27,8 @@ RELAX_TOGETHER = np.float32(1.6)
 class OneField:
     """One data term; the quadratic is solved anew before each of the two splits is updated.
 
-    So every half of a step has one inverse and one forward transform, and no array but the kernel
-    lasts that is as large as k-space: the quadratic is made in the pass that solves it.
+    So every half of a step has one inverse and one forward transform. Of the quadratic no more than
+    the kernel is kept in memory: the rest of it is made in the pass that solves it.
 
     Parameters
     ----------

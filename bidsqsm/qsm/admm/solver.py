@@ -24,7 +24,7 @@ w                     slopes         smooth part of the gradient (TGV)          
 :math:`\ell, \tau`    length         price of a change of w over that of grad chi - w  mm
 :math:`h, u`          bend_split     split of the symmetric differences E w, as h + u  ppm/mm^2
 :math:`\nu`           nu             penalty of that split, :math:`\rho \ell^2`        mm^4
-:math:`\alpha`        relax          over-relaxation of all splits                     1
+:math:`\alpha`        relax          over-relaxation of the splits                     1
 :math:`|E|^2`         edges          squared spectra of the forward differences        1/mm^2
 e                     steps          spectra of the forward differences                1/mm
 ====================  =============  ================================================  ===========
@@ -93,7 +93,7 @@ class ModelledFields(Protocol[P_contra]):
 
 
 class Admm(Generic[P]):
-    """The iteration, from chi and multipliers of zero.
+    """The iteration, from a chi of zero and the splits as they are given.
 
     Parameters
     ----------
@@ -121,10 +121,11 @@ class Admm(Generic[P]):
 
     def step(self) -> float:
         """Update chi, then all splits; returns the relative change of chi inside the mask."""
-        # chi-subproblem: (sum mu K^2 + rho |E|^2) chi = sum mu K (z - v) + rho E^H (y - u)
+        # chi-subproblem: (sum mu K^2 + rho |E|^2) chi = sum mu K (z - v) + rho E^H (y - u);
+        # with TGV, w takes its part of |E|^2 and of the right-hand side
         last, self.chi = self.chi, self.data.solve(self.penalty)
         change = relative_change(self.chi, last, self.penalty.inside)
-        # y-subproblem: shrink(grad chi + u, lambda / rho); u = u + grad chi - y
+        # y-subproblem: shrink(grad chi + u, lambda / rho); u = u + grad chi - y; so h with TGV
         self.penalty.update(self.chi, self.data.relax)
         # z-subproblem: min phi(z - f) + mu / 2 (z - K chi - v)^2; v = v + K chi - z
         self.data.update(self.penalty)
