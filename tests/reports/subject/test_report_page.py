@@ -17,8 +17,10 @@ from bidsqsm.reports.panels.page_order import PANELS
 from bidsqsm.reports.panels.spec import Panel
 from bidsqsm.reports.subject.overview import first_concerns, worst
 from bidsqsm.reports.subject.quality import metric_groups
+from bidsqsm.reports.subject.ratings_form import EarlierRatings
 from bidsqsm.reports.subject.resource_use import StepUse
 from bidsqsm.reports.subject.run_record import RunRecord
+from bidsqsm.reports.subject.run_section import run_section
 from bidsqsm.reports.subject.subject_page import render
 from bidsqsm.reports.subject.warnings import MAP, PART, RunWarning, concerns
 from bidsqsm.steps import Heading
@@ -99,6 +101,19 @@ def test_every_panel_stands_under_the_heading_of_its_step():
     assert headings['unwrapped'] is headings['phase'] is Heading.PHASE
     assert (headings['total'], headings['mask']) == (Heading.FIELD, Heading.MASKS)
     assert headings['convergence'] is headings['histograms'] is Heading.QUALITY
+
+
+def test_pictures_stand_below_their_headings_in_the_order_of_the_processing(run):
+    drawn = [panel(key) for key in ('mine', 'chi', 'reliability', 'phase', 'local', 'unwrapped')]
+    section = run_section(record(run, {}, {}), drawn, 'sub-01', EarlierRatings(), None)
+    found = [(one['title'], [each['key'] for each in one['panels']]) for one in section['stages']]
+    assert found == [
+        (Heading.ACQUISITION.value, []),  # the recommendations
+        (Heading.PHASE.value, ['phase', 'unwrapped']),
+        (Heading.FIELD.value, ['reliability']),
+        (Heading.SUSCEPTIBILITY.value, ['chi', 'local']),
+        (Heading.FURTHER.value, ['mine']),
+    ]
 
 
 def test_what_turns_the_whole_map_wrong_is_told_first():
