@@ -16,7 +16,7 @@ from bidsqsm.cohort.columns import Column
 from bidsqsm.cohort.flags import CohortFlags
 from bidsqsm.cohort.gather import Cohort
 from bidsqsm.cohort.outliers import Compared
-from bidsqsm.cohort.run_files import CohortRun
+from bidsqsm.cohort.run_files import CohortRun, number
 from bidsqsm.files.tsv_files import NOTHING
 
 #: Bytes that all pictures of a page may have together, before they are written as text
@@ -86,10 +86,7 @@ def _person(cohort: Cohort, name: str) -> dict[str, Any]:
 
 
 def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
+    value = number(text)
     return value if math.isfinite(value) else None
 
 

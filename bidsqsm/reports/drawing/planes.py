@@ -14,6 +14,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.floating]
 Plane = npt.NDArray[Any]
 
+PLANES = ('sagittal', 'coronal', 'axial')
+
 #: Deep gray nuclei in a head whose brain has length 1 from front to back: below its top, before
 #: its back, and beside its midline as parts of length, length and width. From MNI coordinates.
 _BELOW_TOP, _FROM_BACK, _BESIDE = 0.44, 0.545, 0.13
@@ -34,7 +36,7 @@ def plane_of(
     values: npt.NDArray[Any], name: str, index: int, box: tuple[slice, slice, slice]
 ) -> Plane:
     """Cut one plane; its first row is the top of the picture, its first column the left."""
-    axis = ('sagittal', 'coronal', 'axial').index(name)
+    axis = PLANES.index(name)
     where = list(box)
     where[axis] = slice(index, index + 1)
     flat = values[tuple(where)].squeeze(axis=axis).T
@@ -70,7 +72,7 @@ class ViewPlanes:
 
     def index(self, plane: str) -> int:
         """Index at which a plane is cut."""
-        return self.at[('sagittal', 'coronal', 'axial').index(plane)]
+        return self.at[PLANES.index(plane)]
 
 
 def load_canonical(path: Path, echo: int | None = None) -> Volume:

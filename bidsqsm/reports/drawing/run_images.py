@@ -15,6 +15,7 @@ from bidsqsm.inputs.run import GreRun
 from bidsqsm.qsm.grid import Mask
 from bidsqsm.reports.drawing.figure import Bar, Tile, draw
 from bidsqsm.reports.drawing.planes import (
+    PLANES,
     SIDES,
     Array,
     Plane,
@@ -25,7 +26,6 @@ from bidsqsm.reports.drawing.planes import (
     plane_of,
 )
 
-PLANES = ('sagittal', 'coronal', 'axial')
 MOST_ECHOES = 8
 _KEPT_BYTES = 400_000_000  # bytes of volumes that are kept for the next panel
 

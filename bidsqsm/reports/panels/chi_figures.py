@@ -8,8 +8,8 @@ import numpy as np
 
 from bidsqsm.qsm.grid import Mask
 from bidsqsm.reports.drawing.figure import Bar, Pictures, Tile, draw
-from bidsqsm.reports.drawing.planes import Array, Volume
-from bidsqsm.reports.drawing.run_images import PLANES, RunImages
+from bidsqsm.reports.drawing.planes import PLANES, Array, Volume
+from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.drawing.styles import CHI_WINDOW_PPM
 from bidsqsm.reports.panels.spec import PanelSpec
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bidsqsm.reports.drawing.figure import Bar, draw
-from bidsqsm.reports.drawing.run_images import PLANES, RunImages
+from bidsqsm.reports.drawing.planes import PLANES
+from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.panels.spec import PanelSpec
 
 _LIMITS = {'decompose_paramagnetic': (0.0, 0.1), 'decompose_diamagnetic': (-0.1, 0.0)}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bidsqsm.reports.drawing.figure import Bar, draw
-from bidsqsm.reports.drawing.run_images import PLANES, RunImages, robust_limits
+from bidsqsm.reports.drawing.planes import PLANES
+from bidsqsm.reports.drawing.run_images import RunImages, robust_limits
 from bidsqsm.reports.panels.spec import PanelSpec
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bidsqsm.reports.drawing.figure import Tile, draw
-from bidsqsm.reports.drawing.planes import Volume
-from bidsqsm.reports.drawing.run_images import PLANES, RunImages, robust_limits
+from bidsqsm.reports.drawing.planes import PLANES, Volume
+from bidsqsm.reports.drawing.run_images import RunImages, robust_limits
 from bidsqsm.reports.drawing.styles import MASK_STYLES
 from bidsqsm.reports.panels.spec import PanelSpec
 

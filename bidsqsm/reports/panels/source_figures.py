@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bidsqsm.reports.drawing.figure import Bar, draw
-from bidsqsm.reports.drawing.planes import Volume
-from bidsqsm.reports.drawing.run_images import PLANES, RunImages
+from bidsqsm.reports.drawing.planes import PLANES, Volume
+from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.panels.spec import PanelSpec
 
 SOURCE_WINDOW_PPM = (0.0, 0.1)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from bidsqsm.qsm.grid import Mask
 from bidsqsm.qsm.oxygenation.vein_detection import core_of
 from bidsqsm.reports.drawing.figure import Bar, draw
-from bidsqsm.reports.drawing.planes import Volume
-from bidsqsm.reports.drawing.run_images import PLANES, RunImages
+from bidsqsm.reports.drawing.planes import PLANES, Volume
+from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.panels.spec import PanelSpec
 
 _VEIN_WINDOW_PPM = (0.0, 0.4)  # ppm: from tissue to blood that gave up a third of its oxygen
