@@ -14,6 +14,8 @@ import numpy.typing as npt
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.nifti import READ_ERRORS, Affine, open_image, slope_and_intercept
 
+Points = npt.NDArray[np.float64]
+
 #: A thinner slab holds too little of the dipole field to be inverted
 THINNEST_SLAB_VOXELS = 8
 VOXEL_RANGE = (0.01, 20.0)  # mm
@@ -84,7 +86,7 @@ def read_header(path: Path, *, thin: bool = False) -> Header:
 
 def same_grid(a: Header, b: Header) -> bool:
     """Whether two images have the same voxels in the same places."""
-    return a.shape == b.shape and _apart(a.affine, b.affine, a.shape) < SAME_GRID
+    return a.shape == b.shape and _voxels_apart(a.affine, b.affine, a.shape) < SAME_GRID
 
 
 def check_grids(headers: Sequence[Header]) -> None:
@@ -100,15 +102,15 @@ def different_grids(a: Header, b: Header) -> str:
     if a.shape != b.shape:
         how = f'has shape {b.shape} where {a.path.name} has {a.shape}'
     else:
-        away = _apart(a.affine, b.affine, a.shape)
+        away = _voxels_apart(a.affine, b.affine, a.shape)
         how = f'lies elsewhere than {a.path.name} (up to {away:.2g} voxels away)'
     return f'{b.path.name} {how}, expected one grid for both: export or resample them alike'
 
 
-def _apart(a: Affine, b: Affine, shape: tuple[int, int, int]) -> float:
+def _voxels_apart(a: Affine, b: Affine, shape: tuple[int, int, int]) -> float:
     """Largest distance between corners, in units of the smallest voxel edge."""
-    corners = np.array(np.meshgrid(*((0, n - 1) for n in shape))).reshape(3, -1)
-    moved = (a - b)[:3, :3] @ corners + (a - b)[:3, 3:]
+    ends = np.array(np.meshgrid(*((0, n - 1) for n in shape))).reshape(3, -1)
+    moved = (a - b)[:3, :3] @ ends + (a - b)[:3, 3:]
     smallest = np.linalg.norm(a[:3, :3], axis=0).min()
     return float(np.linalg.norm(moved, axis=0).max() / smallest)
 
@@ -192,17 +194,14 @@ def _odd(image: Any, path: Path) -> tuple[str, ...]:
     header = image.header
     if not (header['sform_code'] and header['qform_code']):
         return ()
-    apart = _apart(header.get_sform(), header.get_qform(), image.shape[:3])
-    if apart < SAME_GRID:
+    away = _voxels_apart(header.get_sform(), header.get_qform(), image.shape[:3])
+    if away < SAME_GRID:
         return ()
-    return (f'{path.name}: sform and qform disagree by up to {apart:.2g} voxels; sform is used.',)
+    return (f'{path.name}: sform and qform disagree by up to {away:.2g} voxels; sform is used.',)
 
 
 def _triple(numbers: Any) -> str:
     return ' x '.join(f'{number:.3g}' for number in numbers)
-
-
-Points = npt.NDArray[np.float64]
 
 
 def corners(shape: tuple[int, int, int], affine: Affine) -> Points:
