@@ -1,8 +1,9 @@
 """Poisson's equation inside a mask, zero on its edge: the operator and a multigrid cycle for it.
 
 The cycle works with the 7-point Laplacian, the operator has 19 points: near enough for the one to
-precondition the other. Every array here carries a border of voxels outside the domain, so that the stencil needs no care
-at the faces. A level is a domain (uint8, 1 = unknown), a solution and a right-hand side.
+precondition the other. Every array here carries a border of voxels outside the domain, so that the
+stencil needs no care at the faces. A level is a domain (uint8, 1 = unknown), a solution and a
+right-hand side.
 """
 
 from __future__ import annotations

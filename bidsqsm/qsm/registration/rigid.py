@@ -26,7 +26,8 @@ def register_rigid(
     """Find the motion of a head between two images of like contrast.
 
     Turns of the head on top of the two affines, about the middle of the masks, and no motion at
-    all are tried on a coarse lattice; the best ones are refined by mutual information [mattes2003]_ within the mask.
+    all are tried on a coarse lattice; the best ones are refined by mutual information
+    [mattes2003]_ within the mask.
 
     Parameters
     ----------

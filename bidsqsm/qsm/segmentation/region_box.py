@@ -17,8 +17,9 @@ _SMOOTHING = 0.5  # mm, of the maps from which a border is read
 class RegionBox:
     """A region in a box that holds what may become part of it, and its surroundings.
 
-    ``others`` are the voxels of other regions. ``distance`` (mm, negative inside) is that from the atlas's border, ``prior`` from the same
-    border once it has been moved as a whole. ``maps`` are smoothed, without outliers.
+    ``others`` are the voxels of other regions. ``distance`` (mm, negative inside) is that from the
+    atlas's border, ``prior`` from the same border once it has been moved as a whole. ``maps`` are
+    smoothed, without outliers.
     """
 
     value: int

@@ -91,8 +91,8 @@ def rates_of(
 def split(chi: Volume, rates: Rates, mask: Mask) -> Sources:
     """Solve the two equations of susceptibility and of R2' in every voxel.
 
-    Each part keeps its sign. Where R2' is too small for the susceptibility, there is one kind of source alone; the sum of
-    both parts is always chi.
+    Each part keeps its sign. Where R2' is too small for the susceptibility, there is one kind of
+    source alone; the sum of both parts is always chi.
     """
     chi = np.where(mask & np.isfinite(chi), chi, 0).astype(np.float32)
     mixed = (rates.load + rates.diamagnetic * chi) / (rates.paramagnetic + rates.diamagnetic)

@@ -31,8 +31,9 @@ def laplacian(
     .. math:: \phi = \nabla^{-2} \left( \cos\phi_w \nabla^2 \sin\phi_w
               - \sin\phi_w \nabla^2 \cos\phi_w \right)
 
-    with the Laplacians and the inverse taken in k-space [schofield2003]_. Needs no path, hence never fails, but is not exact: part of the
-    slowly varying field is lost and voxels near vessels and edges are off.
+    with the Laplacians and the inverse taken in k-space [schofield2003]_. Needs no path, hence
+    never fails, but is not exact: part of the slowly varying field is lost and voxels near vessels
+    and edges are off.
 
     Parameters
     ----------

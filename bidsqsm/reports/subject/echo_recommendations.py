@@ -26,7 +26,7 @@ LAST_ECHO = {3.0: (1 / 0.045, 1 / 0.030), 7.0: (1 / 0.025, 1 / 0.020)}
 FIELDS = (1.0, 10.0)  # T: where that line may be followed
 
 
-def number_of_echoes(known: Known, _: Known) -> Advice:
+def number_of_echoes(known: Known, _: RunFacts) -> Advice:
     """Three or more."""
     number = len(known['EchoTime'])
     verdict = MET if number >= 3 else PARTLY if number == 2 else MISSED
@@ -40,7 +40,7 @@ def number_of_echoes(known: Known, _: Known) -> Advice:
     )
 
 
-def spacing(known: Known, _: Known) -> Advice | None:
+def spacing(known: Known, _: RunFacts) -> Advice | None:
     """Equal steps, of three echoes or more."""
     steps = _steps(known)
     if len(steps) < 2:
@@ -56,7 +56,7 @@ def spacing(known: Known, _: Known) -> Advice | None:
     )
 
 
-def first_echo(known: Known, _: Known) -> Advice | None:
+def first_echo(known: Known, _: RunFacts) -> Advice | None:
     """Early, by the spacing of the echoes."""
     steps = _steps(known)
     if not steps:
@@ -73,7 +73,7 @@ def first_echo(known: Known, _: Known) -> Advice | None:
     )
 
 
-def last_echo(known: Known, _: Known) -> Advice:
+def last_echo(known: Known, _: RunFacts) -> Advice:
     """Near the T2* of deep gray matter."""
     last, strength = 1000 * known['EchoTime'][-1], known['MagneticFieldStrength']
     reason = 'At the T2* of what is looked at, here deep gray matter, phase has the most contrast to noise.'

@@ -37,7 +37,7 @@ from bidsqsm.reports.subject.recommendation import (
 VOXEL = (1.05, 1.5)  # mm, edge of a cube of the same volume: as recommended, and still fair
 ANISOTROPY = (1.25, 2.0)  # longest over shortest edge
 COVERAGE = (120.0, 64.0)  # mm along the main field: a whole brain, and a slab with the nuclei
-STRAIGHT_DEGREES = 3.0  # degrees
+STRAIGHT_DEGREES = 3.0
 PARTIAL_FOURIER = 0.75  # of k-space
 
 

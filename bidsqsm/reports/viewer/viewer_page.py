@@ -82,16 +82,16 @@ def write_viewer(
 def render_viewer(run: GreRun, products: Mapping[str, Path]) -> str:
     """Fill the page; nothing where the run has no map."""
     scene = RunImages(run, products)
-    cargo = carry(scene)
-    if cargo is None or not cargo.maps:
+    layers = carry(scene)
+    if layers is None or not layers.maps:
         return ''
-    start = [int(a - b) for a, b in zip(scene.look.at, cargo.frame.start, strict=True)]
+    start = [int(a - b) for a, b in zip(scene.look.at, layers.frame.start, strict=True)]
     about = {
-        **described(cargo.frame),
-        'start': [min(max(at, 0), n - 1) for at, n in zip(start, cargo.frame.size, strict=True)],
-        'maps': [item.about for item in cargo.maps],
-        'masks': [item.about for item in cargo.masks],
-        'regions': cargo.regions and cargo.regions.about,
+        **described(layers.frame),
+        'start': [min(max(at, 0), n - 1) for at, n in zip(start, layers.frame.size, strict=True)],
+        'maps': [item.about for item in layers.maps],
+        'masks': [item.about for item in layers.masks],
+        'regions': layers.regions and layers.regions.about,
     }
     parts = '\n'.join(packaged(f'reports/viewer/{name}.js') for name in _SCRIPTS)
     script = f'(() => {{\n{parts}\n}})();'  # nothing of it is seen from outside
@@ -108,7 +108,7 @@ def render_viewer(run: GreRun, products: Mapping[str, Path]) -> str:
             style=safe(style),
             script=safe(script),
             about=safe(_json(about)),
-            cargo=cargo,
+            layers=layers,
             niivue=_niivue(),
         )
     )
