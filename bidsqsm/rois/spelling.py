@@ -19,6 +19,19 @@ def spelled(structure: str) -> str:
     return structure.replace('_', ' ')
 
 
+def with_side(structure: str, hemisphere: str) -> str:
+    """A structure and its side as people write them; both sides together are not named.
+
+    Examples
+    --------
+    >>> with_side('red_nucleus', 'L'), with_side('red_nucleus', 'B')
+    ('left red nucleus', 'red nucleus')
+
+    """
+    side = {'L': 'left ', 'R': 'right '}.get(hemisphere, '')
+    return f'{side}{spelled(structure)}'
+
+
 def without_side(name: str) -> str:
     """A label's name less the words that tell its side.
 

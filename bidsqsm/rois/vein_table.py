@@ -73,8 +73,8 @@ def vein_columns() -> dict[str, Any]:
 
     Examples
     --------
-    >>> 'svo2' in vein_columns()
-    True
+    >>> vein_columns()['chi_core']
+    {'Description': 'Susceptibility: mean over the core.', 'Units': 'ppm'}
 
     """
     return {

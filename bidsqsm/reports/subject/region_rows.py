@@ -11,7 +11,7 @@ from bidsqsm.reports.panels.region_values import is_measured
 from bidsqsm.rois.literature import rank_of
 from bidsqsm.rois.region_table import read_table
 from bidsqsm.rois.regions import BOTH
-from bidsqsm.rois.spelling import spelled
+from bidsqsm.rois.spelling import with_side
 
 
 def summary_rows(path: Path) -> list[dict[str, str]]:
@@ -40,10 +40,9 @@ def summary_rows(path: Path) -> list[dict[str, str]]:
 
 
 def _summary(row: pd.Series) -> dict[str, str]:
-    side = {'L': 'left ', 'R': 'right '}.get(row['hemisphere'], '')
     low, high = row['chi_range_low'], row['chi_range_high']
     return {
-        'name': f'{side}{spelled(row["structure"])}',
+        'name': with_side(row['structure'], row['hemisphere']),
         'voxels': f'{row["n_voxels"]:.0f}',
         'coverage': _number(100 * row['coverage'], ' %', 0),
         'chi': _mean_and_error(row),

@@ -28,7 +28,7 @@ from bidsqsm.reports.viewer.encoding import (
     packed,
 )
 from bidsqsm.rois.region_table import read_table
-from bidsqsm.rois.spelling import spelled
+from bidsqsm.rois.spelling import with_side
 
 LOGGER = logging.getLogger(__name__)
 
@@ -231,5 +231,5 @@ def _names(scene: RunImages) -> dict[int, tuple[str, str]]:
 
 
 def _spoken(row: Any) -> str:
-    side = {'L': 'left ', 'R': 'right '}.get(row['hemisphere'], '')
-    return f'{side}{spelled(row["structure"])}' if row['structure'] else str(row['name'])
+    structure = row['structure']
+    return with_side(structure, row['hemisphere']) if structure else str(row['name'])
