@@ -129,8 +129,11 @@ def cohort_outcome(states: Sequence[str], flagged: int, page: Path, seconds: flo
 def duration(seconds: float) -> str:
     """Time in words.
 
+    Examples
+    --------
     >>> duration(42.4), duration(3700)
     ('42 s', '1 h 1 min')
+
     """
     whole = round(seconds)
     if whole < 60:

@@ -17,8 +17,11 @@ _NO_LIMIT_BYTES = 2**60
 def parse_memory(text: str) -> float:
     """Read an amount of memory such as ``8G`` or ``8000`` (megabytes); in GB (2**30 bytes).
 
+    Examples
+    --------
     >>> parse_memory('8G'), parse_memory('512'), parse_memory('0.5t')
     (8.0, 0.5, 512.0)
+
     """
     found = re.fullmatch(r'(\d+(?:\.\d*)?|\.\d+)\s*([KMGT]?)(?:i?B)?', text.strip(), re.IGNORECASE)
     if not found or float(found[1]) == 0:

@@ -23,8 +23,11 @@ X = TypeVar('X', float, Volume)
 def imaging_frequency_of(field_strength: float) -> float:
     """Proton frequency in MHz at a field strength in T.
 
+    Examples
+    --------
     >>> round(imaging_frequency_of(3.0), 3)
     127.732
+
     """
     return GAMMA_BAR_MHZ_PER_T * field_strength
 
@@ -32,8 +35,11 @@ def imaging_frequency_of(field_strength: float) -> float:
 def ppm_to_hz(field: X, imaging_frequency: float) -> X:
     """Turn a field in ppm into Hz, at an imaging frequency in MHz.
 
+    Examples
+    --------
     >>> ppm_to_hz(0.5, 120.0)
     60.0
+
     """
     return field * imaging_frequency
 
@@ -41,8 +47,11 @@ def ppm_to_hz(field: X, imaging_frequency: float) -> X:
 def hz_to_ppm(field_hz: X, imaging_frequency: float) -> X:
     """Turn a frequency in Hz into ppm, at an imaging frequency in MHz.
 
+    Examples
+    --------
     >>> hz_to_ppm(60.0, 120.0)
     0.5
+
     """
     return field_hz / imaging_frequency
 
@@ -74,8 +83,11 @@ def rad_to_hz(phase: X, echo_time: float) -> X:
 def ppm_to_rad(field: X, imaging_frequency: float, echo_time: float) -> X:
     """Phase in rad, growing with the field, that a field in ppm gathers; not wrapped.
 
+    Examples
+    --------
     >>> round(ppm_to_rad(0.1, 100.0, 0.025) / np.pi, 6)
     0.5
+
     """
     return hz_to_rad(ppm_to_hz(field, imaging_frequency), echo_time)
 

@@ -49,13 +49,15 @@ def rate_per_ppm(imaging_frequency: float) -> complex:
     :math:`\frac{2 \pi}{9 \sqrt 3} \omega` [yablonskiy1994]_ off the magnitude, and the phase grows by
     :math:`\frac{2}{3} \omega`.
 
-    >>> print(f'{rate_per_ppm(127.74):.1f}')
-    -323.5+535.1j
-
     References
     ----------
     .. [yablonskiy1994] Yablonskiy and Haacke, Magn Reson Med 32:749-763 (1994).
        doi:10.1002/mrm.1910320610
+
+    Examples
+    --------
+    >>> print(f'{rate_per_ppm(127.74):.1f}')
+    -323.5+535.1j
 
     """
     omega = TURN_RAD * imaging_frequency
