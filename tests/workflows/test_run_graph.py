@@ -332,7 +332,7 @@ def test_one_step_leaves_out_the_two_that_it_replaces(run, build):
     assert {'background', 'dipole'} & set(used_choices(run, both)) == set()
 
 
-def test_wishes_and_signs_reach_their_nodes(build):
+def test_corrections_and_signs_reach_their_nodes(build):
     made = nodes(build(phase_sign='-1', corrections={'bipolar': 'yes'}))
     assert made['decide_sign'].inputs.phase_sign == '-1'
     assert made['prepare_phase'].inputs.corrections == {'bipolar': 'yes'}
