@@ -17,9 +17,8 @@ HEIGHTS = (0.0, -30.0, 30.0, -60.0, 60.0)  # mm along the body: places tried for
 WHOLE_VOLUME_SHARE = 0.75  # share of the template's volume from which a head counts as whole
 #: Share of the head's volume below which a template counts as that of a part
 PART_VOLUME_SHARE = 0.5
-BRAIN_CENTRE_MM = np.array(
-    [0.0, -18.0, 8.0]
-)  # mm: of the brain in coordinates like those of MNI152
+#: Of the brain in coordinates like those of MNI152
+BRAIN_CENTRE_MM = np.array([0.0, -18.0, 8.0])
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,8 @@ import numpy as np
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.units import TURN_RAD
 
-FIRST_ECHO_TURNS = (
-    0,
-    -1,
-    1,
-    -2,
-    2,
-)  # whole turns that the first echo may be off, the likeliest first
+#: Whole turns that the first echo may be off, the likeliest first
+FIRST_ECHO_TURNS = (0, -1, 1, -2, 2)
 FIRST_ECHO_GAIN_RAD = 0.5  # rad per echo: less does not speak for another turn of the first echo
 
 
