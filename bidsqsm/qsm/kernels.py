@@ -9,6 +9,7 @@ from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
 
 #: Share of a sphere in a mask that counts as all of it
 WHOLE_SPHERE_SHARE = np.float32(1 - 1e-4)
+POINTS_PER_EDGE = 10  # of a voxel, at which is sampled what a sphere covers of it
 
 
 def dipole_kernel(grid: Grid) -> Volume:
@@ -145,12 +146,11 @@ def fits_inside(sphere: Volume, inside: Mask, spectrum: Volume) -> Mask:
     return fits
 
 
-def sphere_weights(radius: float, voxel_size: Triple, parts: int = 10) -> Volume:
+def sphere_weights(radius: float, voxel_size: Triple) -> Volume:
     """Weights of :func:`sphere_kernel` in its own small box, centre in the middle, sum one.
 
-    ``parts`` is the number of points per voxel edge at which coverage is sampled. Slivers, of which
-    the sphere covers less than a tenth, are left out: they would make the sphere reach further into
-    the edge of a mask than its size asks for.
+    Slivers, of which the sphere covers less than a tenth, are left out: they would make the sphere
+    reach further into the edge of a mask than its size asks for.
 
     Examples
     --------
@@ -161,6 +161,7 @@ def sphere_weights(radius: float, voxel_size: Triple, parts: int = 10) -> Volume
     """
     reach = [int(np.ceil(radius / d - 0.5)) for d in voxel_size]
     centres = [np.arange(r + 1) * d for r, d in zip(reach, voxel_size, strict=True)]
+    parts = POINTS_PER_EDGE
     within = (np.arange(parts) + 0.5) / parts - 0.5
     fine = [
         ((c[:, None] + within * d) ** 2).ravel() for c, d in zip(centres, voxel_size, strict=True)

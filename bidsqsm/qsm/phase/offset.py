@@ -12,7 +12,7 @@ from bidsqsm.qsm.phase.smooth import smooth_phase
 from bidsqsm.qsm.phase.terms import ReceivePhase
 from bidsqsm.qsm.phase.wrap import subtract_wrapped
 
-OFFSET_WIDTH_MM = 7.0
+OFFSET_WIDTH_MM = 7.0  # of the smoothing
 
 
 def remove_offset(
@@ -23,7 +23,6 @@ def remove_offset(
     grid: Grid,
     *,
     bipolar: bool = False,
-    sigma: float = OFFSET_WIDTH_MM,
     unwrap: Unwrapper | None = None,
 ) -> tuple[Volume, Volume, ReceivePhase]:
     r"""Remove the phase at echo time zero, by MCPC-3D-S on combined data [eckstein2018]_.
@@ -50,8 +49,6 @@ def remove_offset(
     bipolar
         Whether echoes were read in alternating directions: echoes 1 and 3 are used then, so that
         no difference between directions is extrapolated.
-    sigma
-        Width of the smoothing in mm.
     unwrap
         Method of the step ``unwrap``; ROMEO where None.
 
@@ -79,12 +76,12 @@ def remove_offset(
     weight /= np.float32(max(float(weight.max()), 1e-30))
     grown = unwrapped_difference(phase[second] - phase[0], np.sqrt(weight), mask, interval, unwrap)
     raw = phase[0] - np.float32(first_time / interval) * grown
-    offset = smooth_phase(raw, weight, grid, sigma)
+    offset = smooth_phase(raw, weight, grid, OFFSET_WIDTH_MM)
     echoes = (1, second + 1)
     spread = _spread(offset[mask])
     sentence = (
         f'Receive phase removed (MCPC-3D-S, echoes {echoes[0]} and {echoes[1]}, '
-        f'smoothed by {sigma:g} mm); it varied by {spread:.2g} rad over the head.'
+        f'smoothed by {OFFSET_WIDTH_MM:g} mm); it varied by {spread:.2g} rad over the head.'
     )
     facts = ReceivePhase(removed=True, echoes=echoes, spread_rad=spread, sentence=sentence)
     return subtract_wrapped(phase, offset), offset, facts
