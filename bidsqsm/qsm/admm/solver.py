@@ -4,8 +4,9 @@ It minimises :math:`\sum_r \Phi_r(K_r \chi) + R(\chi)`. A split stands for every
 term takes, and a scaled multiplier for every split; what is left for chi is quadratic and solved in
 k-space. Data terms :math:`\Phi` are in :mod:`~bidsqsm.qsm.admm.data_terms`, the quadratic is in
 :mod:`~bidsqsm.qsm.admm.modelled_fields`, and penalties R are
-:class:`~bidsqsm.qsm.admm.total_variation.TotalVariation` and
-:class:`~bidsqsm.qsm.admm.generalized_variation.GeneralizedVariation`.
+:class:`~bidsqsm.qsm.admm.total_variation.TotalVariation`,
+:class:`~bidsqsm.qsm.admm.generalized_variation.GeneralizedVariation` and, with a field of sources
+outside as a second unknown, :class:`~bidsqsm.qsm.admm.weak_harmonic.WeakHarmonic`.
 
 ====================  =============  ================================================  ===========
 in the papers         in the code    meaning                                           unit
