@@ -27,10 +27,10 @@ def init_r2prime_wf(
 
             from pathlib import Path
             from bidsqsm.catalog import STEPS
-            from bidsqsm.inputs.run import SpinEcho
+            from bidsqsm.inputs.run import R2Source
             from bidsqsm.workflows.contrasts.r2prime import init_r2prime_wf
             wf = init_r2prime_wf(
-                spin_echo=SpinEcho('T2map', (Path('sub-01_T2map.nii.gz'),)),
+                spin_echo=R2Source('T2map', (Path('sub-01_T2map.nii.gz'),)),
                 method=STEPS['relaxometry'].choose('auto'),
             )
 

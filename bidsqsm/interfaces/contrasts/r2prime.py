@@ -36,6 +36,28 @@ MEDIAN_R2_RANGE = (1.0, 200.0)  # 1/s: where the median R2 of a brain may lie
 NEGATIVE_SHARE = 0.2  # share of the brain with R2 above R2* that is worth a warning
 
 
+class Placing(NamedTuple):
+    """Where a map of R2 lies beside a run.
+
+    Attributes
+    ----------
+    motion
+        4 x 4 matrix from world points of the run to those of the map, in mm.
+    by
+        How it was found.
+    overlap
+        Of the two brains, where they were registered.
+    warnings
+        Doubts about it.
+
+    """
+
+    motion: Matrix
+    by: str
+    overlap: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
 class _FitSpinEchoInputSpec(StepInputSpec):
     in_files = InputMultiObject(File(exists=True), mandatory=True, desc='a file for each echo')
     echo_times = traits.List(traits.Float, mandatory=True, desc='echo times, in s')
@@ -79,28 +101,6 @@ class _CarryR2InputSpec(StepInputSpec):
     magnitude = File(exists=True, mandatory=True, desc='magnitude of the run, echoes last')
     in_mask = File(exists=True, mandatory=True, desc='brain of the run')
     about = traits.Dict(desc='facts of what made the map')
-
-
-class Placing(NamedTuple):
-    """Where a map of R2 lies beside a run.
-
-    Attributes
-    ----------
-    motion
-        4 x 4 matrix from world points of the run to those of the map, in mm.
-    by
-        How it was found.
-    overlap
-        Of the two brains, where they were registered.
-    warnings
-        Doubts about it.
-
-    """
-
-    motion: Matrix
-    by: str
-    overlap: float | None = None
-    warnings: tuple[str, ...] = ()
 
 
 class _CarryR2OutputSpec(StepOutputSpec):
