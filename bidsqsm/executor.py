@@ -28,8 +28,6 @@ from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
 from bidsqsm.errors import DatasetError
 
-LOGGER = logging.getLogger(__name__)
-
 #: imported once by the server that the processes of the nodes are forked from
 PRELOAD = (__name__, 'numba', 'scipy.fft', 'scipy.ndimage')
 

@@ -33,8 +33,6 @@ from bidsqsm.steps import boxes_of
 from bidsqsm.workflows.base import init_bidsqsm_wf, init_configured_run_wf, workflows_of_run
 from bidsqsm.workflows.method_selection import used_choices
 
-LOGGER = logging.getLogger(__name__)
-
 
 class Call:
     """One call of the app.
