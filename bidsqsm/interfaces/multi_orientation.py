@@ -29,8 +29,8 @@ from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.joint.orientations import Orientation, angles, brought, condition_number
 from bidsqsm.qsm.registration.rigid import register_rigid
 
-SIMILAR_DEGREES = 10.0  # degrees
-POOR_CONDITION_NUMBER = 12.0  # condition number: three orientations 10 degrees apart
+SIMILAR_DEGREES = 10.0  # between two orientations, which then tell little more than one
+POOR_CONDITION_NUMBER = 12.0  # of three orientations 10 degrees apart
 MASK_OVERLAP = 0.85  # of the masks; a brain mask of another orientation may differ at its rim
 
 

@@ -20,9 +20,8 @@ from bidsqsm.interfaces.step_interface import (
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads
 
-PLAUSIBLE_PPM = (
-    0.5  # ppm: in a brain, only few voxels of large bleeds or calcifications are beyond
-)
+#: In a brain, only few voxels of large bleeds or calcifications are beyond.
+PLAUSIBLE_PPM = 0.5
 
 
 class _ReferenceChiInputSpec(StepInputSpec):

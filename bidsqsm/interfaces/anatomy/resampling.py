@@ -25,7 +25,13 @@ from bidsqsm.interfaces.step_interface import (
 )
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.registration.itk import chain
-from bidsqsm.qsm.resampling import carry_map, carry_mask, places_of, resample_through
+from bidsqsm.qsm.resampling import (
+    carry_map,
+    carry_mask,
+    places_of,
+    resample_through,
+    voxel_step,
+)
 
 #: Maps that are brought to other spaces, with the mask in which they are known
 IN_SPACES = {'chi': 'qsm_mask', 'r2star': 'brain_mask', 't2star': 'brain_mask'}
@@ -189,8 +195,7 @@ class ToTemplate(StepInterface):
             values, affine = load_volume(getattr(self.inputs, key))
             masks[key] = values > 0, carry_mask(values > 0, affine, way, shape, onto)
             yield key, masks[key][1]
-        old, new = (np.linalg.norm(a[:3, :3], axis=0) for a in (affine, onto))
-        step = float(np.cbrt(np.prod(new) / np.prod(old)))
+        step = voxel_step(affine, onto)
         for key, mask_key in IN_SPACES.items():
             if self.given(key) is not None:
                 mask, inside = masks[mask_key]
