@@ -82,8 +82,8 @@ def init_rois_wf(
     """
     workflow = pe.Workflow(name=name)
     spaces = spaces_of(run, atlases)
-    ways = [f'{way}_{space}' for space in spaces for way in ('into', 'registrations')]
-    inputnode = pe.Node(niu.IdentityInterface(fields=[*ROI_INPUTS, *ways]), name='inputnode')
+    of_spaces = [f'{what}_{space}' for space in spaces for what in ('into', 'registrations')]
+    inputnode = pe.Node(niu.IdentityInterface(fields=[*ROI_INPUTS, *of_spaces]), name='inputnode')
     outputnode = pe.Node(
         niu.IdentityInterface(fields=['extras', 'shown_labels', 'shown_table']), name='outputnode'
     )
