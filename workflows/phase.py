@@ -133,7 +133,7 @@ def _without_paths(run: GreRun) -> str:
         't1w_mask',
         'transforms',
         'segmentations',
-        'spin_echo',
+        'r2_source',
     }
     known = json.loads(run.to_json())
     return json.dumps({key: value for key, value in known.items() if key not in paths})

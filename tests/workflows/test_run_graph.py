@@ -205,7 +205,7 @@ def test_r2prime_is_made_for_the_separation_where_r2_is_known(run, build):
         ], 'subtract_r2' in nodes(workflow)
 
     assert fed(groups=('separation',)) == ([True, True], True)
-    assert fed(groups=('separation',), run=replace(run, spin_echo=None)) == ([False, False], False)
+    assert fed(groups=('separation',), run=replace(run, r2_source=None)) == ([False, False], False)
     assert fed(groups=('qsm', 'r2star')) == ([False, False], False)
     workflow = build(groups=('separation',))
     outputs = workflow.get_node('outputs_wf')
@@ -331,7 +331,7 @@ def test_one_step_leaves_out_the_two_that_it_replaces(run, build):
     assert {'background', 'dipole'} & set(used_choices(run, both)) == set()
 
 
-def test_wishes_and_signs_reach_their_nodes(build):
+def test_corrections_and_signs_reach_their_nodes(build):
     made = nodes(build(phase_sign='-1', corrections={'bipolar': 'yes'}))
     assert made['decide_sign'].inputs.phase_sign == '-1'
     assert made['prepare_phase'].inputs.corrections == {'bipolar': 'yes'}

@@ -65,8 +65,8 @@ def _separation(
 def _r2prime(
     run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
 ) -> pe.Workflow:
-    assert run.spin_echo is not None
-    return init_r2prime_wf(spin_echo=run.spin_echo, method=choices['relaxometry'], **resources)
+    assert run.r2_source is not None
+    return init_r2prime_wf(r2_source=run.r2_source, method=choices['relaxometry'], **resources)
 
 
 def _concentration(
