@@ -81,10 +81,8 @@ def init_phase_wf(
     return workflow
 
 
-def init_magnitude_wf(
-    *, run: GreRun, mem_gb: float = 4.0, name: str = 'magnitude_wf'
-) -> pe.Workflow:
-    """Read a run that has no phase.
+def init_magnitude_wf(*, run: GreRun, mem_gb: float = 4.0, name: str = 'phase_wf') -> pe.Workflow:
+    """Read a run that has no phase, in the place of what prepares that.
 
     Parameters
     ----------

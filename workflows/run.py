@@ -194,9 +194,7 @@ def _phase_steps(
     }
     if not run.has_phase:
         # in the place of the phase's, with the same outputs but for the phase
-        return {
-            'phase_wf': init_magnitude_wf(run=run, mem_gb=resources['mem_gb'], name='phase_wf')
-        }
+        return {'phase_wf': init_magnitude_wf(run=run, mem_gb=resources['mem_gb'])}
     return {
         'phase_wf': init_phase_wf(
             run=run,

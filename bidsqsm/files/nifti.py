@@ -188,10 +188,10 @@ def slope_and_intercept(image: Any, path: Path) -> tuple[float, float]:
     return slope, inter
 
 
-def save_volume(
-    array: Array, affine: Affine, path: Path | str, *, dtype: npt.DTypeLike | None = None
-) -> Path:
+def save_volume(array: Array, affine: Affine, path: Path | str) -> Path:
     """Write an image under a temporary name, then rename it.
+
+    It holds uint8 of bool, integers as they are, and float32 of all else.
 
     Parameters
     ----------
@@ -201,8 +201,6 @@ def save_volume(
         From voxel indices to world coordinates, in mm.
     path
         Where it goes; folders are made. ``.nii`` or ``.nii.gz``.
-    dtype
-        Type in the file; uint8 for bool, otherwise float32 for anything that is not an integer.
 
     Notes
     -----
@@ -211,9 +209,8 @@ def save_volume(
     """
     path = Path(path)
     data = np.moveaxis(array, 0, -1) if array.ndim == 4 else array
-    if dtype is None:
-        integer = np.issubdtype(array.dtype, np.integer)
-        dtype = np.uint8 if array.dtype == bool else array.dtype if integer else np.float32
+    integer = np.issubdtype(array.dtype, np.integer)
+    dtype = np.uint8 if array.dtype == bool else array.dtype if integer else np.float32
     image = nb.Nifti1Image(np.asarray(data, dtype=dtype), affine, dtype=np.dtype(dtype))
     image.header.set_xyzt_units('mm')
     image.set_sform(affine, code=1)
