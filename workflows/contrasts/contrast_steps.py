@@ -1,7 +1,8 @@
 """The contrasts that a run may have besides susceptibility: how each is built, and why it is not.
 
-A new one is a row of :data:`BUILDERS` and its links here, a row of :data:`bidsqsm.steps.RUN_STEPS`, and its
-products in :data:`bidsqsm.derivatives.products.PRODUCTS`.
+A new one is a row of :data:`BUILDERS` and its links here, a row of
+:data:`bidsqsm.steps.RUN_STEPS`, and its products in
+:data:`bidsqsm.derivatives.products.PRODUCTS`.
 """
 
 from __future__ import annotations

@@ -27,13 +27,15 @@ def init_r2prime_wf(
             :simple_form: yes
 
             from pathlib import Path
+            from tempfile import NamedTemporaryFile
             from bidsqsm.catalog import STEPS
             from bidsqsm.inputs.run import R2Source
             from bidsqsm.workflows.contrasts.r2prime import init_r2prime_wf
-            wf = init_r2prime_wf(
-                r2_source=R2Source('T2map', (Path('sub-01_T2map.nii.gz'),)),
-                method=STEPS['relaxometry'].choose('auto'),
-            )
+            with NamedTemporaryFile(suffix='_T2map.nii.gz') as image:
+                wf = init_r2prime_wf(
+                    r2_source=R2Source('T2map', (Path(image.name),)),
+                    method=STEPS['relaxometry'].choose('auto'),
+                )
 
     Parameters
     ----------
