@@ -159,13 +159,11 @@ class Ledger:
 
     def _book(self, state: RunState, node: Any) -> None:
         outputs = node.result.outputs.get()
-        place = self._place(node)
+        run_wf, place = self._placed(node)
         step = step_of_workflows(place[:-1])
         warnings = StepFacts.of(outputs.get('facts')).warnings
         state.status.warn(warnings, step.workflow if step else place[-2])
-        products, facts = (
-            made.get(place, {}) for made in self._made[workflow_name(state.run.name)]
-        )
+        products, facts = (made.get(place, {}) for made in self._made[run_wf])
         for output, keys in products.items():
             if isinstance(outputs.get(output), str):
                 state.products |= {key: Path(outputs[output]) for key in keys}
@@ -176,9 +174,10 @@ class Ledger:
             state.finished, state.methods = True, {**node.inputs.methods}
 
     def _state(self, node: Any) -> RunState:
-        return next(self.states[part] for part in node.fullname.split('.') if part in self.states)
+        return self.states[self._placed(node)[0]]
 
-    def _place(self, node: Any) -> tuple[str, ...]:
-        """Path of a node from its run on."""
+    def _placed(self, node: Any) -> tuple[str, tuple[str, ...]]:
+        """The workflow of a node's run, and the path of the node from there on."""
         parts = node.fullname.split('.')
-        return tuple(parts[next(n for n, part in enumerate(parts) if part in self.states) + 1 :])
+        at = next(n for n, part in enumerate(parts) if part in self.states)
+        return parts[at], tuple(parts[at + 1 :])
