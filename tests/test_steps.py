@@ -71,7 +71,9 @@ def workflows(graphs: list[pe.Workflow], path: tuple[str, ...]) -> list[pe.Workf
 @pytest.mark.parametrize('step', RUN_STEPS.values(), ids=[*RUN_STEPS])
 def test_every_workflow_of_the_table_is_built_where_it_says(graphs, step):
     places = {path[:-1] for path in paths(graphs)}
-    assert any(place[0] == step.box and place[-1] == step.workflow for place in places if place)
+    assert any(
+        place[0] == step.outer_workflow and place[-1] == step.workflow for place in places if place
+    )
 
 
 @pytest.mark.parametrize('step', RUN_STEPS.values(), ids=[*RUN_STEPS])
@@ -82,11 +84,11 @@ def test_every_node_that_has_words_is_one_of_its_step(graphs, step):
 
 @pytest.mark.parametrize('step', RUN_STEPS.values(), ids=[*RUN_STEPS])
 def test_facts_and_further_files_of_a_step_are_outputs_of_its_workflow(graphs, step):
-    boxes = workflows(graphs, (step.box,))
-    assert any(step.told in outputs_of(box) for box in boxes) == bool(step.facts)
-    sharing = [other for other in RUN_STEPS.values() if other.box == step.box]
-    extras = any('extras' in outputs_of(box) for box in boxes)
-    assert extras == any(other.writes_files for other in sharing)
+    outer = workflows(graphs, (step.outer_workflow,))
+    assert any(step.facts_output in outputs_of(one) for one in outer) == bool(step.facts)
+    sharing = [row for row in RUN_STEPS.values() if row.outer_workflow == step.outer_workflow]
+    extras = any('extras' in outputs_of(one) for one in outer)
+    assert extras == any(row.writes_files for row in sharing)
 
 
 def test_every_step_with_methods_has_a_row_and_a_lead():

@@ -14,7 +14,7 @@ from bidsqsm.derivatives.products import products_of
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.interfaces.sign import expected_sign
 from bidsqsm.method import Choice
-from bidsqsm.steps import boxes_of
+from bidsqsm.steps import workflows_of
 from bidsqsm.workflows.anatomy.anatomy_steps import region_links, region_steps
 from bidsqsm.workflows.connections import between, keep_makers, steps_in
 from bidsqsm.workflows.contrasts.contrast_steps import (
@@ -131,7 +131,7 @@ def init_run_wf(
             *region_links(made, run, anatomy, choices),
         )
     )
-    keep_makers(workflow, boxes_of(groups))
+    keep_makers(workflow, workflows_of(groups))
     _judge_and_write(workflow, run, output_dir, choices, groups, links, anatomy, omp_nthreads)
     return workflow
 
@@ -162,7 +162,7 @@ def _judge_and_write(
         spaces='spaces_wf' in made,
         kept=[*made],
     )
-    saved = saved_outputs(made, products_of(run), boxes_of(excluded(groups)))
+    saved = saved_outputs(made, products_of(run), workflows_of(excluded(groups)))
     outputs_wf = init_outputs_wf(
         run=run,
         output_dir=output_dir,

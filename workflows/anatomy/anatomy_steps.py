@@ -99,7 +99,7 @@ def region_links(
         *(
             (maker, step('rois_wf'), [(output, key)])
             for name, output, key in further
-            if (maker := step(RUN_STEPS[name].box)) and output in outputs_of(maker)
+            if (maker := step(RUN_STEPS[name].outer_workflow)) and output in outputs_of(maker)
         ),
         (step('phase_wf'), step('overlay_wf'), [('magnitude_rss', 'reference')]),
     ]
