@@ -60,7 +60,7 @@ class MakeMask(StepInterface):
         with threads(self.inputs.num_threads):
             masks = self._make() if given is None else Masks(given, given)
         phase = self.given('quality') is not None
-        self._results['facts'] = told(masks, path, read_grid(self.inputs.in_file), phase=phase)
+        self._results['facts'] = facts_of(masks, path, read_grid(self.inputs.in_file), phase=phase)
         if phase:
             refuse_noise(read_volume(self.inputs.quality), masks.qsm)
         parts = {f'{name}_mask': part for name, part in masks.parts.items()}
@@ -84,7 +84,7 @@ class MakeMask(StepInterface):
         return masks
 
 
-def told(masks: Masks, path: str | None, grid: Grid, *, phase: bool) -> MaskFacts:
+def facts_of(masks: Masks, path: str | None, grid: Grid, *, phase: bool) -> MaskFacts:
     """What brain and QSM mask come from, and how large they are.
 
     Where two brains were found, how well they agree; without phase there is no susceptibility to
