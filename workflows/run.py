@@ -19,8 +19,8 @@ from bidsqsm.workflows.anatomy.anatomy_steps import region_links, region_steps
 from bidsqsm.workflows.connections import between, keep_makers, steps_in
 from bidsqsm.workflows.contrasts.contrast_steps import (
     contrast_links,
+    contrast_steps,
     excluded,
-    other_steps,
     unavailable,
 )
 from bidsqsm.workflows.fieldmap import init_fieldmap_wf
@@ -99,7 +99,7 @@ def init_run_wf(
         'masking_wf': init_masking_wf(method=choices['mask'], mask=run.mask, **resources),
         **_phase_steps(run, choices, phase_sign, corrections, force, omp_nthreads),
         **_susceptibility_steps(run, choices, rounds, two_pass, omp_nthreads),
-        **other_steps(run, choices, groups, resources),
+        **contrast_steps(run, choices, groups, resources),
         **region_steps(run, anatomy, choices, age, memory_gb(run.shape, 8), omp_nthreads),
     }
     step = made.get

@@ -74,12 +74,10 @@ def settled_sign(seen: SignDecision, phase_sign: str, expected: int = 0) -> tupl
     sign, how = seen.sign, 'decided from the data'
     if phase_sign != 'auto':
         sign, how = int(phase_sign), 'forced by the user'
+    elif not seen.sure and expected:
+        sign, how = expected, 'as the maker of the scanner stores it, the data being undecided'
     elif not seen.sure:
-        sign, how = (
-            expected or 1,
-            'as the maker of the scanner stores it, the data being undecided',
-        )
-        how = how if expected else 'as stored, the data being undecided'
+        sign, how = 1, 'as stored, the data being undecided'
     shown = f'veins and iron look paramagnetic with {seen.sign:+d}, evidence {seen.evidence:+.2f}'
     warnings = []
     if not seen.sure and phase_sign == 'auto':

@@ -104,10 +104,10 @@ BUILDERS: Mapping[str, Build] = {
 USES: Mapping[str, tuple[str, ...]] = {'separation': ('r2prime',)}
 
 
-def other_steps(
+def contrast_steps(
     run: GreRun, choices: Mapping[str, Choice], groups: Iterable[str], resources: Mapping[str, Any]
 ) -> dict[str, pe.Workflow]:
-    """Workflows of the groups that a run can have, of those that are wanted or that others use."""
+    """Workflows of the groups that a run can have, of those asked for or used by others."""
     used = {'r2star', *(name for group in groups for name in USES.get(group, ()))}
     names = [name for name in BUILDERS if name in used.union(groups)]
     made = [
@@ -119,7 +119,7 @@ def other_steps(
 
 
 def unavailable(run: GreRun, choices: Mapping[str, Choice], groups: Iterable[str]) -> list[str]:
-    """A sentence for each wanted group that a run cannot have."""
+    """A sentence for each group that was asked for and that a run cannot have."""
     reasons = {name: GROUPS[name].lacking(run, choices) for name in groups if name in BUILDERS}
     return [f'{name} was left out: {reason}.' for name, reason in reasons.items() if reason]
 
