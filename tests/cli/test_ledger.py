@@ -9,7 +9,7 @@ import pytest
 from bidsqsm.cli.ledger import Ledger
 from bidsqsm.cli.progress import Progress
 from bidsqsm.config import Config
-from bidsqsm.executor import Failure, Usage
+from bidsqsm.executor import Failure, FailureKind, Usage
 from bidsqsm.facts.field_facts import FieldFacts, UnwrapFacts
 from bidsqsm.facts.inversion_facts import OneStepFacts, ReferenceFacts
 from bidsqsm.inputs.discovery import find_runs
@@ -64,7 +64,9 @@ def status(ledger, run):
 def test_a_failure_is_booked_with_a_reason_and_a_crash_file(ledger, tmp_path, kind, end, reason):
     import re
 
-    ledger.on_failure(node('sub_01_run_1'), Failure(kind, 'it broke', 'Traceback: here'))
+    ledger.on_failure(
+        node('sub_01_run_1'), Failure(FailureKind(kind), 'it broke', 'Traceback: here')
+    )
     found = status(ledger, 'sub_01_run_1')
     assert found.status == end
     assert re.search(reason, found.reason)
@@ -75,8 +77,10 @@ def test_a_failure_is_booked_with_a_reason_and_a_crash_file(ledger, tmp_path, ki
 
 
 def test_the_first_failure_of_a_run_is_its_reason(ledger):
-    ledger.on_failure(node('sub_01'), Failure('error', 'first'))
-    ledger.on_failure(node('sub_01', 'fit_relaxation', 'relaxometry_wf'), Failure('error', 'next'))
+    ledger.on_failure(node('sub_01'), Failure(FailureKind.ERROR, 'first'))
+    ledger.on_failure(
+        node('sub_01', 'fit_relaxation', 'relaxometry_wf'), Failure(FailureKind.ERROR, 'next')
+    )
     assert status(ledger, 'sub_01').reason == 'the step dipole inversion: first'
 
 
