@@ -24,7 +24,7 @@ from helpers.bids_skeleton import Skeleton
 from helpers.template_atlases import make_atlas
 
 #: Between them, graphs that go through every step, by one way of inverting or another.
-WAYS = ({}, {'two_pass': True}, {'rounds': 2})
+INVERSIONS = ({}, {'two_pass': True}, {'rounds': 2})
 
 
 @pytest.fixture(scope='module')
@@ -41,10 +41,10 @@ def graphs(tmp_path_factory) -> list[pe.Workflow]:
     folder = make_atlas(root / 'atlas', about={'Name': 'A', 'Template': 'TA'})
     anatomy = AtlasesAndSpaces(resolve_atlases([str(folder)]), (resolve_template(str(folder)),))
     made = []
-    for way in WAYS:
-        choices = settled_methods(separate='rounds' in way)
+    for options in INVERSIONS:
+        choices = settled_methods(separate='rounds' in options)
         settings = {'output_dir': root / 'out', 'choices': choices, 'groups': tuple(GROUPS)}
-        made.append(init_run_wf(run=runs[0], anatomy=anatomy, **settings, **way))
+        made.append(init_run_wf(run=runs[0], anatomy=anatomy, **settings, **options))
     without = replace(runs[0], phase=())
     made.append(init_run_wf(run=without, output_dir=root / 'out', choices=settled_methods()))
     joint = {**settled_methods(separate=True), 'joint': STEPS['joint'].choose('cosmos')}
