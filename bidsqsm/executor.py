@@ -20,6 +20,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -28,13 +29,22 @@ from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
 from bidsqsm.errors import DatasetError
 
-LOGGER = logging.getLogger(__name__)
-
 #: imported once by the server that the processes of the nodes are forked from
 PRELOAD = (__name__, 'numba', 'scipy.fft', 'scipy.ndimage')
 
 # what a full, read-only or forbidden disk answers
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO}
+
+
+class FailureKind(StrEnum):
+    """What is at fault where a node ends without its result."""
+
+    DATASET = 'dataset'
+    MEMORY = 'memory'
+    #: The process was ended by the kernel or a person.
+    KILLED = 'killed'
+    DISK = 'disk'
+    ERROR = 'error'
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class Failure:
     Parameters
     ----------
     kind
-        ``dataset`` (the data is at fault), ``memory``, ``killed``, ``disk`` or ``error``.
+        What is at fault.
     message
         One sentence.
     details
@@ -52,7 +62,7 @@ class Failure:
 
     """
 
-    kind: str
+    kind: FailureKind
     message: str
     details: str = ''
 
@@ -153,7 +163,9 @@ class ProcessPerNodePlugin(MultiProcPlugin):
 
     def _report_crash(self, node: Any, result: dict[str, Any] | None = None) -> str:
         text = ''.join((result or {}).get('traceback') or '')
-        failure = (result or {}).get('failure') or Failure('error', _last_line(text), text)
+        failure = (result or {}).get('failure') or Failure(
+            FailureKind.ERROR, _last_line(text), text
+        )
         return self._on_failure(node, failure)
 
     def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
@@ -255,13 +267,14 @@ def describe(error: BaseException) -> Failure:
     details = ''.join(traceback.format_exception(error))
     message = ' '.join(str(error).split())
     if isinstance(error, DatasetError):
-        return Failure('dataset', message, details)
+        return Failure(FailureKind.DATASET, message, details)
     if isinstance(error, MemoryError):
-        return Failure('memory', f'memory ran out ({message or "no more could be had"})', details)
+        said = f'memory ran out ({message or "no more could be had"})'
+        return Failure(FailureKind.MEMORY, said, details)
     if isinstance(error, OSError) and error.errno in _DISK:
         where = f'{error.filename}: ' if error.filename else ''
-        return Failure('disk', f'{where}{error.strerror}', details)
-    return Failure('error', f'{type(error).__name__}: {message}', details)
+        return Failure(FailureKind.DISK, f'{where}{error.strerror}', details)
+    return Failure(FailureKind.ERROR, f'{type(error).__name__}: {message}', details)
 
 
 def _killed(task: _Task) -> Failure:
@@ -271,7 +284,7 @@ def _killed(task: _Task) -> Failure:
         how = f'was killed by signal {-code} ({signal.Signals(-code).name})'
     else:
         how = f'ended without a word (exit code {code})'
-    return Failure('killed', f'the process {how} after {seconds:.0f} s')
+    return Failure(FailureKind.KILLED, f'the process {how} after {seconds:.0f} s')
 
 
 def _last_line(text: str) -> str:

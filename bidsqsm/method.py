@@ -58,9 +58,9 @@ class Parameter:
 class Method:
     """An algorithm under its command-line name, with the works to cite for it.
 
-    ``makes`` are products (see :data:`bidsqsm.derivatives.products.PRODUCTS`) that a run has by this method
-    only. ``phrase`` ends the sentence of its step in the methods text; where it is not given, the
-    title does.
+    ``makes`` are products (see :data:`bidsqsm.derivatives.products.PRODUCTS`) that a run has by
+    this method only. ``phrase`` ends the sentence of its step in the methods text; where it is not
+    given, the title does.
     """
 
     name: str
@@ -117,8 +117,8 @@ class Method:
 class Step:
     """A stage of the pipeline and the methods that can fill it.
 
-    ``replaces`` names the steps whose place it takes, unless one of them was chosen. A step of ``several`` runs takes what they made,
-    where they were asked to be brought together.
+    ``replaces`` names the steps whose place it takes, unless one of them was chosen. A step of
+    ``several`` runs takes what they made, where they were asked to be brought together.
     """
 
     name: str

@@ -83,13 +83,13 @@ class RunStep:
     writes_files: bool = False
 
     @property
-    def box(self) -> str:
+    def outer_workflow(self) -> str:
         """The workflow of the run that does it, or in which that lies."""
         return self.inside or self.workflow
 
     @property
-    def told(self) -> str:
-        """Output of ``box`` that tells what was decided."""
+    def facts_output(self) -> str:
+        """Output of ``outer_workflow`` that tells what was decided."""
         return f'{self.name}_{self.facts}' if self.inside else self.facts
 
 
@@ -406,7 +406,7 @@ _ROWS = (
     RunStep(
         name='outputs',
         workflow='outputs_wf',
-        title='Writing',
+        title='Processing',
         nodes={'write_derivatives': 'writing'},
     ),
 )
@@ -445,10 +445,10 @@ def upstream(*names: str) -> tuple[str, ...]:
     return tuple(in_run_order(found))
 
 
-def boxes_of(groups: Iterable[str]) -> set[str]:
+def workflows_of(groups: Iterable[str]) -> set[str]:
     """Workflows of a run that make the products of these groups."""
-    wanted = set(groups)
-    return {row.box for row in _ROWS if row.group in wanted}
+    names = set(groups)
+    return {row.outer_workflow for row in _ROWS if row.group in names}
 
 
 def step_of_workflows(path: Iterable[str]) -> RunStep | None:

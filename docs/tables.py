@@ -73,7 +73,7 @@ def steps() -> str:
     rows = [
         (
             f'`{step.name}`',
-            f'`{step.box}`' + (f', `{step.workflow}`' if step.inside else ''),
+            f'`{step.outer_workflow}`' + (f', `{step.workflow}`' if step.inside else ''),
             f'`{step.group}`' if step.group else 'any',
             ', '.join(f'`{name}`' for name in step.needs),
         )

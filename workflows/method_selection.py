@@ -55,6 +55,7 @@ def used_choices(
     if kept is not None:
         # registration and regions are told by the atlases and spaces of the call
         placed = {'registration', 'roi_refine'}
-        idle |= {step for step in STEPS.keys() - placed if RUN_STEPS[step].box not in kept}
+        others = STEPS.keys() - placed
+        idle |= {step for step in others if RUN_STEPS[step].outer_workflow not in kept}
     followed = settled_choices(run, choices)
     return {step: choice for step, choice in followed.items() if step not in idle}

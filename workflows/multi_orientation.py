@@ -174,15 +174,13 @@ def init_joint_wf(
         mem_gb=mem_gb,
         n_procs=omp_nthreads,
     )
-    lists = {'local_field': 'local_fields', 'mask': 'masks', 'noise': 'noises'}
-    lists['magnitude'] = 'magnitudes'
-    for what, field in lists.items():
+    for what in ('local_field', 'mask', 'noise', 'magnitude'):
         collect = pe.Node(
-            niu.Merge(len(names)), name=f'collect_{field}', run_without_submitting=True
+            niu.Merge(len(names)), name=f'collect_{what}s', run_without_submitting=True
         )
         for n in numbers:
             workflow.connect(inputnode, f'{what}_{n}', collect, f'in{n}')
-        workflow.connect(collect, 'out', invert_jointly, field)
+        workflow.connect(collect, 'out', invert_jointly, f'{what}s')
     motions = pe.Node(
         niu.Merge(len(names) - 1), name='collect_motions', run_without_submitting=True
     )

@@ -156,32 +156,34 @@ def saved_outputs(
 
     """
     heard = {name: workflow for name, workflow in made.items() if name not in silent}
-    boxes = {name: step.box for name, step in RUN_STEPS.items()}
+    of_products = {
+        key: (RUN_STEPS[product.maker].outer_workflow, product.output or key)
+        for key, product in products.items()
+        if product.maker
+    }
+    of_report = {key: source for key, source in REPORT_INPUTS.items() if key not in products}
+    of_facts = {
+        name: (step.outer_workflow, step.facts_output)
+        for name, step in RUN_STEPS.items()
+        if step.facts
+    }
+    writing = dict.fromkeys(s.outer_workflow for s in RUN_STEPS.values() if s.writes_files)
     return Saved(
-        _there(
-            heard, {key: (boxes.get(p.maker, ''), p.output or key) for key, p in products.items()}
-        ),
-        _there(
-            made, {key: source for key, source in REPORT_INPUTS.items() if key not in products}
-        ),
-        _there(
-            made, {name: (step.box, step.told) for name, step in RUN_STEPS.items() if step.facts}
-        ),
-        [
-            heard[box]
-            for box in dict.fromkeys(step.box for step in RUN_STEPS.values() if step.writes_files)
-            if box in heard
-        ],
+        products=_there(heard, of_products),
+        shown=_there(made, of_report),
+        facts=_there(made, of_facts),
+        extras=[heard[name] for name in writing if name in heard],
     )
 
 
 def _there(
     made: Mapping[str, pe.Workflow], wanted: Mapping[str, tuple[str, str]]
 ) -> dict[str, tuple[pe.Workflow, str]]:
+    """Workflow and output of each key, of those that were made and have it."""
     return {
-        key: (made[box], output)
-        for key, (box, output) in wanted.items()
-        if box in made and output in outputs_of(made[box])
+        key: (made[name], output)
+        for key, (name, output) in wanted.items()
+        if name in made and output in outputs_of(made[name])
     }
 
 

@@ -81,10 +81,8 @@ def init_phase_wf(
     return workflow
 
 
-def init_magnitude_wf(
-    *, run: GreRun, mem_gb: float = 4.0, name: str = 'magnitude_wf'
-) -> pe.Workflow:
-    """Read a run that has no phase.
+def init_magnitude_wf(*, run: GreRun, mem_gb: float = 4.0, name: str = 'phase_wf') -> pe.Workflow:
+    """Read a run that has no phase, in the place of what prepares that.
 
     Parameters
     ----------
@@ -133,7 +131,7 @@ def _without_paths(run: GreRun) -> str:
         't1w_mask',
         'transforms',
         'segmentations',
-        'spin_echo',
+        'r2_source',
     }
     known = json.loads(run.to_json())
     return json.dumps({key: value for key, value in known.items() if key not in paths})

@@ -14,13 +14,13 @@ from bidsqsm.derivatives.products import products_of
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.interfaces.sign import expected_sign
 from bidsqsm.method import Choice
-from bidsqsm.steps import boxes_of
+from bidsqsm.steps import workflows_of
 from bidsqsm.workflows.anatomy.anatomy_steps import region_links, region_steps
 from bidsqsm.workflows.connections import between, keep_makers, steps_in
 from bidsqsm.workflows.contrasts.contrast_steps import (
     contrast_links,
+    contrast_steps,
     excluded,
-    other_steps,
     unavailable,
 )
 from bidsqsm.workflows.fieldmap import init_fieldmap_wf
@@ -99,7 +99,7 @@ def init_run_wf(
         'masking_wf': init_masking_wf(method=choices['mask'], mask=run.mask, **resources),
         **_phase_steps(run, choices, phase_sign, corrections, force, omp_nthreads),
         **_susceptibility_steps(run, choices, rounds, two_pass, omp_nthreads),
-        **other_steps(run, choices, groups, resources),
+        **contrast_steps(run, choices, groups, resources),
         **region_steps(run, anatomy, choices, age, memory_gb(run.shape, 8), omp_nthreads),
     }
     step = made.get
@@ -131,7 +131,7 @@ def init_run_wf(
             *region_links(made, run, anatomy, choices),
         )
     )
-    keep_makers(workflow, boxes_of(groups))
+    keep_makers(workflow, workflows_of(groups))
     _judge_and_write(workflow, run, output_dir, choices, groups, links, anatomy, omp_nthreads)
     return workflow
 
@@ -162,7 +162,7 @@ def _judge_and_write(
         spaces='spaces_wf' in made,
         kept=[*made],
     )
-    saved = saved_outputs(made, products_of(run), boxes_of(excluded(groups)))
+    saved = saved_outputs(made, products_of(run), workflows_of(excluded(groups)))
     outputs_wf = init_outputs_wf(
         run=run,
         output_dir=output_dir,
@@ -194,9 +194,7 @@ def _phase_steps(
     }
     if not run.has_phase:
         # in the place of the phase's, with the same outputs but for the phase
-        return {
-            'phase_wf': init_magnitude_wf(run=run, mem_gb=resources['mem_gb'], name='phase_wf')
-        }
+        return {'phase_wf': init_magnitude_wf(run=run, mem_gb=resources['mem_gb'])}
     return {
         'phase_wf': init_phase_wf(
             run=run,

@@ -29,11 +29,9 @@ from bidsqsm.inputs.run import GreRun, Skipped
 from bidsqsm.method import Choice
 from bidsqsm.reports.subject.resource_use import StepUse, with_earlier
 from bidsqsm.reports.subject.run_record import RunRecord
-from bidsqsm.steps import boxes_of
+from bidsqsm.steps import workflows_of
 from bidsqsm.workflows.base import init_bidsqsm_wf, init_configured_run_wf, workflows_of_run
 from bidsqsm.workflows.method_selection import used_choices
-
-LOGGER = logging.getLogger(__name__)
 
 
 class Call:
@@ -185,7 +183,7 @@ class Call:
         """Methods that a run went through, as they were written, or that it would go through."""
         if written:
             return {step: STEPS[step].choose(text) for step, text in written.items()}
-        placed = 'rois_wf' in boxes_of(self.config.products)
+        placed = 'rois_wf' in workflows_of(self.config.products)
         return used_choices(
             run,
             self.config.methods,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from nipype.pipeline import engine as pe
 
 from bidsqsm.cli.ledger import Ledger, RunState
+from bidsqsm.cohort.run_files import OK
 from bidsqsm.config import Config
 from bidsqsm.executor import ProcessPerNodePlugin, limit_threads
 from bidsqsm.inputs.run import GreRun
@@ -42,7 +43,7 @@ def execute(config: Config, workflow: pe.Workflow, ledger: Ledger) -> None:
     except Exception as error:
         # Nipype raises the first failure once more when all is done; the ledger has them all
         LOGGER.debug('Nipype: %s', error)
-        if all(state.status.status == 'ok' for state in ledger.states.values()):
+        if all(state.status.status == OK for state in ledger.states.values()):
             raise
     ledger.close(why)
 
@@ -57,7 +58,7 @@ def count_nodes(workflow: pe.Workflow, run: GreRun) -> int:
 def clean(config: Config, states: Sequence[RunState]) -> None:
     """Remove the work files of the runs that are done."""
     for state in states:
-        if state.status.status == 'ok':
+        if state.status.status == OK:
             subject = config.work_dir / NAME / subject_workflow_name(state.run.entities['sub'])
             shutil.rmtree(subject / workflow_name(state.run.name), ignore_errors=True)
             for folder in (subject, subject.parent):

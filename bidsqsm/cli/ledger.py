@@ -13,8 +13,8 @@ from nipype.pipeline import engine as pe
 
 from bidsqsm.cli.outcome import Status
 from bidsqsm.cli.progress import Progress
-from bidsqsm.cohort.run_files import FAILED, SKIPPED
-from bidsqsm.executor import Failure, Usage
+from bidsqsm.cohort.run_files import FAILED, OK, SKIPPED
+from bidsqsm.executor import Failure, FailureKind, Usage
 from bidsqsm.facts.record import StepFacts
 from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.files.atomic import write_text
@@ -117,8 +117,8 @@ class Ledger:
         path = self._log_folder(state.run) / f'{state.run.name}_{node.name}_crash.txt'
         inputs = '\n'.join(f'  {k} = {v}' for k, v in sorted(node.inputs.get().items()))
         write_text(path, f'{reason}\n\n{node.fullname}\n{inputs}\n\n{failure.details}\n')
-        if state.status.status == 'ok':  # the first failure is the cause
-            state.status.status = SKIPPED if failure.kind == 'dataset' else FAILED
+        if state.status.status == OK:  # the first failure is the cause
+            state.status.status = SKIPPED if failure.kind is FailureKind.DATASET else FAILED
             state.status.reason, state.status.crash = reason, str(path)
             self._progress.fail(state.run.name, state.status.status, reason)
         LOGGER.debug('%s', failure.details)
@@ -126,29 +126,29 @@ class Ledger:
 
     def reason(self, node: Any, failure: Failure) -> str:
         """One sentence for the person who runs the app."""
-        if failure.kind in ('memory', 'killed'):
+        if failure.kind in {FailureKind.MEMORY, FailureKind.KILLED}:
             return (
                 f'the step {words_of_node(node.name)}: {failure.message}; it was expected to need '
                 f'{node.mem_gb:.1f} GB of the {self._memory:.1f} GB planned with (--mem): if '
                 'memory ran out, give the job more, or lower --nprocs so that fewer steps run '
                 'at once'
             )
-        if failure.kind == 'disk':
+        if failure.kind is FailureKind.DISK:
             place = getattr(node.inputs, 'output_dir', None) or node.output_dir()
             where = '' if '/' in failure.message else f' in {place}: free space or choose another'
             return f'the step {words_of_node(node.name)}: {failure.message}{where}'
-        if failure.kind == 'error':
+        if failure.kind is FailureKind.ERROR:
             return f'the step {words_of_node(node.name)}: {failure.message}'
         return failure.message
 
     def close(self, reason: str) -> None:
         """Settle the runs that neither finished nor failed."""
         for state in self.states.values():
-            if state.status.status == 'ok' and not state.finished:
+            if state.status.status == OK and not state.finished:
                 lost = [
                     run.name
                     for run in state.run.runs
-                    if self.states[workflow_name(run.name)].status.status != 'ok'
+                    if self.states[workflow_name(run.name)].status.status != OK
                 ]
                 why = (
                     f'{", ".join(lost)} of its orientations could not be processed'
@@ -159,13 +159,11 @@ class Ledger:
 
     def _book(self, state: RunState, node: Any) -> None:
         outputs = node.result.outputs.get()
-        place = self._place(node)
+        run_wf, place = self._placed(node)
         step = step_of_workflows(place[:-1])
         warnings = StepFacts.of(outputs.get('facts')).warnings
         state.status.warn(warnings, step.workflow if step else place[-2])
-        products, facts = (
-            made.get(place, {}) for made in self._made[workflow_name(state.run.name)]
-        )
+        products, facts = (made.get(place, {}) for made in self._made[run_wf])
         for output, keys in products.items():
             if isinstance(outputs.get(output), str):
                 state.products |= {key: Path(outputs[output]) for key in keys}
@@ -176,9 +174,10 @@ class Ledger:
             state.finished, state.methods = True, {**node.inputs.methods}
 
     def _state(self, node: Any) -> RunState:
-        return next(self.states[part] for part in node.fullname.split('.') if part in self.states)
+        return self.states[self._placed(node)[0]]
 
-    def _place(self, node: Any) -> tuple[str, ...]:
-        """Path of a node from its run on."""
+    def _placed(self, node: Any) -> tuple[str, tuple[str, ...]]:
+        """The workflow of a node's run, and the path of the node from there on."""
         parts = node.fullname.split('.')
-        return tuple(parts[next(n for n, part in enumerate(parts) if part in self.states) + 1 :])
+        at = next(n for n, part in enumerate(parts) if part in self.states)
+        return parts[at], tuple(parts[at + 1 :])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-from bidsqsm.executor import describe, forget_handlers
+from bidsqsm.executor import FailureKind, describe, forget_handlers
 from bidsqsm.reports.subject.run_record import RunRecord
 from bidsqsm.reports.subject.subject_page import write_subject_report
 
@@ -56,5 +56,6 @@ def write_reports(
 
 def _sentence(error: BaseException, output_dir: Path) -> str:
     failure = describe(error)
-    where = f' in {output_dir}: free space or choose another' if failure.kind == 'disk' else ''
-    return f'{failure.message}{where}'
+    if failure.kind is FailureKind.DISK:
+        return f'{failure.message} in {output_dir}: free space or choose another'
+    return failure.message

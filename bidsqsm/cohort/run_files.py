@@ -14,11 +14,10 @@ from bidsqsm.files.json_files import load_json
 from bidsqsm.files.tsv_files import read_cells
 from bidsqsm.inputs.names import parse
 
+#: How a run may have ended; ``missing``: it left nothing; ``unknown``: no status that can be read.
 OK, FAILED, SKIPPED, MISSING, UNKNOWN = 'ok', 'failed', 'skipped', 'missing', 'unknown'
 #: How the name of a status file ends.
 STATUS = '_status.json'
-#: How a run may have ended; ``missing``: it left nothing; ``unknown``: no status that can be read.
-STATES = (OK, FAILED, SKIPPED, MISSING, UNKNOWN)
 
 #: Columns of a table of regions that the cohort's table repeats, and what they are called there.
 REGION_COLUMNS: Mapping[str, str] = {
@@ -45,7 +44,7 @@ class CohortRun:
     name, entities
         Such as ``sub-01_run-1``.
     status, reason
-        One of :data:`STATES`, and why where it is not ``ok``.
+        ``ok``, ``failed``, ``skipped``, ``missing`` or ``unknown``, and why where it is not ``ok``.
     warnings
         Of the run itself.
     version

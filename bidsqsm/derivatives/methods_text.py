@@ -40,8 +40,8 @@ def methods_text(provenances: Sequence[Mapping[str, Any]]) -> str:
     Parameters
     ----------
     provenances
-        Of every run, what :func:`bidsqsm.derivatives.sidecars.provenance` gives. Runs that were measured
-        and processed alike share a paragraph.
+        Of every run, what :func:`bidsqsm.derivatives.sidecars.provenance` gives. Runs that were
+        measured and processed alike share a paragraph.
 
     Returns
     -------

@@ -34,7 +34,7 @@ def _decay(run: GreRun, choices: Mapping[str, Choice]) -> str:
 
 
 def _r2(run: GreRun, _choices: Mapping[str, Choice]) -> str:
-    if run.spin_echo is not None:
+    if run.r2_source is not None:
         return ''
     return (
         f'{run.name} has no R2, expected an R2map or T2map among --derivatives or three or more '

@@ -21,6 +21,8 @@ class Product:
         Parts of the BIDS name; an empty ``desc`` or ``part`` is left out.
     units
         Unit of the values as they are written (``None`` for masks).
+    description
+        What the image shows, for its sidecar.
     steps
         Steps of the catalogue that the product depends on, in order.
     made_by
@@ -36,6 +38,8 @@ class Product:
         The values arrive in ppm of B0 and are written in Hz.
     per_echo
         One 3-D file per echo is written from an image with echoes along the fourth axis.
+    mask_type
+        ``Type`` of a mask in its sidecar; empty for what is no mask.
 
     """
 

@@ -170,8 +170,8 @@ def sources(run: GreRun, links: Mapping[str, Path], *, with_r2: bool = False) ->
     for one in run.runs:
         images += [path for path in (one.mask, one.labels, one.t1w_mask) if path is not None]
         images += [*one.transforms.values(), *(given.path for given in one.segmentations)]
-    if with_r2 and run.spin_echo is not None:
-        images += run.spin_echo.files
+    if with_r2 and run.r2_source is not None:
+        images += run.r2_source.files
     return [bids_uri(path, links) for path in dict.fromkeys(map(Path, images))]
 
 

@@ -42,8 +42,8 @@ def write_run(
     run
         The run, for its name, its grid and its metadata.
     products
-        NIfTI files by their key in :data:`bidsqsm.derivatives.products.PRODUCTS`. Fields and their noise
-        are in ppm of B0 and become Hz; ``unwrapped`` has echoes along its fourth axis.
+        NIfTI files by their key in :data:`bidsqsm.derivatives.products.PRODUCTS`. Fields and their
+        noise are in ppm of B0 and become Hz; ``unwrapped`` has echoes along its fourth axis.
     facts
         What each step decided.
     choices

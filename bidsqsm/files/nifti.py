@@ -191,6 +191,8 @@ def slope_and_intercept(image: Any, path: Path) -> tuple[float, float]:
 def save_volume(array: Array, affine: Affine, path: Path | str) -> Path:
     """Write an image under a temporary name, then rename it.
 
+    It holds uint8 of bool, integers as they are, and float32 of all else.
+
     Parameters
     ----------
     array : (nx, ny, nz) or (n_echoes, nx, ny, nz)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 from bidsqsm.errors import DatasetError
-from bidsqsm.files.json_files import read_json
 from bidsqsm.inputs.names import LONG_NAMES, BidsFile
 
 LOGGER = logging.getLogger(__name__)
@@ -18,18 +16,6 @@ QUERIES = ('megre', 't1w')
 NOT_ENTITIES = ('suffix', 'extension', 'datatype')
 ANY = ('*', 'Query.ANY')
 NO_ENTITY = (None, 'Query.NONE')
-
-
-def load_filters(path: Path | str) -> dict[str, dict[str, Any]]:
-    """Read and check a filter file.
-
-    Parameters
-    ----------
-    path
-        JSON ``{query: {entity: value}}``; see :func:`check_filters`.
-
-    """
-    return check_filters(read_json(Path(path)))
 
 
 def check_filters(filters: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:

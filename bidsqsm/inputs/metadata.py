@@ -13,10 +13,10 @@ from bidsqsm.inputs.names import BidsFile, listed, parse
 from bidsqsm.qsm.units import GAMMA_BAR_MHZ_PER_T as GAMMA_BAR
 
 Metadata = Mapping[str, Any]
-LONGEST_TE = 1.0  # s; nothing of a gradient echo is left by then, so more means milliseconds
-SAME_TE = 1e-5  # s; sidecars are rounded
-FIELD_RANGE = (0.02, 25.0)  # T, from portable low-field scanners to the strongest animal magnets
-SAME_FIELD = 0.1  # relative; the "3 T" of one vendor is 2.89 T
+LONGEST_TE_S = 1.0  # nothing of a gradient echo is left by then, so more means milliseconds
+TE_TOLERANCE_S = 1e-5  # sidecars are rounded
+FIELD_RANGE_T = (0.02, 25.0)  # from portable low-field scanners to the strongest animal magnets
+FIELD_TOLERANCE = 0.1  # relative; the "3 T" of one vendor is 2.89 T
 
 
 class Sidecars:
@@ -120,7 +120,7 @@ def agreed_echo_times(parts: Mapping[str, tuple[Sequence[BidsFile], list[float]]
     (first, (_, times)), *others = given.items()
     for part, (files, values) in others:
         for file, a, b in zip([*files] * len(times), times, values, strict=False):
-            if abs(a - b) > SAME_TE:
+            if abs(a - b) > TE_TOLERANCE_S:
                 raise DatasetError(
                     f'{file.name} has EchoTime {b:g} s where {first} has {a:g} s, expected the '
                     f'same for {first} and {part}: correct the sidecar'
@@ -148,7 +148,7 @@ def field_of(metadata: Metadata, name: str) -> tuple[float, float]:
     """
     nominal = _number(metadata, 'MagneticFieldStrength', name)
     frequency = _number(metadata, 'ImagingFrequency', name)
-    low, high = FIELD_RANGE
+    low, high = FIELD_RANGE_T
     if nominal is not None and not low <= nominal <= high:
         hint = 'it looks like mT' if low <= nominal / 1000 <= high else 'correct it'
         raise DatasetError(
@@ -168,7 +168,7 @@ def field_of(metadata: Metadata, name: str) -> tuple[float, float]:
             )
         return nominal, nominal * GAMMA_BAR
     field = frequency / GAMMA_BAR
-    if nominal is not None and abs(field / nominal - 1) > SAME_FIELD:
+    if nominal is not None and abs(field / nominal - 1) > FIELD_TOLERANCE:
         raise DatasetError(
             f'{name} has ImagingFrequency {frequency:g} MHz ({field:.2f} T) and '
             f'MagneticFieldStrength {nominal:g} T, expected them to agree within 10 %: '
@@ -191,7 +191,7 @@ def _checked(names: Sequence[str], values: Sequence[Any]) -> list[float]:
     for name, value in zip(names, values, strict=True):
         if not _is_number(value):
             raise DatasetError(f'{name} has EchoTime {value!r}, expected a number in seconds')
-        if value > LONGEST_TE:
+        if value > LONGEST_TE_S:
             raise DatasetError(
                 f'{name} has EchoTime {value:g}, expected seconds: this looks like milliseconds, '
                 'divide by 1000'
@@ -201,7 +201,7 @@ def _checked(names: Sequence[str], values: Sequence[Any]) -> list[float]:
                 f'{name} has EchoTime {value:g}, expected more than 0 s: correct it'
             )
     for before, name, a, b in zip(names, names[1:], values, values[1:], strict=False):
-        if abs(b - a) < SAME_TE:
+        if abs(b - a) < TE_TOLERANCE_S:
             raise DatasetError(
                 f'{name} repeats EchoTime {b:g} s of {before}, expected each echo to have its '
                 'own: correct the sidecar'

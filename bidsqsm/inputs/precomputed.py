@@ -27,11 +27,8 @@ from bidsqsm.inputs.precomputed_anatomy import (
 from bidsqsm.inputs.r2_source import with_r2_map
 from bidsqsm.inputs.run import GreRun
 
-BRAIN_MASK_DESCS = (
-    'brain',
-    '',
-    'qsm',
-)  # desc- of a mask, the best first; others are of something else
+#: desc- of a mask of the brain, the best first; others are of something else.
+BRAIN_MASK_DESCS = ('brain', '', 'qsm')
 
 
 def with_t1w(run: GreRun, t1w: Sequence[BidsFile]) -> GreRun:

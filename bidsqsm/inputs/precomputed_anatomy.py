@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from bidsqsm.atlases.label_image import Segmentation, labelled_box, load_image, survey
 from bidsqsm.atlases.label_table import read_labels
-from bidsqsm.atlases.structures import Label
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.headers import (
     Header,
@@ -30,7 +29,6 @@ from bidsqsm.inputs.transforms import first_readable, key_of
 
 FREESURFER_DESC = ('aseg', 'aparcaseg', 'synthseg')  # desc- of labels with FreeSurfer's values
 CORNER_VOXELS = 1.5  # voxels by which the outer corners of two volumes of one extent may differ
-Labels = tuple[Label, ...]
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def with_spin_echo(run: GreRun, images: Sequence[BidsFile], sidecars: Sidecars) 
         found = _spin_echo(candidates[0], sidecars)
     except DatasetError as error:
         return _said(run, f'Spin echoes not used: {error}.')
-    run = replace(run, spin_echo=found)
+    run = replace(run, r2_source=found)
     if len(candidates) > 1:
         name = candidates[0][0].name
         run = _said(run, f'{name} is used out of {len(candidates)} runs of spin echoes.')
@@ -82,7 +82,7 @@ def with_r2_map(run: GreRun, given: DerivativeDataset) -> GreRun:
     Its entities are those of the run, else it lies in the same session and has no ``space`` but the
     run's; a map of R2 goes before one of T2.
     """
-    if run.spin_echo is not None and run.spin_echo.kind != MESE:
+    if run.r2_source is not None and run.r2_source.kind != MESE:
         return run
     files = [
         file
@@ -100,7 +100,7 @@ def with_r2_map(run: GreRun, given: DerivativeDataset) -> GreRun:
         found = _map(files[0])
     except DatasetError as error:
         return _said(run, f'R2 not used: {error}.')
-    run = replace(run, spin_echo=found)
+    run = replace(run, r2_source=found)
     rivals = [file for file in files if file.suffix == files[0].suffix]
     if len(rivals) > 1 and not given.of_run(files[0]):
         run = _said(run, f'{files[0].name} is used out of {len(rivals)} of the session.')

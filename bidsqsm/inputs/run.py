@@ -91,7 +91,7 @@ class GreRun:
         each resamples images of the first space (``orig`` is the run's) onto grids of the second.
     segmentations
         Label images that others made.
-    spin_echo
+    r2_source
         What tells R2: a map or spin echoes, on any grid of the same session.
     warnings
         What the user should know, a sentence each.
@@ -118,7 +118,7 @@ class GreRun:
     t1w_mask: Path | None = None
     transforms: Mapping[str, Path] = field(default_factory=dict)
     segmentations: tuple[Segmentation, ...] = ()
-    spin_echo: R2Source | None = None
+    r2_source: R2Source | None = None
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -198,7 +198,7 @@ class GreRun:
             'from real and imaginary part': self.real,
             'given mask': self.mask,
             'labels': self.labels,
-            f'R2 from {self.spin_echo and self.spin_echo.kind}': self.spin_echo is not None,
+            f'R2 from {self.r2_source and self.r2_source.kind}': self.r2_source is not None,
             'T1w': self.t1w,
             'mask of the T1w': self.t1w_mask,
             f'transforms {listed(key.replace(":", " to ") for key in self.transforms)}': (
@@ -227,8 +227,8 @@ class GreRun:
             values[one] = None if values[one] is None else Path(values[one])
         values['transforms'] = {key: Path(path) for key, path in values['transforms'].items()}
         values['segmentations'] = tuple(map(Segmentation.of, values['segmentations']))
-        if values['spin_echo'] is not None:
-            values['spin_echo'] = R2Source.of(values['spin_echo'])
+        if values['r2_source'] is not None:
+            values['r2_source'] = R2Source.of(values['r2_source'])
         for several in ('echo_times', 'shape', 'warnings'):
             values[several] = tuple(values[several])
         values['affine'] = tuple(tuple(row) for row in values['affine'])

@@ -26,8 +26,8 @@ from bidsqsm.qsm.mask_overlap import dice
 from bidsqsm.qsm.masking.mask_result import Masks
 
 BRAIN_RANGE_ML = (400.0, 2300.0)  # mL: from a newborn's to more than the largest adult's
-WHOLE_HEAD = 120.0  # mm: a volume with a shorter side may hold a part of the brain
-AGREE = 0.85  # Dice of two masks of one brain: the worst of sound ones still have 0.9
+WHOLE_HEAD_MM = 120.0  # a volume with a shorter side may hold a part of the brain
+AGREEING_DICE = 0.85  # of two masks of one brain: the worst of sound ones still have 0.9
 NOISE_QUALITY = 0.025  # median quality below which phase is noise; pure noise has 0.005 to 0.02
 
 
@@ -60,7 +60,7 @@ class MakeMask(StepInterface):
         with threads(self.inputs.num_threads):
             masks = self._make() if given is None else Masks(given, given)
         phase = self.given('quality') is not None
-        self._results['facts'] = told(masks, path, read_grid(self.inputs.in_file), phase=phase)
+        self._results['facts'] = facts_of(masks, path, read_grid(self.inputs.in_file), phase=phase)
         if phase:
             refuse_noise(read_volume(self.inputs.quality), masks.qsm)
         parts = {f'{name}_mask': part for name, part in masks.parts.items()}
@@ -84,7 +84,7 @@ class MakeMask(StepInterface):
         return masks
 
 
-def told(masks: Masks, path: str | None, grid: Grid, *, phase: bool) -> MaskFacts:
+def facts_of(masks: Masks, path: str | None, grid: Grid, *, phase: bool) -> MaskFacts:
     """What brain and QSM mask come from, and how large they are.
 
     Where two brains were found, how well they agree; without phase there is no susceptibility to
@@ -110,11 +110,11 @@ def told(masks: Masks, path: str | None, grid: Grid, *, phase: bool) -> MaskFact
 
 def disagreement(overlap: float | None) -> list[str]:
     """A warning where the brain of the magnitude and that of the template are too far apart."""
-    if overlap is None or overlap >= AGREE:
+    if overlap is None or overlap >= AGREEING_DICE:
         return []
     text = (
         'The brain in the magnitude and the brain of the template overlap by a Dice of '
-        f'{overlap:.2f}, expected {AGREE} or more: look at both outlines in the report for a failed '
+        f'{overlap:.2f}, expected {AGREEING_DICE} or more: look at both outlines in the report for a failed '
         'registration or for scalp in the mask, else give a mask (--mask FILE).'
     )
     return [text]
@@ -137,7 +137,7 @@ def check(masks: Masks, grid: Grid) -> list[str]:
     brain, qsm = volumes(masks, grid)
     warnings = [] if qsm > 0.5 * brain else [f'only {qsm / brain:.0%} of the brain could be kept']
     sides = [n * size for n, size in zip(grid.shape, grid.voxel_size, strict=True)]
-    if brain > BRAIN_RANGE_ML[1] or (brain < BRAIN_RANGE_ML[0] and min(sides) >= WHOLE_HEAD):
+    if brain > BRAIN_RANGE_ML[1] or (brain < BRAIN_RANGE_ML[0] and min(sides) >= WHOLE_HEAD_MM):
         warnings.append(
             f'The brain mask holds {brain:.0f} mL, expected {BRAIN_RANGE_ML[0]:.0f} to {BRAIN_RANGE_ML[1]:.0f} mL '
             'for a whole head: look at its outline in the report, else give a mask (--mask FILE).'

@@ -29,8 +29,8 @@ from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.joint.orientations import Orientation, angles, brought, condition_number
 from bidsqsm.qsm.registration.rigid import register_rigid
 
-SIMILAR_DEGREES = 10.0  # degrees
-POOR_CONDITION_NUMBER = 12.0  # condition number: three orientations 10 degrees apart
+SIMILAR_DEGREES = 10.0  # between two orientations, which then tell little more than one
+POOR_CONDITION_NUMBER = 12.0  # of three orientations 10 degrees apart
 MASK_OVERLAP = 0.85  # of the masks; a brain mask of another orientation may differ at its rim
 
 
@@ -105,7 +105,7 @@ class InvertJointly(StepInterface):
             chi = invert(fields, masks, read_grid(reference), directions, weight_maps=weights)
         mask = np.logical_and.reduce(masks)
         self.save(runtime, reference, chi=chi, mask=mask, registered=np.stack(magnitudes))
-        facts = turned(self.inputs.names, directions, motions)
+        facts = facts_of(self.inputs.names, directions, motions)
         shares = overlap(self.inputs.names, masks)
         self._results['facts'] = replace(
             facts,
@@ -129,7 +129,7 @@ class InvertJointly(StepInterface):
         return brought(own, motion, read_grid(reference).shape, affine_of(reference))
 
 
-def turned(names: list[str], directions: list[Any], motions: Sequence[Matrix]) -> JointFacts:
+def facts_of(names: list[str], directions: list[Any], motions: Sequence[Matrix]) -> JointFacts:
     """How the head was turned, and warnings where that does not determine the map well."""
     pairs = [f'{a} and {b}' for i, a in enumerate(names) for b in names[i + 1 :]]
     between, condition = angles(directions), condition_number(directions)

@@ -39,7 +39,7 @@ class PreparedRun:
 def prepare_run(
     run: GreRun,
     *,
-    coil: Choice | None,
+    coil: Choice,
     unwrap: Choice,
     corrections: Mapping[str, Any],
     force: Sequence[str] = (),
@@ -156,11 +156,7 @@ def _read(run: GreRun) -> tuple[Volume, Volume, PhaseFacts]:
     return phase, magnitude, PhaseFacts(scaling=scale.sentence, warnings=tuple(said))
 
 
-def _combine(
-    run: GreRun, coil: Choice | None, unwrap: Choice
-) -> tuple[Volume, Volume, PhaseFacts]:
-    if coil is None:
-        raise ValueError(f'{run.name} has {run.n_channels} channels and no method to combine them')
+def _combine(run: GreRun, coil: Choice, unwrap: Choice) -> tuple[Volume, Volume, PhaseFacts]:
     load, scaling = _channels(run)
     phase, magnitude = coil(load, run.n_channels, run.echo_times, run.grid, unwrap)
     # files of single channels are not checked by themselves

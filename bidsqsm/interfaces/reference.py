@@ -20,7 +20,7 @@ from bidsqsm.interfaces.step_interface import (
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads
 
-#: In a brain, only few voxels of large bleeds or calcifications are beyond
+#: In a brain, only few voxels of large bleeds or calcifications are beyond.
 PLAUSIBLE_PPM = 0.5
 
 

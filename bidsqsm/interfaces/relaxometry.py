@@ -63,7 +63,7 @@ class FitRelaxation(StepInterface):
             r2star_error=found.error,
             n_echoes=found.n_echoes,
         )
-        self._results['facts'] = told(found, magnitude, mask)
+        self._results['facts'] = facts_of(found, magnitude, mask)
         return runtime
 
     def _dephasing(self, mask: Mask) -> Volume | None:
@@ -76,7 +76,7 @@ class FitRelaxation(StepInterface):
         return left
 
 
-def told(found: Relaxation, magnitude: Volume, mask: Mask) -> RelaxometryFacts:
+def facts_of(found: Relaxation, magnitude: Volume, mask: Mask) -> RelaxometryFacts:
     """Facts of a fit: the noise, the echoes used and the voxels that have no rate."""
     unfitted = mask & (found.n_echoes == 0)
     cut = unfitted & saturated(magnitude) & (magnitude[0] > 0)

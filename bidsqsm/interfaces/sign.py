@@ -48,7 +48,7 @@ class DecideSign(StepInterface):
         r2star = read_optional_volume(self.given('r2star'))
         with threads(self.inputs.num_threads):
             seen = decide_sign(field, mask, read_grid(self.inputs.in_file), r2star)
-        sign, facts = settle(seen, self.inputs.phase_sign, self.inputs.expected)
+        sign, facts = settled_sign(seen, self.inputs.phase_sign, self.inputs.expected)
         phase = read_echoes(self.inputs.unwrapped) * sign
         total_field = field * sign
         self.save(runtime, self.inputs.in_file, total_field=total_field, unwrapped=phase)
@@ -57,14 +57,14 @@ class DecideSign(StepInterface):
         return runtime
 
 
-def settle(seen: SignDecision, wanted: str, expected: int = 0) -> tuple[int, SignFacts]:
+def settled_sign(seen: SignDecision, phase_sign: str, expected: int = 0) -> tuple[int, SignFacts]:
     """Choose the sign to apply, and say how it was found.
 
     Parameters
     ----------
     seen
         What the data shows.
-    wanted
+    phase_sign
         ``auto``, or ``+1`` or ``-1``, which win over all else.
     expected
         Sign that the maker of the scanner uses, taken where the data is undecided; 0 where it is
@@ -72,17 +72,15 @@ def settle(seen: SignDecision, wanted: str, expected: int = 0) -> tuple[int, Sig
 
     """
     sign, how = seen.sign, 'decided from the data'
-    if wanted != 'auto':
-        sign, how = int(wanted), 'forced by the user'
+    if phase_sign != 'auto':
+        sign, how = int(phase_sign), 'forced by the user'
+    elif not seen.sure and expected:
+        sign, how = expected, 'as the maker of the scanner stores it, the data being undecided'
     elif not seen.sure:
-        sign, how = (
-            expected or 1,
-            'as the maker of the scanner stores it, the data being undecided',
-        )
-        how = how if expected else 'as stored, the data being undecided'
+        sign, how = 1, 'as stored, the data being undecided'
     shown = f'veins and iron look paramagnetic with {seen.sign:+d}, evidence {seen.evidence:+.2f}'
     warnings = []
-    if not seen.sure and wanted == 'auto':
+    if not seen.sure and phase_sign == 'auto':
         warnings.append(
             f'The sign of the phase could not be read from the data ({shown} of 1) and was taken '
             f'as {sign:+d}: check that veins are bright in the map, else give '
@@ -90,7 +88,7 @@ def settle(seen: SignDecision, wanted: str, expected: int = 0) -> tuple[int, Sig
         )
     if seen.sure and sign != seen.sign:
         warnings.append(f'The sign {sign:+d} was forced, but in the data {shown}: check the map.')
-    if seen.sure and expected and expected != seen.sign and wanted == 'auto':
+    if seen.sure and expected and expected != seen.sign and phase_sign == 'auto':
         warnings.append(
             f'The maker of the scanner stores phase with sign {expected:+d}, but in the data '
             f'{shown}; the data was believed: check that veins are bright in the map.'

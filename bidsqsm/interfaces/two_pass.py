@@ -17,6 +17,11 @@ from bidsqsm.interfaces.step_interface import (
 )
 from bidsqsm.qsm.two_pass import combine, holed_mask
 
+NO_HOLES = (
+    'The phase is reliable in the whole mask: --two-pass found no hole to cut and the map is that of '
+    'one pass.'
+)
+
 
 class _CutHolesInputSpec(StepInputSpec):
     in_mask = File(exists=True, mandatory=True, desc='mask of trusted voxels, without holes')
@@ -87,9 +92,3 @@ class CombinePasses(StepInterface):
             warnings=() if filled else (NO_HOLES,),
         )
         return runtime
-
-
-NO_HOLES = (
-    'The phase is reliable in the whole mask: --two-pass found no hole to cut and the map is that of '
-    'one pass.'
-)

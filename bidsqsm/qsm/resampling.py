@@ -222,7 +222,7 @@ def carry_map(
     inside : bool array
         Voxels of the new grid that get a value; the others are 0.
     step
-        Size of a new voxel in old ones; where that is above 1, the map is first smoothed to it.
+        Of :func:`voxel_step`; where it is above 1.2, the map is first smoothed to the new voxels.
 
     """
     filled = spread(volume, mask)
@@ -231,6 +231,19 @@ def carry_map(
     carried = np.zeros(inside.shape, np.float32)
     carried[inside] = values_at(filled, places, order=5)
     return carried
+
+
+def voxel_step(affine: Matrix, onto: Matrix) -> float:
+    """Size of a voxel of the grid of ``onto`` in voxels of that of ``affine``, as cubes.
+
+    Examples
+    --------
+    >>> round(voxel_step(np.diag([1.0, 1.0, 2.0, 1.0]), np.diag([2.0, 2.0, 4.0, 1.0])), 6)
+    2.0
+
+    """
+    old, new = (np.linalg.norm(one[:3, :3], axis=0) for one in (affine, onto))
+    return float(np.cbrt(np.prod(new) / np.prod(old)))
 
 
 def spread(volume: Volume, mask: Mask) -> Volume:

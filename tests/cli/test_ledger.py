@@ -9,8 +9,9 @@ import pytest
 from bidsqsm.cli.ledger import Ledger
 from bidsqsm.cli.progress import Progress
 from bidsqsm.config import Config
-from bidsqsm.executor import Failure, Usage
-from bidsqsm.facts.inversion_facts import ReferenceFacts
+from bidsqsm.executor import Failure, FailureKind, Usage
+from bidsqsm.facts.field_facts import FieldFacts, UnwrapFacts
+from bidsqsm.facts.inversion_facts import OneStepFacts, ReferenceFacts
 from bidsqsm.inputs.discovery import find_runs
 from bidsqsm.reports.subject.resource_use import StepUse
 from bidsqsm.workflows.base import init_bidsqsm_wf
@@ -63,7 +64,9 @@ def status(ledger, run):
 def test_a_failure_is_booked_with_a_reason_and_a_crash_file(ledger, tmp_path, kind, end, reason):
     import re
 
-    ledger.on_failure(node('sub_01_run_1'), Failure(kind, 'it broke', 'Traceback: here'))
+    ledger.on_failure(
+        node('sub_01_run_1'), Failure(FailureKind(kind), 'it broke', 'Traceback: here')
+    )
     found = status(ledger, 'sub_01_run_1')
     assert found.status == end
     assert re.search(reason, found.reason)
@@ -74,8 +77,10 @@ def test_a_failure_is_booked_with_a_reason_and_a_crash_file(ledger, tmp_path, ki
 
 
 def test_the_first_failure_of_a_run_is_its_reason(ledger):
-    ledger.on_failure(node('sub_01'), Failure('error', 'first'))
-    ledger.on_failure(node('sub_01', 'fit_relaxation', 'relaxometry_wf'), Failure('error', 'next'))
+    ledger.on_failure(node('sub_01'), Failure(FailureKind.ERROR, 'first'))
+    ledger.on_failure(
+        node('sub_01', 'fit_relaxation', 'relaxometry_wf'), Failure(FailureKind.ERROR, 'next')
+    )
     assert status(ledger, 'sub_01').reason == 'the step dipole inversion: first'
 
 
@@ -93,6 +98,31 @@ def test_files_facts_warnings_and_times_are_kept_by_their_run(ledger):
     assert state.used == {'reference_chi': StepUse('reference', 2.0, 3.0, 0.5)}
     assert state.status.seconds == 2
     assert not ledger.states['sub_01_run_1_wf'].facts
+
+
+def test_what_a_node_deep_in_a_run_made_is_booked_to_its_step(ledger):
+    step = 'inversion_wf.onestep_wf'
+    facts = {'convergence': [{'solver': 'sstv'}], 'warnings': ['slow']}
+    files = {name: f'/w/{name}.nii' for name in ('chi', 'mask', 'local_field')}
+    done = node('sub_01', 'invert_total_field', step, **files, facts=facts)
+    ledger.on_status(done, 'end')
+    state = ledger.states['sub_01_wf']
+    # chi is not a product yet: it has no reference
+    assert {k: str(v) for k, v in state.products.items()} == {
+        'qsm_mask': '/w/mask.nii',
+        'local_field': '/w/local_field.nii',
+    }
+    assert state.facts == {'onestep': OneStepFacts.of(facts)}
+    assert state.status.warned_by == {'slow': 'onestep_wf'}
+
+
+def test_facts_of_two_steps_in_one_workflow_are_told_apart(ledger):
+    for name, facts in (('unwrap_phase', {}), ('fit_field', {'phase_sign_of_fat': -1})):
+        ledger.on_status(node('sub_01', name, 'fieldmap_wf', facts=facts), 'end')
+    assert ledger.states['sub_01_wf'].facts == {
+        'unwrap': UnwrapFacts(),
+        'field': FieldFacts(phase_sign_of_fat=-1),
+    }
 
 
 def test_runs_without_an_end_are_settled_when_the_call_ends(ledger):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import nibabel as nb
 import numpy as np
 
-from bidsqsm.atlases.atlas import read_dseg
+from bidsqsm.atlases.atlas_checks import read_values
 from bidsqsm.atlases.atlas_lookup import resolve_atlases
 from bidsqsm.demo.demo_atlas import average_head
 from bidsqsm.qsm.phantom.labels import NUCLEUS_VALUES
@@ -19,7 +19,7 @@ def test_the_atlas_is_the_average_head_in_its_nominal_place(demo_dataset):
     assert (atlas.name, atlas.template.name, atlas.warnings) == ('Demo', 'DemoTemplate', ())
     assert [label.index for label in atlas.labels] == list(NUCLEUS_VALUES)
     assert {label.structure for label in atlas.labels} == set(NUCLEI)
-    values, affine = read_dseg(atlas)
+    values, affine = read_values(atlas.dseg)
     for label in atlas.labels:
         side = {'L': -1, 'R': 1}[label.hemisphere]
         if len(NUCLEI_SHAPES[label.structure]) == 1 and label.structure != 'caudate':

@@ -6,7 +6,7 @@ import pytest
 
 from bidsqsm.cli.parser import parse_arguments
 from bidsqsm.derivatives.product_groups import DEFAULT_GROUPS, GROUPS, idle_steps
-from bidsqsm.steps import RUN_STEPS, boxes_of
+from bidsqsm.steps import RUN_STEPS, workflows_of
 from bidsqsm.workflows.contrasts.contrast_steps import BUILDERS, excluded
 
 ARGS = ['in', 'out', 'participant']
@@ -50,5 +50,5 @@ def test_every_group_consists_of_steps_of_the_table():
             '',
             *(step.name for step in RUN_STEPS.values() if step.group == name),
         )
-    assert boxes_of(['r2star']) == {'relaxometry_wf'}
+    assert workflows_of(['r2star']) == {'relaxometry_wf'}
     assert excluded(['qsm', 'swi']) == {*GROUPS} - {'qsm', 'swi'}

@@ -34,7 +34,6 @@ QUICK = (
 )
 #: FreeSurfer's values of what the demo calls otherwise
 ASEG = {1: 11, 2: 50, 3: 12, 4: 51, 5: 13, 6: 52}
-MAPS = ('chi', 'r2star', 't2star', 'local_field')
 
 
 @pytest.fixture(scope='module')

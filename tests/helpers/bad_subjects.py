@@ -184,11 +184,6 @@ def all_of(part: str, value: float) -> Callable[[Subject], None]:
     return lambda s: s.save(part, 2, np.full_like(s.values(part, 2), value))
 
 
-def odd_range(s: Subject) -> None:
-    s.each('phase', lambda phase: phase * 37.3 + 5)
-    s.tell(Units='arbitrary')
-
-
 def no_range(s: Subject) -> None:
     s.each('phase', lambda phase: ndimage.gaussian_filter(phase, 2) * 300 + 7000)
     s.tell(Units='arbitrary')
@@ -258,10 +253,6 @@ def noise(s: Subject) -> None:
     random = np.random.default_rng(0)
     s.each('mag', lambda v: np.abs(random.normal(size=v.shape)).astype(np.float32))
     s.each('phase', lambda v: random.uniform(-np.pi, np.pi, v.shape).astype(np.float32))
-
-
-def zero_magnitude(s: Subject) -> None:
-    s.each('mag', np.zeros_like)
 
 
 def filtered(s: Subject) -> None:

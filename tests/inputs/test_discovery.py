@@ -13,7 +13,6 @@ import pytest
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.nifti import load_volumes
 from bidsqsm.inputs.discovery import find_runs
-from bidsqsm.inputs.filters import load_filters
 from bidsqsm.inputs.run import GreRun, Skipped
 from bidsqsm.inputs.run_table import run_table
 from helpers.bids_skeleton import ECHO_TIMES, SCANNER, SHAPE, Skeleton
@@ -456,15 +455,6 @@ def test_the_table_names_what_is_special_of_a_run(skeleton, tmp_path):
 def test_a_run_that_contradicts_itself_cannot_be_made(one_run, change, sentence):
     with pytest.raises(ValueError, match=sentence):
         dataclasses.replace(only(one_run), **change)
-
-
-def test_a_filter_file_is_read_and_checked(tmp_path):
-    path = tmp_path / 'filter.json'
-    path.write_text('{"megre": {"acquisition": "x", "run": null}}')
-    assert load_filters(path) == {'megre': {'acq': 'x', 'run': None}}
-    path.write_text('{"megre": ')
-    with pytest.raises(DatasetError, match=r'filter\.json is not valid JSON'):
-        load_filters(path)
 
 
 def test_optional_in_a_filter_takes_all(many):

@@ -33,7 +33,7 @@ def test_spin_echoes_of_the_session_are_taken_in_their_order(skeleton):
     spin_echoes(skeleton, 'sub-01_ses-a')
     spin_echoes(skeleton, 'sub-01_ses-b')
     spin_echoes(skeleton, 'sub-02_ses-a')
-    found = first(skeleton).spin_echo
+    found = first(skeleton).r2_source
     assert found.kind == 'MESE'
     assert found.echo_times == TIMES
     names = [f'sub-01_ses-a_echo-{n}_MESE.nii.gz' for n in (1, 2, 3)]
@@ -43,9 +43,9 @@ def test_spin_echoes_of_the_session_are_taken_in_their_order(skeleton):
 def test_spin_echoes_of_two_other_sessions_are_no_ones(skeleton):
     skeleton.megre('sub-01_ses-a')
     spin_echoes(skeleton, 'sub-01_ses-b')
-    assert first(skeleton).spin_echo is not None  # the subject's only ones
+    assert first(skeleton).r2_source is not None  # the subject's only ones
     spin_echoes(skeleton, 'sub-01_ses-c')
-    assert first(skeleton).spin_echo is None
+    assert first(skeleton).r2_source is None
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_bad_spin_echoes_are_told_and_the_run_goes_on(one_run, spoil, said):
     spoil(one_run)
     run = first(one_run)
     assert isinstance(run, GreRun)
-    assert run.spin_echo is None
+    assert run.r2_source is None
     (warning,) = [text for text in run.warnings if 'Spin echoes not used' in text]
     assert said in warning
 
@@ -85,20 +85,20 @@ def test_a_given_map_goes_before_spin_echoes(one_run, given, there, units, kind,
     spin_echoes(one_run)
     for name in there:
         given.image(f'{name}.nii.gz', sidecar={'Units': units} if units else None)
-    found = first(one_run, given).spin_echo
+    found = first(one_run, given).r2_source
     assert (found.kind, found.scale) == (kind, pytest.approx(scale))
 
 
 def test_a_map_with_the_entities_of_the_run_goes_first(one_run, given):
     given.image('sub-01_acq-other_R2map.nii.gz')
     given.image('sub-01_T2map.nii.gz')
-    assert first(one_run, given).spin_echo.files[0].name == 'sub-01_T2map.nii.gz'
+    assert first(one_run, given).r2_source.files[0].name == 'sub-01_T2map.nii.gz'
 
 
 def test_an_unknown_unit_is_told(one_run, given):
     given.image('sub-01_T2map.nii.gz', sidecar={'Units': 'fortnights'})
     run = first(one_run, given)
-    assert run.spin_echo is None
+    assert run.r2_source is None
     (said,) = [text for text in run.warnings if text.startswith('R2 not used')]
     assert "sub-01_T2map.nii.gz has Units 'fortnights', expected one of s, ms" in said
 
@@ -107,4 +107,4 @@ def test_where_r2_comes_from_survives_a_round_trip(one_run):
     spin_echoes(one_run)
     run = first(one_run)
     assert GreRun.from_json(run.to_json()) == run
-    assert np.isclose(run.spin_echo.echo_times, TIMES).all()
+    assert np.isclose(run.r2_source.echo_times, TIMES).all()

@@ -108,5 +108,5 @@ def test_a_run_with_phase_is_skipped_by_the_same_rule(skeleton):
 
 def test_r2prime_needs_no_phase(run):
     spin = R2Source('R2map', (run.magnitude[0],))
-    given = replace(run, spin_echo=spin)
+    given = replace(run, r2_source=spin)
     assert kept(given, 'r2prime') is given

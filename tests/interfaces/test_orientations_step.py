@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bidsqsm.demo.simulate import head_pose
-from bidsqsm.interfaces.multi_orientation import apart, overlap, turned
+from bidsqsm.interfaces.multi_orientation import apart, facts_of, overlap
 
 NAMES = ['acq-1', 'acq-2', 'acq-3']
 
@@ -14,13 +14,13 @@ NAMES = ['acq-1', 'acq-2', 'acq-3']
 def test_similar_orientations_are_warned_of():
     motions = [head_pose([]), head_pose([('x', 6)]), head_pose([('y', 20)])]
     directions = [tuple(motion[:3, :3].T @ [0, 0, 1]) for motion in motions]
-    found = turned(NAMES, directions, motions)
+    found = facts_of(NAMES, directions, motions)
     assert found.rotations == pytest.approx([0, 6, 20], abs=0.01)
     assert found.angles == pytest.approx([6, 20, 20.9], abs=0.1)
     assert 'acq-1 and acq-2 differs by 6 degrees only' in found.warnings[0]
     assert 'condition number' in found.warnings[1]
     good = [head_pose([]), head_pose([('x', 25)]), head_pose([('y', 25)])]
-    assert not turned(NAMES, [tuple(m[:3, :3].T @ [0, 0, 1]) for m in good], good).warnings
+    assert not facts_of(NAMES, [tuple(m[:3, :3].T @ [0, 0, 1]) for m in good], good).warnings
 
 
 def test_masks_that_do_not_meet_tell_of_a_failed_registration():

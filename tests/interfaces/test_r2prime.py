@@ -144,9 +144,9 @@ def test_rates_of_maps_know_their_kind_and_unit():
 def test_the_graph_fits_spin_echoes_and_only_those(scene):
     method = STEPS['relaxometry'].choose('auto')
     spin = R2Source('MESE', tuple(scene.files), tuple(TIMES))
-    assert 'fit_spin_echo' in init_r2prime_wf(spin_echo=spin, method=method).list_node_names()
+    assert 'fit_spin_echo' in init_r2prime_wf(r2_source=spin, method=method).list_node_names()
     given = init_r2prime_wf(
-        spin_echo=R2Source('T2map', (scene.files[0],), scale=1e-3), method=method
+        r2_source=R2Source('T2map', (scene.files[0],), scale=1e-3), method=method
     )
     assert 'fit_spin_echo' not in given.list_node_names()
     carry = given.get_node('carry_r2').inputs
@@ -154,10 +154,10 @@ def test_the_graph_fits_spin_echoes_and_only_those(scene):
 
 
 def test_a_run_without_r2_is_told_before_anything_is_computed():
-    run = SimpleNamespace(name='sub-01', n_echoes=5, spin_echo=None)
+    run = SimpleNamespace(name='sub-01', n_echoes=5, r2_source=None)
     r2prime, methods = GROUPS['r2prime'], settled_methods()
     assert 'sub-01 has no R2, expected an R2map' in r2prime.lacking(run, methods)
-    run.spin_echo = R2Source('R2map', ())
+    run.r2_source = R2Source('R2map', ())
     assert r2prime.lacking(run, methods) == ''
     run.n_echoes = 1
     assert 'has one echo' in r2prime.lacking(run, methods)

@@ -18,7 +18,7 @@ from bidsqsm.derivatives.sidecars import sidecar
 from bidsqsm.facts.contrasts_facts import SeparationFacts
 from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.files.nifti import save_volume
-from bidsqsm.interfaces.contrasts.separation import SeparateSources, how, summed
+from bidsqsm.interfaces.contrasts.separation import SeparateSources, facts_of_rate, summed
 from bidsqsm.qsm.separation.sources import Sources
 from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.panels.source_figures import SEPARATION_PANEL, draw_sources
@@ -104,7 +104,7 @@ def test_a_sum_that_is_off_the_map_is_warned_of(phantom):
 
 
 def test_relaxivities_grow_with_the_field():
-    facts = how(STEPS['separation'].choose('closed:diamagnetic=120'), 7.0, measured=True)
+    facts = facts_of_rate(STEPS['separation'].choose('closed:diamagnetic=120'), 7.0, measured=True)
     assert facts.relaxivities == {'paramagnetic': pytest.approx(319.667), 'diamagnetic': 280}
 
 

@@ -205,7 +205,7 @@ def test_r2prime_is_made_for_the_separation_where_r2_is_known(run, build):
         ], 'subtract_r2' in nodes(workflow)
 
     assert fed(groups=('separation',)) == ([True, True], True)
-    assert fed(groups=('separation',), run=replace(run, spin_echo=None)) == ([False, False], False)
+    assert fed(groups=('separation',), run=replace(run, r2_source=None)) == ([False, False], False)
     assert fed(groups=('qsm', 'r2star')) == ([False, False], False)
     workflow = build(groups=('separation',))
     outputs = workflow.get_node('outputs_wf')

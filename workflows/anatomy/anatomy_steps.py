@@ -21,7 +21,7 @@ from bidsqsm.workflows.anatomy.output_spaces import init_spaces_wf
 from bidsqsm.workflows.anatomy.overlay import init_overlay_wf, overlaid
 from bidsqsm.workflows.anatomy.registration import init_anatomical_wf
 from bidsqsm.workflows.anatomy.rois import init_rois_wf, spaces_of
-from bidsqsm.workflows.anatomy.transform_paths import WAYS
+from bidsqsm.workflows.anatomy.transform_paths import SPACE_OUTPUTS
 from bidsqsm.workflows.connections import Link, outputs_of
 
 #: Those that take the maps of a run.
@@ -99,7 +99,7 @@ def region_links(
         *(
             (maker, step('rois_wf'), [(output, key)])
             for name, output, key in further
-            if (maker := step(RUN_STEPS[name].box)) and output in outputs_of(maker)
+            if (maker := step(RUN_STEPS[name].outer_workflow)) and output in outputs_of(maker)
         ),
         (step('phase_wf'), step('overlay_wf'), [('magnitude_rss', 'reference')]),
     ]
@@ -126,15 +126,19 @@ def _transform_links(
     takers += [('spaces_wf', 'out_of', one.name) for one in anatomy.spaces]
     return [
         *(
-            (step('anatomical_wf'), step('alignment_wf'), [f'{way}_{space}' for way in WAYS])
+            (
+                step('anatomical_wf'),
+                step('alignment_wf'),
+                [f'{what}_{space}' for what in SPACE_OUTPUTS],
+            )
             for space in aligned
         ),
         *(
             (
                 step('alignment_wf' if space in aligned else 'anatomical_wf'),
                 step(taker),
-                [f'{way}_{space}', f'registrations_{space}'],
+                [f'{what}_{space}', f'registrations_{space}'],
             )
-            for taker, way, space in dict.fromkeys(takers)
+            for taker, what, space in dict.fromkeys(takers)
         ),
     ]

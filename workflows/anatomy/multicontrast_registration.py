@@ -15,7 +15,12 @@ from bidsqsm.inputs.run import GreRun
 from bidsqsm.interfaces.anatomy.multicontrast_registration import RegisterContrasts
 from bidsqsm.method import Choice
 from bidsqsm.rois.typical_chi import typical_chi
-from bidsqsm.workflows.anatomy.transform_paths import WAYS, TransformPath, collect, pass_on
+from bidsqsm.workflows.anatomy.transform_paths import (
+    SPACE_OUTPUTS,
+    TransformPath,
+    collect,
+    pass_on,
+)
 from bidsqsm.workflows.connections import between
 
 #: Times the voxel size of the registration that is to follow
@@ -111,12 +116,12 @@ def init_alignment_wf(
 
     """
     workflow = pe.Workflow(name=name)
-    ways = [f'{way}_{template.name}' for template in templates for way in WAYS]
+    of_spaces = [f'{what}_{one.name}' for one in templates for what in SPACE_OUTPUTS]
     inputnode = pe.Node(
-        niu.IdentityInterface(fields=[*REGISTERED_IMAGES, *ways]), name='inputnode'
+        niu.IdentityInterface(fields=[*REGISTERED_IMAGES, *of_spaces]), name='inputnode'
     )
     outputnode = pe.Node(
-        niu.IdentityInterface(fields=['extras', 'summary', *ways]), name='outputnode'
+        niu.IdentityInterface(fields=['extras', 'summary', *of_spaces]), name='outputnode'
     )
     found: Mapping[str, TransformPath] = {
         template.name: TransformPath().on(
@@ -126,8 +131,8 @@ def init_alignment_wf(
         )
         for template in templates
     }
-    for space, way in found.items():
-        pass_on(workflow, way, space, outputnode)
+    for space, path in found.items():
+        pass_on(workflow, path, space, outputnode)
     collect(workflow, found, outputnode)
     return workflow
 

@@ -39,9 +39,9 @@ def init_spaces_wf(
 
     """
     workflow = pe.Workflow(name=name)
-    ways = [f'{way}_{one.name}' for one in spaces for way in ('out_of', 'registrations')]
+    of_spaces = [f'{what}_{one.name}' for one in spaces for what in ('out_of', 'registrations')]
     inputnode = pe.Node(
-        niu.IdentityInterface(fields=[*IN_MASKS, *IN_SPACES, *dict.fromkeys(ways)]),
+        niu.IdentityInterface(fields=[*IN_MASKS, *IN_SPACES, *dict.fromkeys(of_spaces)]),
         name='inputnode',
     )
     outputnode = pe.Node(niu.IdentityInterface(fields=['extras']), name='outputnode')

@@ -58,8 +58,10 @@ def init_overlay_wf(
 
     """
     workflow = pe.Workflow(name=name)
-    ways = [f'{way}_{space}' for space, _ in images.values() for way in ('into', 'registrations')]
-    inputnode = pe.Node(niu.IdentityInterface(fields=['reference', *ways]), name='inputnode')
+    of_spaces = [
+        f'{what}_{space}' for space, _ in images.values() for what in ('into', 'registrations')
+    ]
+    inputnode = pe.Node(niu.IdentityInterface(fields=['reference', *of_spaces]), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields=[*images]), name='outputnode')
     carry_heads = pe.Node(
         ResampleImages(**{key: str(path) for key, (_, path) in images.items()}),

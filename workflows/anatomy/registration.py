@@ -22,7 +22,12 @@ from bidsqsm.interfaces.anatomy.registration import (
 from bidsqsm.interfaces.anatomy.resampling import ResampleMask
 from bidsqsm.method import Choice
 from bidsqsm.workflows.anatomy.multicontrast_registration import preliminary
-from bidsqsm.workflows.anatomy.transform_paths import WAYS, TransformPath, collect, pass_on
+from bidsqsm.workflows.anatomy.transform_paths import (
+    SPACE_OUTPUTS,
+    TransformPath,
+    collect,
+    pass_on,
+)
 
 
 def init_anatomical_wf(
@@ -81,10 +86,10 @@ def init_anatomical_wf(
     spaces += [template.name for template in templates]
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(niu.IdentityInterface(fields=['magnitude']), name='inputnode')
-    ways = [f'{way}_{space}' for space in spaces for way in WAYS]
+    of_spaces = [f'{what}_{space}' for space in spaces for what in SPACE_OUTPUTS]
     outputnode = pe.Node(
         niu.IdentityInterface(
-            fields=['contrast', 'brain', 'template_mask', 'extras', 'summary', *ways]
+            fields=['contrast', 'brain', 'template_mask', 'extras', 'summary', *of_spaces]
         ),
         name='outputnode',
     )

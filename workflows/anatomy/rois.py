@@ -82,18 +82,18 @@ def init_rois_wf(
     """
     workflow = pe.Workflow(name=name)
     spaces = spaces_of(run, atlases)
-    ways = [f'{way}_{space}' for space in spaces for way in ('into', 'registrations')]
-    inputnode = pe.Node(niu.IdentityInterface(fields=[*ROI_INPUTS, *ways]), name='inputnode')
+    of_spaces = [f'{what}_{space}' for space in spaces for what in ('into', 'registrations')]
+    inputnode = pe.Node(niu.IdentityInterface(fields=[*ROI_INPUTS, *of_spaces]), name='inputnode')
     outputnode = pe.Node(
         niu.IdentityInterface(fields=['extras', 'shown_labels', 'shown_table']), name='outputnode'
     )
-    members: list[tuple[pe.Node, str, pe.Node, dict[str, Any]]] = []
+    members: list[tuple[pe.Node, pe.Node, dict[str, Any]]] = []
     sources: list[Atlas | Segmentation] = [*atlases, *run.segmentations]
     for source in sources:
         carry = _carry(workflow, inputnode, source, mem_gb)
         about = about_of(source)
         plain = _measure(workflow, inputnode, run, source, carry, age, '', mem_gb)
-        members.append((carry, 'labels', plain, about))
+        members.append((carry, plain, about))
         if refine is not None and isinstance(source, Atlas):
             better = pe.Node(
                 RefineRois(method=str(refine)),
@@ -114,7 +114,7 @@ def init_rois_wf(
             measure = _measure(workflow, inputnode, run, source, better, age, '_refined', mem_gb)
             plain.inputs.judged = False  # one warning for a region is enough
             # first, since the report shows the first
-            members.insert(-1, (better, 'labels', measure, refined(about, refine)))
+            members.insert(-1, (better, measure, refined(about, refine)))
     _collect(workflow, members, outputnode)
     return workflow
 
@@ -210,16 +210,17 @@ def _measure(
 
 def _collect(
     workflow: pe.Workflow,
-    members: Sequence[tuple[pe.Node, str, pe.Node, dict[str, Any]]],
+    members: Sequence[tuple[pe.Node, pe.Node, dict[str, Any]]],
     outputnode: pe.Node,
 ) -> None:
-    collect = pe.Node(CollectRois(about=[about for *_, about in members]), name='collect_rois')
-    wanted = {
-        'labels': [(node, output) for node, output, *_ in members],
-        'tables': [(node, 'table') for _, _, node, _ in members],
-        'all_facts': [(node, 'facts') for _, _, node, _ in members],
+    """Gather labels and tables; a member is what makes the ones, the others, and what both are."""
+    collect = pe.Node(CollectRois(about=[about for _, _, about in members]), name='collect_rois')
+    inputs = {
+        'labels': [(labels, 'labels') for labels, _, _ in members],
+        'tables': [(measure, 'table') for _, measure, _ in members],
+        'all_facts': [(measure, 'facts') for _, measure, _ in members],
     }
-    for target, sources in wanted.items():
+    for target, sources in inputs.items():
         merge = pe.Node(niu.Merge(len(sources)), name=f'merge_{target}')
         for number, (node, output) in enumerate(sources, start=1):
             workflow.connect(node, output, merge, f'in{number}')

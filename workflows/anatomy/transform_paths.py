@@ -12,7 +12,7 @@ from nipype.pipeline import engine as pe
 from bidsqsm.interfaces.anatomy.derivative_lists import CollectTransforms
 
 #: What the outputs of a space are called: its points to the run's, the run's to it, facts.
-WAYS = ('out_of', 'into', 'registrations')
+SPACE_OUTPUTS = ('out_of', 'into', 'registrations')
 
 
 @dataclass
@@ -28,13 +28,13 @@ class TransformPath:
         return TransformPath([*self.nodes, node], [*self.about, about])
 
 
-def pass_on(workflow: pe.Workflow, way: TransformPath, space: str, outputnode: pe.Node) -> None:
-    """Hand the transforms and facts of a way on as the outputs of its space."""
+def pass_on(workflow: pe.Workflow, path: TransformPath, space: str, outputnode: pe.Node) -> None:
+    """Hand the transforms and facts of a path on as the outputs of its space."""
     # points go from the run through the inverses, and back the other way round
     for what, output, nodes in (
-        ('into', 'backward', way.nodes),
-        ('out_of', 'forward', way.nodes[::-1]),
-        ('registrations', 'facts', way.nodes),
+        ('into', 'backward', path.nodes),
+        ('out_of', 'forward', path.nodes[::-1]),
+        ('registrations', 'facts', path.nodes),
     ):
         merge = pe.Node(niu.Merge(len(nodes)), name=f'{what}_{space}')
         for number, node in enumerate(nodes, start=1):
@@ -48,8 +48,8 @@ def collect(
     """Gather every registration once, for writing and for the report."""
     members = [
         (node, about)
-        for way in found.values()
-        for node, about in zip(way.nodes, way.about, strict=True)
+        for path in found.values()
+        for node, about in zip(path.nodes, path.about, strict=True)
     ]
     unique = {node.name: (node, about) for node, about in members}
     gather = pe.Node(

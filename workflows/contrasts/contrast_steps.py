@@ -1,7 +1,8 @@
 """The contrasts that a run may have besides susceptibility: how each is built, and why it is not.
 
-A new one is a row of :data:`BUILDERS` and its links here, a row of :data:`bidsqsm.steps.RUN_STEPS`, and its
-products in :data:`bidsqsm.derivatives.products.PRODUCTS`.
+A new one is a row of :data:`BUILDERS` and its links here, a row of
+:data:`bidsqsm.steps.RUN_STEPS`, and its products in
+:data:`bidsqsm.derivatives.products.PRODUCTS`.
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ def _separation(
 def _r2prime(
     run: GreRun, choices: Mapping[str, Choice], resources: Mapping[str, Any]
 ) -> pe.Workflow:
-    assert run.spin_echo is not None
-    return init_r2prime_wf(spin_echo=run.spin_echo, method=choices['relaxometry'], **resources)
+    assert run.r2_source is not None
+    return init_r2prime_wf(r2_source=run.r2_source, method=choices['relaxometry'], **resources)
 
 
 def _concentration(
@@ -103,10 +104,10 @@ BUILDERS: Mapping[str, Build] = {
 USES: Mapping[str, tuple[str, ...]] = {'separation': ('r2prime',)}
 
 
-def other_steps(
+def contrast_steps(
     run: GreRun, choices: Mapping[str, Choice], groups: Iterable[str], resources: Mapping[str, Any]
 ) -> dict[str, pe.Workflow]:
-    """Workflows of the groups that a run can have, of those that are wanted or that others use."""
+    """Workflows of the groups that a run can have, of those asked for or used by others."""
     used = {'r2star', *(name for group in groups for name in USES.get(group, ()))}
     names = [name for name in BUILDERS if name in used.union(groups)]
     made = [
@@ -118,7 +119,7 @@ def other_steps(
 
 
 def unavailable(run: GreRun, choices: Mapping[str, Choice], groups: Iterable[str]) -> list[str]:
-    """A sentence for each wanted group that a run cannot have."""
+    """A sentence for each group that was asked for and that a run cannot have."""
     reasons = {name: GROUPS[name].lacking(run, choices) for name in groups if name in BUILDERS}
     return [f'{name} was left out: {reason}.' for name, reason in reasons.items() if reason]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
+from bidsqsm.inputs.r2_source import MESE
 from bidsqsm.inputs.run import R2Source
 from bidsqsm.interfaces.contrasts.r2prime import CarryR2, FitSpinEcho, SubtractR2
 from bidsqsm.method import Choice
@@ -12,7 +13,7 @@ from bidsqsm.method import Choice
 
 def init_r2prime_wf(
     *,
-    spin_echo: R2Source,
+    r2_source: R2Source,
     method: Choice,
     mem_gb: float = 4.0,
     omp_nthreads: int = 1,
@@ -26,17 +27,19 @@ def init_r2prime_wf(
             :simple_form: yes
 
             from pathlib import Path
+            from tempfile import NamedTemporaryFile
             from bidsqsm.catalog import STEPS
             from bidsqsm.inputs.run import R2Source
             from bidsqsm.workflows.contrasts.r2prime import init_r2prime_wf
-            wf = init_r2prime_wf(
-                spin_echo=R2Source('T2map', (Path('sub-01_T2map.nii.gz'),)),
-                method=STEPS['relaxometry'].choose('auto'),
-            )
+            with NamedTemporaryFile(suffix='_T2map.nii.gz') as image:
+                wf = init_r2prime_wf(
+                    r2_source=R2Source('T2map', (Path(image.name),)),
+                    method=STEPS['relaxometry'].choose('auto'),
+                )
 
     Parameters
     ----------
-    spin_echo
+    r2_source
         What tells R2.
     method
         Method that fits spin echoes, where R2 comes from those.
@@ -76,13 +79,13 @@ def init_r2prime_wf(
     outputnode = pe.Node(niu.IdentityInterface(fields=fields), name='outputnode')
     resources = {'mem_gb': mem_gb, 'n_procs': omp_nthreads}
 
-    carry_r2 = pe.Node(CarryR2(scale=spin_echo.scale), name='carry_r2', **resources)
+    carry_r2 = pe.Node(CarryR2(scale=r2_source.scale), name='carry_r2', **resources)
     subtract_r2 = pe.Node(SubtractR2(), name='subtract_r2', **resources)
-    if spin_echo.kind == 'MESE':
+    if r2_source.kind == MESE:
         fit_spin_echo = pe.Node(
             FitSpinEcho(
-                in_files=[str(path) for path in spin_echo.files],
-                echo_times=list(spin_echo.echo_times),
+                in_files=[str(path) for path in r2_source.files],
+                echo_times=list(r2_source.echo_times),
                 method=str(method),
             ),
             name='fit_spin_echo',
@@ -103,8 +106,8 @@ def init_r2prime_wf(
             ]
         )
     else:
-        carry_r2.inputs.in_file = str(spin_echo.files[0])
-        carry_r2.inputs.kind = spin_echo.kind
+        carry_r2.inputs.in_file = str(r2_source.files[0])
+        carry_r2.inputs.kind = r2_source.kind
 
     workflow.connect(
         [

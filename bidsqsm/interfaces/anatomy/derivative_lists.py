@@ -29,8 +29,8 @@ class _CollectTransformsOutputSpec(_CollectOutputSpec):
 
 
 class _CollectTransformsInputSpec(_CollectInputSpec):
-    forward = InputMultiObject(traits.Any, desc='of each member; none where it failed')
-    backward = InputMultiObject(traits.Any, desc='of each member; none where it failed')
+    forward = InputMultiObject(traits.Any, desc='of each member; the identity where it failed')
+    backward = InputMultiObject(traits.Any, desc='of each member; the identity where it failed')
 
 
 class CollectTransforms(StepInterface):

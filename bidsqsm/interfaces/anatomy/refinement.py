@@ -56,11 +56,11 @@ class RefineRois(StepInterface):
             r2star = read_optional_volume(self.given('r2star'))
             after = refine(before, chi, mask, read_grid(self.inputs.chi), r2star=r2star)
         self.save(runtime, self.inputs.chi, labels=after)
-        self._results['facts'] = replace(changes(before, after), roi_refine=refine.method.name)
+        self._results['facts'] = replace(facts_of(before, after), roi_refine=refine.method.name)
         return runtime
 
 
-def changes(before: Labels, after: Labels) -> RefinementFacts:
+def facts_of(before: Labels, after: Labels) -> RefinementFacts:
     """Overlap (Dice) of every region with what it was, with a warning for those that are lost."""
     overlaps, lost = {}, []
     for value in values_of(before):

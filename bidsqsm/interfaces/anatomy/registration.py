@@ -39,7 +39,7 @@ from bidsqsm.qsm.registration.rigid import register_rigid
 from bidsqsm.qsm.resampling import carry_mask, regrid
 
 RIGID_VOXEL_MM = 2.0  # mm: voxels of the finest level of a rigid registration
-FLATTEN = 0.7  # power by which a T1w gets the contrast of a magnitude
+FLATTENING_POWER = 0.7  # by it a T1w gets the contrast of a magnitude
 ADULT_BRAIN_MM3 = 8e5  # mm3: the brain of an adult that is not cut off by the field of view
 
 
@@ -254,6 +254,6 @@ def brain_on(path: str | None, t1w: Volume, affine: Affine) -> Mask:
     size = np.linalg.norm(affine[:3, :3], axis=0)
     if path is None:
         # as it is, gray matter of a T1w would be nearer to the background than to white matter
-        return brain_mask(np.maximum(t1w, 0) ** FLATTEN, (size[0], size[1], size[2]))
+        return brain_mask(np.maximum(t1w, 0) ** FLATTENING_POWER, (size[0], size[1], size[2]))
     values, own = load_image(path)
     return carry_mask(values > 0, own, affine_transform(np.eye(4)), shape_of(t1w), affine)

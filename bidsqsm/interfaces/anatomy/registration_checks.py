@@ -12,8 +12,9 @@ from bidsqsm.qsm.registration.head_image import HeadImage, shape_of
 from bidsqsm.qsm.registration.start import is_part
 from bidsqsm.qsm.resampling import carry_mask
 
-BRAIN_OVERLAPS = (0.70, 0.85)  # of the two brains: below the first a failure, below the second odd
-#: Correlation with the template: of heads in place 0.8 or more, out of place 0.3
+#: Of the two brains: below the first a failure, below the second odd.
+BRAIN_OVERLAPS = (0.70, 0.85)
+#: Correlation with the template: of heads in place 0.8 or more, out of place 0.3.
 TEMPLATE_CORRELATION = 0.5
 
 

@@ -1,4 +1,4 @@
-"""Masks, labels and maps carried between a run and a template, as Nipype interfaces."""
+"""Masks, labels and maps resampled between a run and a template, as Nipype interfaces."""
 
 from __future__ import annotations
 
@@ -25,7 +25,13 @@ from bidsqsm.interfaces.step_interface import (
 )
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.registration.itk import chain
-from bidsqsm.qsm.resampling import carry_map, carry_mask, places_of, resample_through
+from bidsqsm.qsm.resampling import (
+    carry_map,
+    carry_mask,
+    places_of,
+    resample_through,
+    voxel_step,
+)
 
 #: Maps that are brought to other spaces, with the mask in which they are known
 IN_SPACES = {'chi': 'qsm_mask', 'r2star': 'brain_mask', 't2star': 'brain_mask'}
@@ -41,7 +47,7 @@ def chained(paths: Sequence[str]) -> Any:
     return chain([SimpleITK.ReadTransform(path) for path in paths])
 
 
-class _CarryInputSpec(StepInputSpec):
+class _ResampleInputSpec(StepInputSpec):
     reference = File(exists=True, mandatory=True, desc='image on the grid of the run')
     transforms = InputMultiObject(
         File(exists=True), desc="from the run's points to the image's, in the order of their use"
@@ -49,20 +55,20 @@ class _CarryInputSpec(StepInputSpec):
     registrations = traits.List(traits.Dict, desc='facts of the registrations that were used')
 
 
-class _CarryMaskInputSpec(_CarryInputSpec):
+class _ResampleMaskInputSpec(_ResampleInputSpec):
     template = File(exists=True, mandatory=True, desc='T1w of the template')
     mask = File(exists=True, desc='its brain, where it has a mask')
 
 
-class _CarryMaskOutputSpec(StepOutputSpec):
+class _ResampleMaskOutputSpec(StepOutputSpec):
     mask = File(exists=True, desc='brain on the grid of the run; left out where it is not known')
 
 
 class ResampleMask(StepInterface):
     """Bring the brain of a template onto the grid of a run."""
 
-    input_spec = _CarryMaskInputSpec
-    output_spec = _CarryMaskOutputSpec
+    input_spec = _ResampleMaskInputSpec
+    output_spec = _ResampleMaskOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
         self._results['facts'] = StepFacts()
@@ -77,20 +83,20 @@ class ResampleMask(StepInterface):
         return runtime
 
 
-class _CarryLabelsInputSpec(_CarryInputSpec):
+class _ResampleLabelsInputSpec(_ResampleInputSpec):
     in_file = File(exists=True, mandatory=True, desc='label image, NIfTI or FreeSurfer')
     keep = traits.List(traits.Int, mandatory=True, desc='values to carry; others become 0')
 
 
-class _CarryLabelsOutputSpec(StepOutputSpec):
+class _ResampleLabelsOutputSpec(StepOutputSpec):
     labels = File(exists=True, desc='labels on the grid of the run; all 0 where not known')
 
 
 class ResampleLabels(StepInterface):
     """Bring labels onto the grid of a run, in one interpolation."""
 
-    input_spec = _CarryLabelsInputSpec
-    output_spec = _CarryLabelsOutputSpec
+    input_spec = _ResampleLabelsInputSpec
+    output_spec = _ResampleLabelsOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
         shape, onto = grid_of_file(self.inputs.reference)
@@ -107,11 +113,11 @@ class ResampleLabels(StepInterface):
         return runtime
 
 
-class _CarryHeadsInputSpec(StepInputSpec):
+class _ResampleImagesInputSpec(StepInputSpec):
     reference = File(exists=True, mandatory=True, desc='image on the grid of the run')
 
 
-class _CarryHeadsOutputSpec(StepOutputSpec):
+class _ResampleImagesOutputSpec(StepOutputSpec):
     pass
 
 
@@ -121,8 +127,8 @@ for _name in HEADS:
         ('_transforms', InputMultiObject(File(exists=True), desc="from the run's points to its")),
         ('_registrations', traits.List(traits.Dict, desc='facts of those registrations')),
     ):
-        _CarryHeadsInputSpec.add_class_trait(f'{_name}{_field}', _trait)
-    _CarryHeadsOutputSpec.add_class_trait(
+        _ResampleImagesInputSpec.add_class_trait(f'{_name}{_field}', _trait)
+    _ResampleImagesOutputSpec.add_class_trait(
         _name, File(exists=True, desc='on the grid of the run; left out where it is lost')
     )
 
@@ -130,8 +136,8 @@ for _name in HEADS:
 class ResampleImages(StepInterface):
     """Bring images of heads onto the grid of a run, to be looked at: one interpolation each."""
 
-    input_spec = _CarryHeadsInputSpec
-    output_spec = _CarryHeadsOutputSpec
+    input_spec = _ResampleImagesInputSpec
+    output_spec = _ResampleImagesOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
         self._results['facts'] = StepFacts()
@@ -189,8 +195,7 @@ class ToTemplate(StepInterface):
             values, affine = load_volume(getattr(self.inputs, key))
             masks[key] = values > 0, carry_mask(values > 0, affine, way, shape, onto)
             yield key, masks[key][1]
-        old, new = (np.linalg.norm(a[:3, :3], axis=0) for a in (affine, onto))
-        step = float(np.cbrt(np.prod(new) / np.prod(old)))
+        step = voxel_step(affine, onto)
         for key, mask_key in IN_SPACES.items():
             if self.given(key) is not None:
                 mask, inside = masks[mask_key]

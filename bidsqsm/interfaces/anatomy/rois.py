@@ -41,7 +41,6 @@ class _MeasureRoisInputSpec(StepInputSpec):
     judged = traits.Bool(
         True, usedefault=True, desc='whether means are held against the literature'
     )
-    coverage_limit = traits.Float(0.5, usedefault=True, desc='share of a label to be measured')
 
 
 for _name in OPTIONAL_MAPS:
@@ -80,7 +79,6 @@ class MeasureRois(StepInterface):
             noise=noise,
             grid=grid,
             csf=csf,
-            coverage_limit=self.inputs.coverage_limit,
             age=self.given('age'),
         )
         self._results['table'] = str(write_table(table, Path(runtime.cwd, 'roi.tsv')))

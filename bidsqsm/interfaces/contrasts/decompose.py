@@ -56,14 +56,14 @@ class Decompose(StepInterface):
                 times,
                 frequency,
             )
-        self._results['facts'] = describe(found, chi, mask)
+        self._results['facts'] = facts_of(found, chi, mask)
         if found.fitted.any():
             parts = {'paramagnetic': found.paramagnetic, 'diamagnetic': found.diamagnetic}
             self.save(runtime, self.inputs.in_file, **parts)
         return runtime
 
 
-def describe(found: Pools, chi: Volume, mask: Mask) -> DecomposeFacts:
+def facts_of(found: Pools, chi: Volume, mask: Mask) -> DecomposeFacts:
     """How many voxels were fitted, how well, and how far the sum of the parts is from the map."""
     whole, fitted = int(mask.sum()), int(found.fitted.sum())
     lost = (

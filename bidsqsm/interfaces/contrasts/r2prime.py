@@ -29,11 +29,33 @@ from bidsqsm.qsm.registration.head_image import HeadImage
 from bidsqsm.qsm.registration.itk import affine_transform
 from bidsqsm.qsm.registration.rigid import register_rigid
 from bidsqsm.qsm.relaxometry.reversible import reversible
-from bidsqsm.qsm.resampling import carry_map, carry_mask, places_of
+from bidsqsm.qsm.resampling import carry_map, carry_mask, places_of, voxel_step
 
 SKIP_FIRST = 4  # spin echoes from which on the first, without stimulated echoes, is left out
 MEDIAN_R2_RANGE = (1.0, 200.0)  # 1/s: where the median R2 of a brain may lie
 NEGATIVE_SHARE = 0.2  # share of the brain with R2 above R2* that is worth a warning
+
+
+class Placing(NamedTuple):
+    """Where a map of R2 lies beside a run.
+
+    Attributes
+    ----------
+    motion
+        4 x 4 matrix from world points of the run to those of the map, in mm.
+    by
+        How it was found.
+    overlap
+        Of the two brains, where they were registered.
+    warnings
+        Doubts about it.
+
+    """
+
+    motion: Matrix
+    by: str
+    overlap: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class _FitSpinEchoInputSpec(StepInputSpec):
@@ -79,28 +101,6 @@ class _CarryR2InputSpec(StepInputSpec):
     magnitude = File(exists=True, mandatory=True, desc='magnitude of the run, echoes last')
     in_mask = File(exists=True, mandatory=True, desc='brain of the run')
     about = traits.Dict(desc='facts of what made the map')
-
-
-class Placing(NamedTuple):
-    """Where a map of R2 lies beside a run.
-
-    Attributes
-    ----------
-    motion
-        4 x 4 matrix from world points of the run to those of the map, in mm.
-    by
-        How it was found.
-    overlap
-        Of the two brains, where they were registered.
-    warnings
-        Doubts about it.
-
-    """
-
-    motion: Matrix
-    by: str
-    overlap: float | None = None
-    warnings: tuple[str, ...] = ()
 
 
 class _CarryR2OutputSpec(StepOutputSpec):
@@ -222,9 +222,8 @@ def carried(r2: Volume, affine: Affine, motion: Matrix, mask: Mask, onto: Affine
     inside = mask & carry_mask(known, affine, way, mask.shape, onto)
     if not inside.any():
         return np.zeros(mask.shape, np.float32)
-    old, new = (np.linalg.norm(a[:3, :3], axis=0) for a in (affine, onto))
-    step = float(np.cbrt(np.prod(new) / np.prod(old)))
-    values = carry_map(r2, known, places_of(inside, onto, way, affine), inside, step)
+    places = places_of(inside, onto, way, affine)
+    values = carry_map(r2, known, places, inside, voxel_step(affine, onto))
     return np.maximum(values, 0)
 
 

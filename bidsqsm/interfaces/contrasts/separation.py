@@ -71,7 +71,7 @@ class SeparateSources(StepInterface):
             runtime, given.in_file, paramagnetic=found.paramagnetic, diamagnetic=found.diamagnetic
         )
         self._results['facts'] = replace(
-            how(separate, given.field_strength, measured=r2prime is not None),
+            facts_of_rate(separate, given.field_strength, measured=r2prime is not None),
             sum_rms=sum_rms(found, chi, mask),
             one_kind=one_kind(found, mask),
             bad_voxels=int((mask & ~(np.isfinite(rate) & (rate > 0))).sum()),
@@ -81,7 +81,7 @@ class SeparateSources(StepInterface):
         return runtime
 
 
-def how(separate: Choice, field_strength: float, *, measured: bool) -> SeparationFacts:
+def facts_of_rate(separate: Choice, field_strength: float, *, measured: bool) -> SeparationFacts:
     """Which rate was used, and the relaxivities (1/s per ppm) at the field strength (T)."""
     settings = separate.settings()
     ratio = f'{settings["ratio"]:g}'

@@ -67,7 +67,7 @@ class WeightMagnitude(StepInterface):
         given, weigh = self.inputs, self.choice(self.inputs.step)
         magnitude, mask = read_echoes(given.in_file), read_mask(given.in_mask)
         grid = read_grid(given.in_file)
-        facts = self._results['facts'] = told(magnitude, mask, grid, weigh.settings())
+        facts = self._results['facts'] = facts_of(magnitude, mask, grid, weigh.settings())
         if facts.left_out is not None:
             return runtime
         shown = (
@@ -81,7 +81,7 @@ class WeightMagnitude(StepInterface):
         return runtime
 
 
-def told(magnitude: Volume, mask: Mask, grid: Grid, settings: Mapping[str, Any]) -> SwiFacts:
+def facts_of(magnitude: Volume, mask: Mask, grid: Grid, settings: Mapping[str, Any]) -> SwiFacts:
     """Slab and filter in voxels, brain without signal, or why there can be no image at all."""
     sound = np.isfinite(magnitude) & (magnitude > 0)
     empty = int((mask & ~sound.any(axis=0)).sum())

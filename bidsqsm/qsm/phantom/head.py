@@ -50,7 +50,7 @@ class Head:
     r2star : (nx, ny, nz) float32 array
         1/s, zero outside the brain.
     labels : (nx, ny, nz) uint8 array
-        See :data:`~bidsqsm.qsm.phantom.labels.LABELS`.
+        See :data:`bidsqsm.qsm.phantom.labels.LABELS`.
     mask : (nx, ny, nz) bool array
         The brain.
     shim : (9,) array

@@ -87,7 +87,9 @@ class Anatomy:
     scale
         Size of the head relative to the template.
     warp : (n, n, n, 3) float32 array
-        Displacement in template mm, on a grid of 8 mm centred at the world's origin.
+        Displacement in template mm, on a grid centred at the world's origin.
+    warp_geometry
+        Step of that grid and half its width, in mm.
 
     """
 

@@ -57,6 +57,12 @@ class Tile:
         Values shown black and white (or first and last colour).
     sides
         Letters at the left, right, top and bottom.
+    title
+        Above the plane.
+    cmap
+        Colours, by their name in Matplotlib.
+    smooth
+        Whether values are interpolated between pixels.
     outlines
         Masks (rows, columns) whose edge is drawn, each with its colour; of an image, the line along
         which it is 0.5, and none where it is NaN.
