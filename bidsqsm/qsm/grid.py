@@ -130,15 +130,3 @@ def _smooth_even(n: int) -> int:
         if rest == 1:
             return n
         n += 2
-
-
-def rfft_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Shape of the half spectrum that :func:`scipy.fft.rfftn` makes of a real volume.
-
-    Examples
-    --------
-    >>> rfft_shape((64, 64, 32))
-    (64, 64, 17)
-
-    """
-    return shape[0], shape[1], shape[2] // 2 + 1

@@ -20,19 +20,19 @@ def worst(runs: Sequence[Section]) -> str:
     return min((run['tone'] for run in runs), key=_TONES.index, default='skipped')
 
 
-def first_concerns(runs: Sequence[Section]) -> dict[str, Any]:
-    """A title, the gravest concerns of all runs, and how many there are besides.
+def first_warnings(runs: Sequence[Section]) -> dict[str, Any]:
+    """A title, the gravest warnings of all runs, and how many there are besides.
 
     Shown are failures and doubts about a map as such, each with its run.
     """
-    found = [(concern, run) for run in runs for concern in _of(run)]
+    found = [(warning, run) for run in runs for warning in _of(run)]
     found.sort(key=lambda pair: pair[0].order)
     grave = [pair for pair in found if pair[0].weight <= MAP]
     rest = len(found) - len(grave[:_WARNINGS_TOLD])
     plural = '' if rest == 1 else 's'
     return {
         'title': _title(runs, bool(found), bool(grave)),
-        'concerns': [
+        'warnings': [
             {'run': run['short'], 'anchor': _anchor(run), 'about': one.about, 'text': one.text}
             for one, run in grave[:_WARNINGS_TOLD]
         ],
@@ -54,7 +54,7 @@ def by_session(runs: Sequence[Section]) -> list[dict[str, Any]]:
 
 def _of(run: Section) -> list[RunWarning]:
     about = {'failed': 'Failed', 'skipped': 'Skipped'}.get(run['status'])
-    return [*([RunWarning(FAILURE, about, run['reason'])] if about else []), *run['concerns']]
+    return [*([RunWarning(FAILURE, about, run['reason'])] if about else []), *run['warnings']]
 
 
 def _anchor(run: Section) -> str:

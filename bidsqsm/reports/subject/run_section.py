@@ -23,7 +23,7 @@ from bidsqsm.reports.subject.recommendations import advise, count
 from bidsqsm.reports.subject.region_rows import summary_rows
 from bidsqsm.reports.subject.resource_use import resource_table
 from bidsqsm.reports.subject.run_record import RunRecord
-from bidsqsm.reports.subject.warnings import concerns
+from bidsqsm.reports.subject.warnings import run_warnings
 from bidsqsm.steps import Heading
 
 _CRASH_LIMIT = 20_000
@@ -50,7 +50,7 @@ def run_section(
     """Everything the templates need of a run; ``subject`` with ``sub-``."""
     run, status = record.run, record.status
     metrics, trouble = _metrics(record.products)
-    warnings = concerns(status, getattr(run, 'warnings', ()))
+    warnings = run_warnings(status, getattr(run, 'warnings', ()))
     state = str(status.get('status', 'failed' if isinstance(run, GreRun) else 'skipped'))
     tone = 'warned' if state == 'ok' and warnings else state
     short = run.name.removeprefix(f'{subject}_') or subject
@@ -66,7 +66,7 @@ def run_section(
         'sign': SIGNS.get(tone, ''),
         'verdict': _verdict(state, len(warnings)),
         'reason': status.get('reason') or getattr(run, 'reason', '') or '',
-        'concerns': warnings,
+        'warnings': warnings,
         'crash': _crash(status.get('crash')),
         'regions': _regions(record.products),
         'table_after': 'values' if any(panel.key == 'values' for panel in panels) else 'regions',

@@ -20,7 +20,7 @@ from bidsqsm.reports.drawing.thumbnail import save_thumbnail
 from bidsqsm.reports.html import digest, environment, packaged, safe
 from bidsqsm.reports.panels import make_panels
 from bidsqsm.reports.panels.spec import Panel
-from bidsqsm.reports.subject.overview import by_session, first_concerns, worst
+from bidsqsm.reports.subject.overview import by_session, first_warnings, worst
 from bidsqsm.reports.subject.picture_files import save_panels
 from bidsqsm.reports.subject.ratings_form import CHOICES, EarlierRatings, earlier_ratings
 from bidsqsm.reports.subject.run_record import RunRecord
@@ -91,7 +91,7 @@ def render(
             script_hash=digest(packaged('reports/subject/report.js')),
             runs=runs,
             sessions=by_session(runs),
-            first=first_concerns(runs),
+            first=first_warnings(runs),
             tone=worst(runs),
             choices=CHOICES,
             troubles=earlier.troubles,

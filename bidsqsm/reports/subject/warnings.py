@@ -36,11 +36,11 @@ class RunWarning:
 
     @property
     def order(self) -> tuple[int, int]:
-        """What concerns are sorted by: the gravest first."""
+        """What warnings are sorted by: the gravest first."""
         return self.weight, self.rank
 
 
-def concerns(status: Mapping[str, Any], noticed: Sequence[str] = ()) -> list[RunWarning]:
+def run_warnings(status: Mapping[str, Any], noticed: Sequence[str] = ()) -> list[RunWarning]:
     """Everything to look at in a run that was made, once each, in order.
 
     Parameters
@@ -58,7 +58,7 @@ def concerns(status: Mapping[str, Any], noticed: Sequence[str] = ()) -> list[Run
         if text and text not in noticed
     ]
     found += [RunWarning(INPUT, 'Input', str(text)) for text in noticed]
-    return sorted(dict.fromkeys(found), key=lambda concern: concern.order)
+    return sorted(dict.fromkeys(found), key=lambda warning: warning.order)
 
 
 def _of(text: str, workflow: str) -> RunWarning:

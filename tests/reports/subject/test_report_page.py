@@ -15,14 +15,14 @@ from bidsqsm.derivatives.metrics_files import read_metrics
 from bidsqsm.inputs.run import Skipped
 from bidsqsm.reports.panels.page_order import PANELS
 from bidsqsm.reports.panels.spec import Panel
-from bidsqsm.reports.subject.overview import first_concerns, worst
+from bidsqsm.reports.subject.overview import first_warnings, worst
 from bidsqsm.reports.subject.quality import metric_groups
 from bidsqsm.reports.subject.ratings_form import EarlierRatings
 from bidsqsm.reports.subject.resource_use import StepUse
 from bidsqsm.reports.subject.run_record import RunRecord
 from bidsqsm.reports.subject.run_section import run_section
 from bidsqsm.reports.subject.subject_page import render
-from bidsqsm.reports.subject.warnings import MAP, PART, RunWarning, concerns
+from bidsqsm.reports.subject.warnings import MAP, PART, RunWarning, run_warnings
 from bidsqsm.steps import Heading
 from helpers import example_run
 from helpers.report_pages import HOSTILE, Page, record
@@ -133,7 +133,7 @@ def test_what_turns_the_whole_map_wrong_is_told_first():
             'It streaks.': 'quality_wf',
         },
     }
-    found = concerns(status, ['The input is odd.'])
+    found = run_warnings(status, ['The input is odd.'])
     assert [one.text for one in found] == [
         SIGN,
         'It did not converge.',
@@ -147,7 +147,7 @@ def test_what_turns_the_whole_map_wrong_is_told_first():
 
 
 def test_a_status_of_an_earlier_version_keeps_its_warnings():
-    assert [one.text for one in concerns({'warnings': ['look', 'look']})] == ['look']
+    assert [one.text for one in run_warnings({'warnings': ['look', 'look']})] == ['look']
 
 
 def section(name: str, status: str, tone: str, *found: RunWarning, reason: str = ''):
@@ -157,7 +157,7 @@ def section(name: str, status: str, tone: str, *found: RunWarning, reason: str =
         'status': status,
         'tone': tone,
         'reason': reason,
-        'concerns': list(found),
+        'warnings': list(found),
     }
 
 
@@ -170,8 +170,8 @@ def test_the_top_of_the_page_tells_failures_then_doubts_about_maps():
         section('c', 'skipped', 'skipped', reason='no phase'),
         section('d', 'failed', 'failed', reason='it broke'),
     ]
-    told = first_concerns(runs)
-    assert [(one['run'], one['text']) for one in told['concerns']] == [
+    told = first_warnings(runs)
+    assert [(one['run'], one['text']) for one in told['warnings']] == [
         ('c', 'no phase'),
         ('d', 'it broke'),
         ('b', 'odd'),
@@ -179,22 +179,22 @@ def test_the_top_of_the_page_tells_failures_then_doubts_about_maps():
     ]
     assert told['title'] == '2 of 4 could not be made'
     assert told['more'] == '1 more warning: see the run below.'
-    assert told['concerns'][0]['anchor'] == ''  # what was skipped has no section to go to
+    assert told['warnings'][0]['anchor'] == ''  # what was skipped has no section to go to
     assert worst(runs) == 'failed'
 
 
 def test_the_top_of_the_page_does_not_grow_with_the_runs():
     runs = [section(f'{n}', 'failed', 'failed', reason='it broke') for n in range(9)]
-    told = first_concerns(runs)
-    assert len(told['concerns']) == 6
+    told = first_warnings(runs)
+    assert len(told['warnings']) == 6
     assert told['more'].startswith('3 more')
 
 
 def test_a_run_with_nothing_to_warn_of_is_green():
     runs = [section('a', 'ok', 'ok')]
-    assert first_concerns(runs) == {
+    assert first_warnings(runs) == {
         'title': 'Complete, with nothing to warn of',
-        'concerns': [],
+        'warnings': [],
         'more': '',
     }
     assert worst(runs) == 'ok'
