@@ -91,10 +91,7 @@ def init_run_wf(
     """
     workflow = pe.Workflow(name=name or workflow_name(run.name))
     choices = settled_choices(run, choices)
-    resources: dict[str, Any] = {
-        'mem_gb': memory_gb(run.shape, 8 + 4 * run.n_echoes),
-        'omp_nthreads': omp_nthreads,
-    }
+    resources = _resources(run, omp_nthreads)
     made = {
         'masking_wf': init_masking_wf(method=choices['mask'], mask=run.mask, **resources),
         **_phase_steps(run, choices, phase_sign, corrections, force, omp_nthreads),
@@ -134,6 +131,11 @@ def init_run_wf(
     keep_makers(workflow, workflows_of(groups))
     _judge_and_write(workflow, run, output_dir, choices, groups, links, anatomy, omp_nthreads)
     return workflow
+
+
+def _resources(run: GreRun, omp_nthreads: int) -> dict[str, Any]:
+    """Memory and threads of a step that works on all echoes."""
+    return {'mem_gb': memory_gb(run.shape, 8 + 4 * run.n_echoes), 'omp_nthreads': omp_nthreads}
 
 
 def _judge_and_write(
@@ -187,11 +189,7 @@ def _phase_steps(
     omp_nthreads: int,
 ) -> dict[str, pe.Workflow]:
     """From what is stored to the total field and its sign."""
-    n = run.n_echoes
-    resources: dict[str, Any] = {
-        'mem_gb': memory_gb(run.shape, 8 + 4 * n),
-        'omp_nthreads': omp_nthreads,
-    }
+    resources = _resources(run, omp_nthreads)
     if not run.has_phase:
         # in the place of the phase's, with the same outputs but for the phase
         return {'phase_wf': init_magnitude_wf(run=run, mem_gb=resources['mem_gb'])}
@@ -202,7 +200,7 @@ def _phase_steps(
             unwrap=choices['unwrap'],
             corrections=corrections,
             force=force,
-            mem_gb=memory_gb(run.shape, 10 + 5 * n),
+            mem_gb=memory_gb(run.shape, 10 + 5 * run.n_echoes),
             omp_nthreads=omp_nthreads,
         ),
         'fieldmap_wf': init_fieldmap_wf(
