@@ -14,19 +14,8 @@ from bidsqsm.workflows.background import init_background_wf
 from bidsqsm.workflows.connections import between
 from bidsqsm.workflows.dipole import init_dipole_wf
 from bidsqsm.workflows.memory import memory_gb
-from bidsqsm.workflows.onestep import init_onestep_wf
+from bidsqsm.workflows.onestep import INVERSION_INPUTS, init_onestep_wf
 
-#: What every inversion takes, and ``chi`` of the round before besides.
-INPUTS = (
-    'total_field',
-    'mask',
-    'noise',
-    'phase',
-    'sign',
-    'magnitude',
-    'magnitude_rss',
-    'r2star',
-)
 #: What every inversion gives, and the facts of its steps besides.
 OUTPUTS = ('chi', 'mask', 'local_field', 'local_mask')
 
@@ -94,7 +83,7 @@ def init_inversion_wf(
     """
     workflow = pe.Workflow(name=name)
     steps = inverting_steps(choices)
-    inputnode = pe.Node(niu.IdentityInterface(fields=[*INPUTS, 'chi']), name='inputnode')
+    inputnode = pe.Node(niu.IdentityInterface(fields=[*INVERSION_INPUTS, 'chi']), name='inputnode')
     outputnode = pe.Node(
         niu.IdentityInterface(fields=[*OUTPUTS, *(f'{step}_facts' for step in steps)]),
         name='outputnode',
@@ -109,7 +98,7 @@ def init_inversion_wf(
         )
         workflow.connect(
             between(
-                (inputnode, onestep_wf, INPUTS),
+                (inputnode, onestep_wf, INVERSION_INPUTS),
                 (onestep_wf, outputnode, ['chi', 'mask', 'local_field']),
                 # the field of a map is known wherever the map is
                 (onestep_wf, outputnode, [('mask', 'local_mask'), ('facts', 'onestep_facts')]),

@@ -11,6 +11,18 @@ from bidsqsm.interfaces.onestep import InvertTotalField
 from bidsqsm.method import Choice
 from bidsqsm.workflows.connections import between
 
+#: What an inversion takes, of one step or of two.
+INVERSION_INPUTS = (
+    'total_field',
+    'mask',
+    'noise',
+    'phase',
+    'sign',
+    'magnitude',
+    'magnitude_rss',
+    'r2star',
+)
+
 
 def init_onestep_wf(
     *,
@@ -82,17 +94,7 @@ def init_onestep_wf(
     """
     workflow = pe.Workflow(name=name)
 
-    fields = (
-        'total_field',
-        'mask',
-        'noise',
-        'phase',
-        'sign',
-        'magnitude',
-        'magnitude_rss',
-        'r2star',
-    )
-    inputnode = pe.Node(niu.IdentityInterface(fields=[*fields]), name='inputnode')
+    inputnode = pe.Node(niu.IdentityInterface(fields=[*INVERSION_INPUTS]), name='inputnode')
     outputnode = pe.Node(
         niu.IdentityInterface(fields=['chi', 'mask', 'local_field', 'facts']), name='outputnode'
     )

@@ -11,7 +11,8 @@ from nipype.pipeline import engine as pe
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.method import Choice
 from bidsqsm.workflows.connections import between, outputs_of
-from bidsqsm.workflows.inversion import INPUTS, init_inversion_wf
+from bidsqsm.workflows.inversion import init_inversion_wf
+from bidsqsm.workflows.onestep import INVERSION_INPUTS
 
 
 def init_rounds_wf(
@@ -37,7 +38,7 @@ def init_rounds_wf(
 
     """
     workflow = pe.Workflow(name=name)
-    inputnode = pe.Node(niu.IdentityInterface(fields=[*INPUTS]), name='inputnode')
+    inputnode = pe.Node(niu.IdentityInterface(fields=[*INVERSION_INPUTS]), name='inputnode')
     each = [
         init_inversion_wf(
             run=run,
@@ -52,7 +53,7 @@ def init_rounds_wf(
     outputnode = pe.Node(niu.IdentityInterface(fields=fields), name='outputnode')
     workflow.connect(
         between(
-            *((inputnode, one, INPUTS) for one in each),
+            *((inputnode, one, INVERSION_INPUTS) for one in each),
             *((before, after, ['chi']) for before, after in pairwise(each)),
             (last, outputnode, fields),
         )

@@ -12,8 +12,9 @@ from bidsqsm.inputs.run import GreRun
 from bidsqsm.interfaces.two_pass import CombinePasses, CutHoles
 from bidsqsm.method import Choice
 from bidsqsm.workflows.connections import between, outputs_of
-from bidsqsm.workflows.inversion import INPUTS, init_inversion_wf
+from bidsqsm.workflows.inversion import init_inversion_wf
 from bidsqsm.workflows.memory import memory_gb
+from bidsqsm.workflows.onestep import INVERSION_INPUTS
 
 #: Parameters of a method for the mask that hold for the holes as well.
 LIMIT_PARAMETERS = ('quality_limit', 'residual_limit')
@@ -61,17 +62,17 @@ def init_two_pass_wf(
     of_whole = sorted(outputs_of(whole_wf) - {'chi', 'mask'})
     made = ['chi', 'mask', 'holed_mask']
     inputnode = pe.Node(
-        niu.IdentityInterface(fields=[*INPUTS, 'quality', 'residual']), name='inputnode'
+        niu.IdentityInterface(fields=[*INVERSION_INPUTS, 'quality', 'residual']), name='inputnode'
     )
     outputnode = pe.Node(
         niu.IdentityInterface(fields=[*made, *of_whole, 'two_pass_facts']), name='outputnode'
     )
     workflow.connect(
         between(
-            (inputnode, whole_wf, INPUTS),
+            (inputnode, whole_wf, INVERSION_INPUTS),
             (inputnode, holes_wf, ['mask', 'quality', 'residual']),
             # but for the mask, both passes are alike
-            (inputnode, holed_wf, [one for one in INPUTS if one != 'mask']),
+            (inputnode, holed_wf, [one for one in INVERSION_INPUTS if one != 'mask']),
             (holes_wf, holed_wf, ['mask']),
             (whole_wf, passes_wf, ['chi', 'mask']),
             (holed_wf, passes_wf, [('chi', 'holed_chi'), ('mask', 'holed_mask')]),
