@@ -155,7 +155,7 @@ def _lowest(window: Window) -> float:
         (part.stop - part.start) * d
         for part, d in zip(window.box, window.grid.voxel_size, strict=True)
     ]
-    return min(PERIODS / max(lengths), 0.25 / min(window.grid.voxel_size))
+    return float(min(PERIODS / max(lengths), 0.25 / min(window.grid.voxel_size)))
 
 
 def _taper(mask: Mask, grid: Grid) -> Volume:

@@ -58,7 +58,8 @@ def whitened_variation_weight(spectra: FieldSpectra, colour: float) -> float:
     """
     quiet = float(spectra.noise.min())
     level = spectra.noise_level ** (1 - colour) * quiet**colour
-    return WHITENED_FACTOR * spectra.unexplained**-UNEXPLAINED_POWER * level / spectra.gradient
+    factor = WHITENED_FACTOR * spectra.unexplained**-UNEXPLAINED_POWER
+    return float(factor * level / spectra.gradient)
 
 
 def variation_weight(spectra: FieldSpectra, factor: float) -> float:
