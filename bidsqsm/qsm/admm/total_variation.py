@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
+from bidsqsm.qsm.admm.tv_cell_kernels import (
+    N_PARTS,
+    cells_of,
+    join_slabs,
+    part_factors,
+    shrink_cells,
+)
 from bidsqsm.qsm.admm.tv_kernels import (
     Spectrum,
-    close_seams,
     shrink_differences,
-    shrink_gradient,
     solve_coloured,
     solve_known,
     solve_spectrum,
@@ -19,13 +24,20 @@ from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
 from bidsqsm.qsm.operators import edge_spectra, inverse
 
 SLABS = 16  # into which a volume is cut for the gradient: more than threads, each many planes
+# Of the length of a cell's gradient, so that weights mean what they mean for the length of three
+# forward differences: noise is 7 % longer in a cell, and heads come out as smooth with 0.85.
+CELL_SHARE = 0.85
+NO_THRESHOLD = 1e-30  # instead of zero, which nothing is divided by
 
 
 class TotalVariation:
     r""":math:`\|\lambda \nabla\chi\|_{2,1}`, or :math:`\sum_a \|\lambda_a \partial_a\chi\|_1`, y = grad chi.
 
     The length of the gradient, unless ``codes`` are given: then every difference between neighbours
-    counts by itself and has a weight of its own, zero across edges.
+    counts by itself and has a weight of its own, zero across edges. The gradient is that of the cell
+    between eight voxels, with the mean square of its four differences along each axis, so that
+    neither the direction nor the order in which voxels are stored makes a difference, as they do
+    for forward differences of a voxel.
 
     Parameters
     ----------
@@ -58,11 +70,17 @@ class TotalVariation:
         shape = grid.shape
         self.inside, self.codes, self.uniform = inside, codes, uniform
         self.rho = np.float32(rho)
-        self.thresholds = (np.asarray(weights) / rho).astype(np.float32)
+        share = CELL_SHARE if codes is None else 1
+        thresholds = np.maximum(share * np.asarray(weights) / rho, NO_THRESHOLD)
+        self.thresholds = thresholds.astype(np.float32)
         self.per_mm, self.edges = inverse(grid.voxel_size), edge_spectra(grid)
         if uniform is not None:  # its share of the quadratic, whatever the frequency
             self.edges[: shape[0]] += np.float32(uniform.nu / rho)
-        self.split = np.zeros((3, *shape), np.float32)
+        if codes is None:
+            self.cells, self.factors = cells_of(inside), part_factors(grid.voxel_size)
+            self.split = np.zeros((*shape[:2], N_PARTS, shape[2]), np.float32)
+        else:
+            self.split = np.zeros((3, *shape), np.float32)
         self.seam = np.empty((min(SLABS, shape[0]), *shape[1:]), np.float32)
         self.back = np.empty(shape, np.float32)
         self.pull: Spectrum = np.zeros((*shape[:2], shape[2] // 2 + 1), np.complex64)
@@ -114,11 +132,11 @@ class TotalVariation:
         """See :class:`~bidsqsm.qsm.admm.solver.Penalty`."""
         # y-subproblem: shrink(grad chi + u, lambda / rho); back = E^H (y - u)
         if self.codes is None:
-            shrink_gradient(
+            shrink_cells(
                 chi,
                 self.split,
-                self.per_mm,
-                self.inside,
+                self.factors,
+                self.cells,
                 self.thresholds,
                 relax,
                 self.back,
@@ -135,7 +153,7 @@ class TotalVariation:
                 self.back,
                 self.seam,
             )
-        close_seams(self.seam, self.back)
+        join_slabs(self.seam, self.back)
         if self.uniform is not None:
             # s-subproblem: chi in the region, drawn to its mean there
             self.uniform.update(chi, self.back, self.uniform.nu / float(self.rho))

@@ -10,80 +10,10 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from bidsqsm.qsm.grid import Labels, Mask, Volume
+from bidsqsm.qsm.grid import Labels, Volume
 from bidsqsm.qsm.jit import kernel
 
 Spectrum = npt.NDArray[np.complex64]
-
-
-@kernel()
-def shrink_gradient(
-    chi: Volume,
-    split: Volume,
-    per_mm: Volume,
-    inside: Mask,
-    thresholds: Volume,
-    relax: np.float32,
-    pull: Volume,
-    seam: Volume,
-) -> None:
-    """Update the split of the gradient and return what it pulls on chi, in one pass.
-
-    split <- w = relax * grad(chi) + (1 - relax) * y + u;  pull = grad^T (y - u), new y and u.
-    Differences are forward, per mm and circular; y is the shrinkage of w's length by the first
-    threshold in the mask ``inside`` and by the second elsewhere.
-    The volume is swept in as many slabs as ``seam`` has planes; what the last plane of a slab
-    pulls on the first of the next is left in ``seam``, for :func:`close_seams`.
-    """
-    nx, ny, nz = chi.shape
-    one, zero = np.float32(1), np.float32(0)
-    px, py, pz = per_mm
-    slabs = seam.shape[0]
-    for slab in nb.prange(slabs):
-        behind = seam[slab]  # y - u along x, one plane back
-        behind[:, :] = zero
-        row = np.zeros((3, nz), np.float32)  # y - u of this row; along y, of the row before
-        before = np.zeros(nz, np.float32)
-        for i in range(slab * nx // slabs, (slab + 1) * nx // slabs):
-            after_i = i + 1 if i + 1 < nx else 0
-            before[:] = zero
-            for j in range(ny):
-                after_j = j + 1 if j + 1 < ny else 0
-                for k in range(nz):
-                    after_k = k + 1 if k + 1 < nz else 0
-                    threshold = thresholds[0] if inside[i, j, k] else thresholds[1]
-                    here = chi[i, j, k]
-                    wx, wy, wz = split[0, i, j, k], split[1, i, j, k], split[2, i, j, k]
-                    size = np.sqrt(wx * wx + wy * wy + wz * wz)
-                    # w_old -> (1 - relax) y + u = w_old (1 - relax s), s the share that y keeps
-                    share = one - threshold / max(size, threshold)
-                    keep = one - relax * share
-                    wx = relax * px * (chi[after_i, j, k] - here) + keep * wx
-                    wy = relax * py * (chi[i, after_j, k] - here) + keep * wy
-                    wz = relax * pz * (chi[i, j, after_k] - here) + keep * wz
-                    split[0, i, j, k] = wx
-                    split[1, i, j, k] = wy
-                    split[2, i, j, k] = wz
-                    size = np.sqrt(wx * wx + wy * wy + wz * wz)
-                    share = one - threshold / max(size, threshold)
-                    both = share + share - one  # y - u = (2 s - 1) w
-                    row[0, k] = px * both * wx
-                    row[1, k] = py * both * wy
-                    row[2, k] = pz * both * wz
-                for k in range(nz):
-                    before_k = k - 1 if k > 0 else nz - 1
-                    pull[i, j, k] = (
-                        behind[j, k]
-                        - row[0, k]
-                        + before[k]
-                        - row[1, k]
-                        + row[2, before_k]
-                        - row[2, k]
-                    )
-                    behind[j, k] = row[0, k]
-                    before[k] = row[1, k]
-            for k in range(nz):
-                pull[i, 0, k] += before[k]
 
 
 @kernel()
@@ -99,9 +29,13 @@ def shrink_differences(
 ) -> None:
     """Update the split of the gradient and return what it pulls on chi, in one pass.
 
-    As :func:`shrink_gradient`, but each difference is shrunk by itself:
-    not at all across an edge, by the first threshold in the mask and the second outside of it. With
-    w = y + u, the multiplier u is w cut off at the threshold.
+    split <- w = relax * grad(chi) + (1 - relax) * y + u;  pull = grad^T (y - u), new y and u.
+    Differences are forward, per mm and circular. Each is shrunk by itself: not at all across an
+    edge, by the first threshold in the mask and the second outside of it. With w = y + u, the
+    multiplier u is w cut off at the threshold.
+    The volume is swept in as many slabs as ``seam`` has planes; what the last plane of a slab
+    pulls on the first of the next is left in ``seam``, for
+    :func:`~bidsqsm.qsm.admm.tv_cell_kernels.join_slabs`.
     """
     nx, ny, nz = chi.shape
     zero = np.float32(0)
@@ -147,17 +81,6 @@ def shrink_differences(
                     before[k] = row[1, k]
             for k in range(nz):
                 pull[i, 0, k] += before[k]
-
-
-@kernel()
-def close_seams(seam: Volume, pull: Volume) -> None:
-    """Add to the first plane of each slab what the slab before it pulls."""
-    slabs = seam.shape[0]
-    for slab in nb.prange(slabs):
-        i = slab * pull.shape[0] // slabs
-        for j in range(pull.shape[1]):
-            for k in range(pull.shape[2]):
-                pull[i, j, k] += seam[slab - 1, j, k]
 
 
 @kernel()

@@ -12,12 +12,11 @@ from bidsqsm.catalog import STEPS
 from bidsqsm.qsm.admm.data_terms import LeastSquares, match_data
 from bidsqsm.qsm.admm.modelled_fields import OneField
 from bidsqsm.qsm.admm.solver import Admm
-from bidsqsm.qsm.admm.total_variation import TotalVariation
-from bidsqsm.qsm.admm.tv_kernels import close_seams, shrink_gradient
+from bidsqsm.qsm.admm.total_variation import CELL_SHARE, TotalVariation
+from bidsqsm.qsm.admm.tv_cell_kernels import join_slabs, part_factors, shrink_cells
 from bidsqsm.qsm.dipole.tv import tv
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
-from bidsqsm.qsm.operators import gradient, inverse, minus_divergence
 from bidsqsm.qsm.window import Window
 from helpers.analytic_fields import (
     SHAPES,
@@ -154,10 +153,30 @@ def test_what_lies_outside_the_mask_does_not_matter(method):
     )
 
 
+def twelve(chi, voxel_size):
+    """Half of the four differences of each cell along each axis, per mm; circular."""
+    found = []
+    for axis, size in enumerate(voxel_size):
+        slope = (np.roll(chi, -1, axis) - chi) / (2 * size)
+        first, second = (a for a in range(3) if a != axis)
+        around = ((0, 0), (0, -1), (-1, 0), (-1, -1))
+        found += [np.roll(slope, steps, (first, second)) for steps in around]
+    return np.stack(found)
+
+
+def adjoint_of_twelve(parts, voxel_size):
+    out = 0
+    for n, part in enumerate(parts):
+        axis, steps = n // 4, ((0, 0), (0, 1), (1, 0), (1, 1))[n % 4]
+        slope = np.roll(part, steps, tuple(a for a in range(3) if a != axis))
+        out = out + (np.roll(slope, 1, axis) - slope) / (2 * voxel_size[axis])
+    return out
+
+
 def tv_cost(chi, field, squared_weight, grid, weight):
     misfit = convolve(chi, dipole_kernel(grid)) - field
-    slopes = np.sqrt((gradient(chi, grid.voxel_size).astype(float) ** 2).sum(axis=0))
-    return 0.5 * np.sum(squared_weight * misfit.astype(float) ** 2) + weight * slopes.sum()
+    lengths = CELL_SHARE * np.linalg.norm(twelve(chi.astype(float), grid.voxel_size), axis=0)
+    return 0.5 * np.sum(squared_weight * misfit.astype(float) ** 2) + weight * lengths.sum()
 
 
 def test_tv_finds_a_minimum_of_its_cost():
@@ -187,31 +206,45 @@ def test_tv_finds_a_minimum_of_its_cost():
 
 
 def reference_shrink(chi, y, u, voxel_size, threshold, relax):
-    """One update of the gradient's split, written with arrays."""
-    w = relax * gradient(chi, voxel_size) + (1 - relax) * y + u
-    size = np.sqrt((w**2).sum(axis=0))
+    """One update of the gradient's split, written with all twelve differences of a cell."""
+    w = relax * twelve(chi, voxel_size) + (1 - relax) * y + u
+    size = np.linalg.norm(w, axis=0)
     y = w * np.maximum(1 - threshold / np.maximum(size, 1e-12), 0)
-    return y, w - y, minus_divergence(2 * y - w, voxel_size)
+    return y, w - y, adjoint_of_twelve(2 * y - w, voxel_size)
 
 
 @pytest.mark.parametrize(('shape', 'slabs'), [((13, 9, 11), 4), ((5, 8, 6), 5), ((6, 7, 5), 1)])
 def test_fused_gradient_step_equals_the_plain_one(shape, slabs):
     voxel_size = (1.0, 0.7, 2.0)
     random = np.random.default_rng(1)
-    inside = random.random(shape) < 0.6
+    cells = random.random(shape) < 0.6
     thresholds = np.array([0.4, 0.1], np.float32)
-    split = np.zeros((3, *shape), np.float32)
-    y, u = np.zeros_like(split), np.zeros_like(split)
+    split = np.zeros((*shape[:2], 7, shape[2]), np.float32)
+    y, u = np.zeros((2, 12, *shape))
     pull, seam = np.empty(shape, np.float32), np.empty((slabs, *shape[1:]), np.float32)
     for _ in range(3):
         chi = random.standard_normal(shape, dtype=np.float32)
         relax = np.float32(1.6)
-        shrink_gradient(chi, split, inverse(voxel_size), inside, thresholds, relax, pull, seam)
-        close_seams(seam, pull)
-        where = np.where(inside, *thresholds)
+        factors = part_factors(voxel_size)
+        shrink_cells(chi, split, factors, cells, thresholds, relax, pull, seam)
+        join_slabs(seam, pull)
+        where = np.where(cells, *thresholds)
         y, u, expected = reference_shrink(chi, y, u, voxel_size, where, relax)
-        np.testing.assert_allclose(split, y + u, atol=2e-5)
+        lengths = [np.linalg.norm(w, axis=a) for w, a in ((split, 2), (y + u, 0))]
+        np.testing.assert_allclose(*lengths, atol=2e-5)
         np.testing.assert_allclose(pull, expected, atol=5e-5)
+
+
+def test_total_variation_of_an_even_face_is_the_step_times_its_area():
+    """A slope costs what a step does, and no face, edge or corner is told from its mirror image."""
+    chi = np.zeros((12, 12, 12))
+    chi[:6] = 1
+    assert np.linalg.norm(twelve(chi, (1, 1, 1)), axis=0).sum() == pytest.approx(2 * 144)
+    chi[2:6, 3:7, 4:6] = 0.3
+    cost = np.linalg.norm(twelve(chi, (1, 2, 3)), axis=0).sum()
+    for axis in range(3):
+        mirrored = np.linalg.norm(twelve(np.flip(chi, axis), (1, 2, 3)), axis=0).sum()
+        assert mirrored == pytest.approx(cost)
 
 
 def test_fused_field_step_equals_the_plain_one():

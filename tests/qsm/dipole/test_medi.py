@@ -11,7 +11,8 @@ from bidsqsm.qsm.admm.modelled_fields import OneField
 from bidsqsm.qsm.admm.outlier_weights import Reweighted
 from bidsqsm.qsm.admm.solver import Admm
 from bidsqsm.qsm.admm.total_variation import TotalVariation
-from bidsqsm.qsm.admm.tv_kernels import close_seams, shrink_differences
+from bidsqsm.qsm.admm.tv_cell_kernels import join_slabs
+from bidsqsm.qsm.admm.tv_kernels import shrink_differences
 from bidsqsm.qsm.admm.uniform_region import Uniform
 from bidsqsm.qsm.dipole.medi import medi
 from bidsqsm.qsm.dipole.medi0 import medi0
@@ -200,7 +201,7 @@ def test_fused_step_of_the_differences_equals_the_plain_one(shape, slabs):
     for _ in range(3):
         chi = random.standard_normal(shape, dtype=np.float32)
         shrink_differences(chi, split, inverse(voxel_size), codes, thresholds, relax, pull, seam)
-        close_seams(seam, pull)
+        join_slabs(seam, pull)
         w = relax * gradient(chi, voxel_size) + (1 - relax) * y + u
         y = np.sign(w) * np.maximum(np.abs(w) - t, 0)
         u = w - y
