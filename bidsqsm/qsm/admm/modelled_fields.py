@@ -107,11 +107,21 @@ class DataTerm(NamedTuple):
         Real spectrum K of what models the field.
     fidelity
         The data term, with the field's split.
+    error : (nx, ny, nz // 2 + 1) float32 array, optional
+        Power of an error of the model beside K chi; see :class:`ColouredField`.
 
     """
 
     kernel: Volume
     fidelity: Fidelity
+    error: Volume | None = None
+
+    @property
+    def pulls(self) -> Volume | np.float32:
+        """What is left of mu where the error takes a part of the field, 1 / (1 / mu + C)."""
+        if self.error is None:
+            return np.float32(self.fidelity.mu)
+        return np.asarray(1 / (1 / self.fidelity.mu + self.error), np.float32)
 
 
 class SeveralFields:
@@ -135,17 +145,19 @@ class SeveralFields:
     def start(self, penalty: Penalty) -> None:
         """Tabulate the inverse of the quadratic and transform what the splits pull at first."""
         self.pulls: list[Spectrum] = [fft.rfftn(t.fidelity.begin()) for t in self.terms]
-        curvature = penalty.curvature() + sum(
-            np.float32(t.fidelity.mu) * t.kernel**2 for t in self.terms
-        )
+        # what multiplies each pull in the right-hand side, mu K
+        self.factors = [t.pulls * t.kernel for t in self.terms]
+        curvature = penalty.curvature()
+        for term, factor in zip(self.terms, self.factors, strict=True):
+            curvature += factor * term.kernel
         curvature[0, 0, 0] = np.inf  # the mean is free
         self.inverse = (1 / curvature).astype(np.float32)
 
     def solve(self, penalty: Penalty) -> Volume:
         """See :class:`~bidsqsm.qsm.admm.solver.ModelledFields`."""
         spectrum = penalty.right_side()
-        for term, pull in zip(self.terms, self.pulls, strict=True):
-            add_pull(spectrum, term.kernel, np.float32(term.fidelity.mu), pull)
+        for factor, pull in zip(self.factors, self.pulls, strict=True):
+            add_pull(spectrum, factor, pull)
         spectrum *= self.inverse
         penalty.follow(spectrum)
         self.spectrum = spectrum
@@ -155,9 +167,10 @@ class SeveralFields:
     def update(self, penalty: Penalty) -> None:
         """See :class:`~bidsqsm.qsm.admm.solver.ModelledFields`."""
         for n, term in enumerate(self.terms):
-            model = fft.irfftn(
-                term.kernel * self.spectrum, s=penalty.inside.shape, overwrite_x=True
-            )
+            modelled = term.kernel * self.spectrum
+            if term.error is not None:
+                add_error(modelled, self.pulls[n], term.error, np.float32(term.fidelity.mu))
+            model = fft.irfftn(modelled, s=penalty.inside.shape, overwrite_x=True)
             # z-subproblem of this term, voxel by voxel; the model becomes z - v
             term.fidelity.update(model, self.relax)
             self.pulls[n] = fft.rfftn(model)
@@ -197,10 +210,23 @@ class KnownSpectrum:
 
 
 @kernel()
-def add_pull(total: Spectrum, factor: Volume, mu: np.float32, term: Spectrum) -> None:
+def add_pull(total: Spectrum, factor: Volume, term: Spectrum) -> None:
     """Add to the right-hand side what one field pulls, mu K (z - v)."""
     nx, ny, nz = factor.shape
     for i in nb.prange(nx):
         for j in range(ny):
             for k in range(nz):
-                total[i, j, k] += mu * factor[i, j, k] * term[i, j, k]
+                total[i, j, k] += factor[i, j, k] * term[i, j, k]
+
+
+@kernel()
+def add_error(modelled: Spectrum, pull: Spectrum, error: Volume, mu: np.float32) -> None:
+    """Turn K chi into K chi + e, with the error e that costs least beside what the split pulls."""
+    nx, ny, nz = error.shape
+    one = np.float32(1)
+    for i in nb.prange(nx):
+        for j in range(ny):
+            for k in range(nz):
+                taken = mu * error[i, j, k]
+                share = taken / (one + taken)
+                modelled[i, j, k] += share * (pull[i, j, k] - modelled[i, j, k])

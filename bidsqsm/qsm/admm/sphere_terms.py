@@ -21,7 +21,14 @@ def radii_of_bank(max_radius: float, count: int, voxel_size: Triple) -> list[flo
 
 
 def sphere_terms(
-    field: Volume, trust: Volume, mask: Mask, window: Window, radii: list[float], *, mu: float
+    field: Volume,
+    trust: Volume,
+    mask: Mask,
+    window: Window,
+    radii: list[float],
+    *,
+    mu: float,
+    error: Volume | None = None,
 ) -> list[DataTerm]:
     r"""One term for each radius: :math:`(\delta - s_r) * D\chi` is that of the field, at its voxels.
 
@@ -38,6 +45,8 @@ def sphere_terms(
         In mm, descending.
     mu
         Penalty of the splits of the data (dimensionless).
+    error : (nx, ny, nz // 2 + 1) float32 array, optional
+        Power of an error of the field that is not susceptibility, over that of its white noise.
 
     Returns
     -------
@@ -56,7 +65,9 @@ def sphere_terms(
             free &= ~fits
             mean = fft.irfftn(sphere * spectrum, s=grid.shape, overwrite_x=True)
             data, weight = (np.where(fits, a, np.float32(0)) for a in (field - mean, trust))
-            terms.append(DataTerm((1 - sphere) * dipole, LeastSquares(data, weight, mu)))
+            less = 1 - sphere
+            seen = None if error is None else error * less**2
+            terms.append(DataTerm(less * dipole, LeastSquares(data, weight, mu), seen))
     if not terms:
         raise ValueError(
             f'no sphere of {radii[-1]:g} mm fits in the mask: give a larger mask or smaller voxels'

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
+
+import numpy as np
 
 from bidsqsm.qsm.admm.modelled_fields import SeveralFields
 from bidsqsm.qsm.admm.solver import Admm
@@ -11,6 +14,8 @@ from bidsqsm.qsm.admm.total_variation import TotalVariation
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.spectra.total_field import spectra_behind
+from bidsqsm.qsm.spectra.weights import note_weight, whitened_variation_weight
 from bidsqsm.qsm.window import Window
 
 
@@ -20,7 +25,8 @@ def sstv(
     grid: Grid,
     *,
     weight_map: Volume | None = None,
-    weight: Annotated[float, Between(0, 1)] = 1e-4,
+    weight: Annotated[float | None, Between(0, 1)] = None,
+    colour: Annotated[float, From(0, 1)] = 0.4,
     max_radius: Annotated[float, Between(0, 100)] = 18.0,
     n_radii: Annotated[int, Between(0, 100)] = 6,
     rho: Annotated[float, Between(0, 1e6)] = 100.0,
@@ -93,7 +99,14 @@ def sstv(
     inside, trust = window.cut_mask(), window.data_weight(weight_map)
     radii = radii_of_bank(max_radius, n_radii, grid.voxel_size)
     # a sphere takes no field from where it is not known
-    terms = sphere_terms(window.cut(total_field), trust, trust > 0, window, radii, mu=mu)
+    found = spectra_behind(total_field, mask, grid)
+    power = (found.noise / found.noise.min()) ** colour
+    if weight is None:
+        weight = note_weight(whitened_variation_weight(found, colour))
+    error = replace(found.shells, grid=window.grid).on_grid(power) - np.float32(1)
+    terms = sphere_terms(
+        window.cut(total_field), trust, trust > 0, window, radii, mu=mu, error=error
+    )
     penalty = TotalVariation(window.grid, inside, (weight, weight), rho=rho * weight)
     admm = Admm(SeveralFields(terms), penalty)
     iterate(admm.step, name='sstv', tol=tol, max_iter=max_iter, least=5)
