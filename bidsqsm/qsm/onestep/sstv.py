@@ -47,6 +47,10 @@ def sstv(
     do to the field of the tissue is part of the model. Solved by the alternating direction method
     of multipliers with a split for each sphere.
 
+    Beyond the paper, a field e beside :math:`D\chi`, of the spectrum
+    :math:`(N(k) / N_{min})^c - 1`, takes up errors of the model, as in ``wiener-tv``: N(k) and the
+    weight are read off the field after a first removal of the background.
+
     Parameters
     ----------
     total_field : (nx, ny, nz) float32 array
@@ -59,7 +63,11 @@ def sstv(
         Trust W in the field, e.g. one over its noise; scaled to a mean of one where it is not zero,
         so that its unit does not matter. All ones if not given.
     weight
-        Regularisation weight :math:`\lambda`, in ppm mm.
+        Regularisation weight :math:`\lambda` of the quietest frequencies, in ppm mm; found in the
+        field if not given.
+    colour
+        Power c by which the spectrum of the noise counts (dimensionless); 0 for white, which is the
+        published method.
     max_radius
         Radius of the largest sphere, in mm; the smallest is the longest voxel edge.
     n_radii
