@@ -19,7 +19,7 @@ def wiener(
     mask: Mask,
     grid: Grid,
     *,
-    share: Annotated[float, Between(0, 100)] = 0.5,
+    noise_share: Annotated[float, Between(0, 100)] = 0.5,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Wiener deconvolution with the spectra of noise and susceptibility found in the field.
@@ -40,7 +40,7 @@ def wiener(
         Voxels where the field is trusted; the result is zero elsewhere.
     grid
         Voxel size and field direction.
-    share
+    noise_share
         Share a of the noise that is counted: 1 for the least error, less for more contrast.
     padding
         Margin around the box of the mask, in mm: zeros against circular wrap.
@@ -67,7 +67,7 @@ def wiener(
     window = Window.around(mask, grid, padding)
     inner, dipole = window.cut(field), dipole_kernel(window.grid)
     found = windowed_spectra(inner, window.cut_mask(), window)
-    ratio = found.shells.on_grid(share * found.noise / found.susceptibility)
+    ratio = found.shells.on_grid(noise_share * found.noise / found.susceptibility)
     spectrum = fft.rfftn(inner)
     spectrum *= dipole / (dipole**2 + ratio)
     spectrum[0, 0, 0] = 0  # the mean is free

@@ -59,8 +59,8 @@ def wiener_tv(
         Trust W in the field, e.g. one over its noise, zero where the field is unknown; scaled to a
         mean of one where it is not zero, so that its unit does not matter. All ones if not given.
     weight
-        Regularisation weight :math:`\lambda` of the quietest frequencies, in ppm mm; found in the
-        field if not given.
+        Regularisation weight :math:`\lambda`, in ppm mm, beside the noise of the quietest
+        frequencies; found in the field if not given.
     colour
         Power c by which the spectrum of the noise counts (dimensionless); 0 for white.
     outside

@@ -63,8 +63,8 @@ def sstv(
         Trust W in the field, e.g. one over its noise; scaled to a mean of one where it is not zero,
         so that its unit does not matter. All ones if not given.
     weight
-        Regularisation weight :math:`\lambda` of the quietest frequencies, in ppm mm; found in the
-        field if not given.
+        Regularisation weight :math:`\lambda`, in ppm mm, beside the noise of the quietest
+        frequencies; found in the field if not given.
     colour
         Power c by which the spectrum of the noise counts (dimensionless); 0 for white, which is the
         published method.

@@ -12,7 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from bidsqsm.qsm.spectra.field_spectra import FieldSpectra
+import numpy as np
+
+from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.spectra.field_spectra import FieldSpectra, windowed_spectra
+from bidsqsm.qsm.window import Window
 
 LOGGER = logging.getLogger(__name__)
 
@@ -38,6 +42,8 @@ def note_weight(value: float, name: str = 'weight') -> float:
     return value
 
 
+#: Noise over susceptibility that the truncation of the field by its mask stands for
+EDGE_RATIO = 0.003
 #: Of a total variation whose data are whitened; found by sweeps, as the powers are
 WHITENED_FACTOR, UNEXPLAINED_POWER = 0.45, 0.35
 
@@ -62,15 +68,38 @@ def whitened_variation_weight(spectra: FieldSpectra, colour: float) -> float:
     return float(factor * level / spectra.gradient)
 
 
-def variation_weight(spectra: FieldSpectra, factor: float) -> float:
+def variation_weight(field: Volume, mask: Mask, window: Window, factor: float) -> float:
     r"""Weight of a total variation beside a squared misfit: :math:`c \bar N / g`, in ppm mm.
 
     Parameters
     ----------
-    spectra
-        Of the field.
+    field, mask : (nx, ny, nz) arrays
+        Local field in ppm and where it is known, both in the window.
+    window
+        Their window.
     factor
         c, dimensionless; a method's own.
 
     """
+    spectra = windowed_spectra(field, mask, window)
     return note_weight(factor * spectra.noise_level / spectra.gradient)
+
+
+def plain_variation_weight(field: Volume, mask: Mask, window: Window, factor: float) -> float:
+    r"""Weight beside a plain, not squared, misfit: :math:`c \bar N^{1/2} / g`, in mm.
+
+    See :func:`variation_weight`.
+    """
+    spectra = windowed_spectra(field, mask, window)
+    return note_weight(factor * float(np.sqrt(spectra.noise_level)) / spectra.gradient)
+
+
+def noise_ratio(field: Volume, mask: Mask, window: Window) -> float:
+    r"""Noise over susceptibility, :math:`\langle N \rangle / \langle S \rangle`, of all frequencies.
+
+    It is what a filter with one number for all frequencies adds to :math:`D^2`. The edge of a mask
+    alone asks for :data:`EDGE_RATIO`.
+    """
+    spectra = windowed_spectra(field, mask, window)
+    noise = np.average(spectra.noise, weights=spectra.count)
+    return float(noise / np.average(spectra.susceptibility, weights=spectra.count) + EDGE_RATIO)
