@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import zlib
 from collections.abc import Callable, Sequence
@@ -18,11 +17,12 @@ from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError
 
 from bidsqsm.errors import DatasetError
+from bidsqsm.files.gzip_files import GZIP_ERRORS, created, decompressed
 
 Array = npt.NDArray[Any]
 Affine = npt.NDArray[np.float64]
-# what a damaged file makes nibabel, gzip and zlib raise; a subclass of OSError comes from each
-READ_ERRORS = (OSError, EOFError, ImageFileError, HeaderDataError, zlib.error, ValueError)
+# nibabel reads headers, and one channel of several, with zlib
+READ_ERRORS = (*GZIP_ERRORS, ImageFileError, HeaderDataError, zlib.error, ValueError)
 
 
 def open_image(path: Path | str, *, keep_file_open: bool = False) -> Any:
@@ -220,7 +220,8 @@ def save_volume(array: Array, affine: Affine, path: Path | str) -> Path:
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.part{ending}')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        image.to_filename(temporary)
+        with created(temporary) as stream:
+            image.to_stream(stream)
         temporary.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -247,8 +248,7 @@ def _stored(image: Any, path: Path) -> Array:
 
 def _decompressed(proxy: Any, path: Path) -> Array:
     # nibabel stops before the end of the stream, where its checksum is: read on to compare that
-    with gzip.open(path) as file:
-        raw = file.read()
+    raw = decompressed(path)
     wanted = proxy.offset + int(np.prod(proxy.shape)) * proxy.dtype.itemsize
     if len(raw) < wanted:
         raise EOFError(f'{len(raw)} bytes in it, {wanted} expected')
