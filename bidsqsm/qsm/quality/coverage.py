@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from bidsqsm.qsm.grid import Mask
 from bidsqsm.qsm.mask_overlap import dice
-from bidsqsm.qsm.masking.morphology import distance_inside
+from bidsqsm.qsm.masking.distance import distance_to
 from bidsqsm.qsm.operators import inner_voxels
 from bidsqsm.qsm.quality.maps import Maps, ratio, steepness
 
@@ -49,7 +49,7 @@ def mask_brightness(maps: Maps) -> dict[str, float]:
     strength = maps.combined
     middle = float(np.median(strength[maps.brain_mask]))
     dark = float(np.mean(strength[maps.brain_mask] < _DARK * middle))
-    away = distance_inside(~maps.brain_mask, maps.grid.voxel_size)
+    away = distance_to(maps.brain_mask, maps.grid.voxel_size, _BESIDE)
     beside = (away > 0) & (away <= _BESIDE)
     rim = (maps.brain_depth > 0) & (maps.brain_depth <= _WITHIN)
     if not (beside.any() and rim.any()):

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from bidsqsm.qsm.grid import Grid, Mask, Volume, bounding_box
-from bidsqsm.qsm.masking.morphology import distance_inside
+from bidsqsm.qsm.masking.distance import distance_inside
 from bidsqsm.qsm.units import MAD_TO_SD
 
 

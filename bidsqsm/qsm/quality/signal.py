@@ -7,7 +7,8 @@ from scipy import ndimage
 
 from bidsqsm.qsm.grid import Mask, Volume, bounding_box
 from bidsqsm.qsm.masking.brain import otsu
-from bidsqsm.qsm.masking.morphology import dilate, distance_inside
+from bidsqsm.qsm.masking.distance import distance_to
+from bidsqsm.qsm.masking.morphology import dilate
 from bidsqsm.qsm.quality.maps import Maps, detail_noise, ratio
 from bidsqsm.qsm.units import MAD_TO_SD
 
@@ -30,7 +31,7 @@ def cnr(maps: Maps) -> dict[str, float]:
     assert maps.magnitude is not None
     assert maps.brain_mask is not None
     assert maps.nuclei is not None
-    away = distance_inside(~maps.nuclei, maps.grid.voxel_size)
+    away = distance_to(maps.nuclei, maps.grid.voxel_size, _NUCLEUS_RING_MM[1])
     around = (away >= _NUCLEUS_RING_MM[0]) & (away <= _NUCLEUS_RING_MM[1]) & maps.brain_mask
     inside = maps.nuclei & maps.brain_mask
     if not (around.any() and inside.any()):
