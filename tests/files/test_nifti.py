@@ -174,7 +174,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_crumbs(tmp_path, monkeypatch)
         stream.write(b'half')
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(nb.Nifti1Image, 'to_stream', full)
+    monkeypatch.setattr(nb.Nifti1Header, 'write_to', full)
     with pytest.raises(OSError, match=r'a\.nii\.gz could not be written \(No space left'):
         save_volume(np.zeros(SHAPE), AFFINE, path)
     assert path.read_bytes() == before

@@ -92,9 +92,12 @@ class Maps:
 
 def steepness(volume: Volume, maps: Maps) -> Volume:
     """Length of the gradient, per mm."""
-    parts = np.gradient(volume, *maps.grid.voxel_size)
-    steep: Volume = np.sqrt(sum(part**2 for part in parts))
-    return steep
+    steep: Volume = np.zeros_like(volume)
+    for axis, size in enumerate(maps.grid.voxel_size):
+        slope = np.gradient(volume, size, axis=axis)
+        slope *= slope
+        steep += slope
+    return np.sqrt(steep, out=steep)
 
 
 def ratio(value: float, by: float) -> float:

@@ -119,17 +119,23 @@ def echo_shift(maps: Maps) -> dict[str, float]:
     line = np.stack([np.ones_like(times), times], axis=1)
     off_line = np.eye(times.size) - line @ np.linalg.pinv(line)
     deviations = off_line @ np.stack([echo[inside] for echo in smooth])
-    moved = np.stack([_displacement(slopes, deviation) for deviation in deviations])
+    terms = np.vstack([-slopes, np.ones_like(slopes[:1])]).astype(float)
+    products = terms @ terms.T
+    moved = np.stack([_displacement(terms, products, deviation) for deviation in deviations])
     return {'echo_shift': float(np.linalg.norm(np.diff(moved, axis=0), axis=1).max())}
 
 
-def _displacement(slopes: Volume, deviation: Volume) -> Volume:
-    """Move (mm) that explains a deviation as minus its product with the slopes, outliers left out."""
-    terms = np.vstack([-slopes, np.ones_like(slopes[:1])])
+def _displacement(terms: Volume, products: Volume, deviation: Volume) -> Volume:
+    """Move (mm) that explains a deviation as minus its product with the slopes, outliers left out.
+
+    ``terms`` are the negative slopes and ones, ``products`` the sums of their products.
+    """
     found = np.zeros(4)
     for _ in range(3):
-        rest = deviation - found @ terms
-        usual = np.abs(rest) <= 3 * MAD_TO_SD * np.median(np.abs(rest)) + 1e-12
-        part = terms[:, usual].astype(float)
-        found = np.linalg.lstsq(part @ part.T, part @ deviation[usual], rcond=None)[0]
+        rest = np.abs(deviation - found @ terms)
+        odd = np.flatnonzero(rest > 3 * MAD_TO_SD * np.median(rest) + 1e-12)
+        part = terms[:, odd]
+        # sums over the usual ones: over all, less those over the few that are not
+        normal = products - part @ part.T
+        found = np.linalg.lstsq(normal, terms @ deviation - part @ deviation[odd], rcond=None)[0]
     return np.asarray(found[:3])
