@@ -222,7 +222,7 @@ def save_volume(array: Array, affine: Affine, path: Path | str) -> Path:
         with created(temporary) as stream:
             header.write_to(stream)
             for volume in array if array.ndim == 4 else array[np.newaxis]:
-                stream.write(memoryview(_x_first(volume, header.get_data_dtype())).cast('B'))
+                stream.write(_x_first(volume, header.get_data_dtype()).data.cast('B'))
         temporary.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)

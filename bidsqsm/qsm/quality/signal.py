@@ -130,7 +130,7 @@ def _displacement(terms: Volume, products: Volume, deviation: Volume) -> Volume:
 
     ``terms`` are the negative slopes and ones, ``products`` the sums of their products.
     """
-    found = np.zeros(4)
+    found: Volume = np.zeros(4)
     for _ in range(3):
         rest = np.abs(deviation - found @ terms)
         odd = np.flatnonzero(rest > 3 * MAD_TO_SD * np.median(rest) + 1e-12)
