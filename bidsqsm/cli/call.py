@@ -114,7 +114,7 @@ class Call:
                 ledger = Ledger(
                     processed, progress, self.log_folder, self.config.mem or 0, workflow
                 )
-                execute(self.config, workflow, ledger)
+                execute(self.config, workflow, ledger, progress.tell)
                 states, self.interrupted = [*ledger.states.values()], ledger.interrupted
                 if self.config.resource_monitor:
                     self._write_usage(ledger)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from nipype.pipeline import engine as pe
 
+from bidsqsm.cli.compilation import compiling_ahead
 from bidsqsm.cli.ledger import Ledger, RunState
 from bidsqsm.cohort.run_files import OK
 from bidsqsm.config import Config
@@ -20,9 +22,17 @@ from bidsqsm.workflows.run import workflow_name
 LOGGER = logging.getLogger(__name__)
 
 
-def execute(config: Config, workflow: pe.Workflow, ledger: Ledger) -> None:
-    """Run the graph of all runs; a run that fails takes no other with it."""
+def execute(
+    config: Config, workflow: pe.Workflow, ledger: Ledger, tell: Callable[[str], None]
+) -> None:
+    """Run the graph of all runs; a run that fails takes no other with it.
+
+    ``tell`` shows a sentence to the person who runs the app.
+    """
     limit_threads(config.omp_nthreads or 1)
+    # with one processor, nothing can be compiled beside a step
+    several = (config.nprocs or 1) > 1
+    ahead = compiling_ahead(config.methods, tell) if several else nullcontext()
     plugin = ProcessPerNodePlugin(
         {
             'n_procs': config.nprocs,
@@ -36,7 +46,8 @@ def execute(config: Config, workflow: pe.Workflow, ledger: Ledger) -> None:
     )
     why = 'not finished, as the call ended before'
     try:
-        workflow.run(plugin=plugin)
+        with ahead:
+            workflow.run(plugin=plugin)
     except KeyboardInterrupt as error:
         # without its traceback, which would keep the plugin and its pipes
         ledger.interrupted, why = type(error)(), 'interrupted'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from bidsqsm.demo.simulate import (
 )
 from bidsqsm.demo.truth import write_truth
 from bidsqsm.errors import DatasetError
+from bidsqsm.files.gzip_files import created
 from bidsqsm.files.json_files import write_json
 from bidsqsm.files.tsv_files import write_tsv
 from bidsqsm.qsm.phantom.head import FLIP_ANGLE, REPETITION_TIME, Head, make_head, make_t1w
@@ -212,10 +212,7 @@ def write_stored(
     header.set_xyzt_units('mm', 'sec')
     header['scl_slope'], header['scl_inter'], header['vox_offset'] = image.slope, image.inter, 352
     path.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        path.open('wb') as stream,
-        gzip.GzipFile('', 'wb', compresslevel=1, fileobj=stream, mtime=0) as zipped,
-    ):
+    with created(path) as zipped:
         zipped.write(header.binaryblock + bytes(4))
         for volume in image.stored if channels else image.stored[:1]:
             zipped.write(volume.tobytes(order='F'))

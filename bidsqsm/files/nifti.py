@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import zlib
 from collections.abc import Callable, Sequence
@@ -13,16 +12,19 @@ from typing import Any
 import nibabel as nb
 import numpy as np
 import numpy.typing as npt
+from nibabel.affines import voxel_sizes
 from nibabel.filebasedimages import ImageFileError
 from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError
 
 from bidsqsm.errors import DatasetError
+from bidsqsm.files.gzip_files import GZIP_ERRORS, created, decompressed
 
 Array = npt.NDArray[Any]
 Affine = npt.NDArray[np.float64]
-# what a damaged file makes nibabel, gzip and zlib raise; a subclass of OSError comes from each
-READ_ERRORS = (OSError, EOFError, ImageFileError, HeaderDataError, zlib.error, ValueError)
+_CACHE_LINE_BYTES = 64  # axes are turned in strips of as much, several times as fast
+# nibabel reads headers, and one channel of several, with zlib
+READ_ERRORS = (*GZIP_ERRORS, ImageFileError, HeaderDataError, zlib.error, ValueError)
 
 
 def open_image(path: Path | str, *, keep_file_open: bool = False) -> Any:
@@ -75,7 +77,8 @@ def load_volume(path: Path | str) -> tuple[npt.NDArray[np.float32], Affine]:
     image = open_image(path)
     stored = _stored(image, Path(path))
     slope, inter = slope_and_intercept(image, Path(path))
-    volume = stored.astype(np.float32)
+    # what was turned is a copy that may be changed; what was not may be the file itself
+    volume = stored.astype(np.float32, copy=not stored.flags.owndata)
     if (slope, inter) != (1.0, 0.0):
         # in float64 by plane: slope * integer + intercept may need more digits than float32 has
         for index in range(volume.shape[0]):
@@ -209,18 +212,17 @@ def save_volume(array: Array, affine: Affine, path: Path | str) -> Path:
 
     """
     path = Path(path)
-    data = np.moveaxis(array, 0, -1) if array.ndim == 4 else array
     integer = np.issubdtype(array.dtype, np.integer)
     dtype = np.uint8 if array.dtype == bool else array.dtype if integer else np.float32
-    image = nb.Nifti1Image(np.asarray(data, dtype=dtype), affine, dtype=np.dtype(dtype))
-    image.header.set_xyzt_units('mm')
-    image.set_sform(affine, code=1)
-    image.set_qform(affine, code=1)
+    header = _header(array, affine, np.dtype(dtype))
     ending = '.nii.gz' if path.name.endswith('.nii.gz') else '.nii'
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.part{ending}')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        image.to_filename(temporary)
+        with created(temporary) as stream:
+            header.write_to(stream)
+            for volume in array if array.ndim == 4 else array[np.newaxis]:
+                stream.write(_x_first(volume, header.get_data_dtype()).data.cast('B'))
         temporary.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -232,6 +234,21 @@ def save_volume(array: Array, affine: Affine, path: Path | str) -> Path:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
     return path
+
+
+def _header(array: Array, affine: Affine, dtype: np.dtype[Any]) -> nb.Nifti1Header:
+    """Header of an image that holds the array, and its place in the scanner."""
+    header = nb.Nifti1Header()
+    header.set_data_dtype(dtype)
+    echoes, shape = (array.shape[:1], array.shape[1:]) if array.ndim == 4 else ((), array.shape)
+    header.set_data_shape((*shape, *echoes))
+    header.set_zooms((*voxel_sizes(affine), *(1.0 for _ in echoes)))
+    header.set_sform(affine, code=1)
+    header.set_qform(affine, code=1)
+    header.set_xyzt_units('mm')
+    header.set_slope_inter(1, 0)
+    header['vox_offset'] = 352
+    return header
 
 
 def _stored(image: Any, path: Path) -> Array:
@@ -247,8 +264,7 @@ def _stored(image: Any, path: Path) -> Array:
 
 def _decompressed(proxy: Any, path: Path) -> Array:
     # nibabel stops before the end of the stream, where its checksum is: read on to compare that
-    with gzip.open(path) as file:
-        raw = file.read()
+    raw = decompressed(path)
     wanted = proxy.offset + int(np.prod(proxy.shape)) * proxy.dtype.itemsize
     if len(raw) < wanted:
         raise EOFError(f'{len(raw)} bytes in it, {wanted} expected')
@@ -260,7 +276,20 @@ def _axes_first(data: Array) -> Array:
     while data.ndim > 3 and data.shape[-1] == 1:
         data = data[..., 0]
     data = data.transpose(*range(data.ndim - 1, 2, -1), 0, 1, 2)
-    return np.ascontiguousarray(data.astype(data.dtype.newbyteorder('='), copy=False))
+    turned = np.empty(data.shape, data.dtype.newbyteorder('='))
+    step = max(1, _CACHE_LINE_BYTES // data.itemsize)
+    for start in range(0, data.shape[-1], step):
+        turned[..., start : start + step] = data[..., start : start + step]
+    return turned
+
+
+def _x_first(volume: Array, dtype: np.dtype[Any]) -> Array:
+    """A volume as a file holds it: its first axis runs fastest; seen along reversed axes."""
+    turned = np.empty(volume.shape[::-1], dtype)
+    step = max(1, _CACHE_LINE_BYTES // turned.itemsize)
+    for start in range(0, volume.shape[0], step):
+        turned[..., start : start + step] = volume[start : start + step].T
+    return turned
 
 
 def _echo_first(volumes: list[Array], paths: Sequence[Path | str]) -> Array:

@@ -146,8 +146,6 @@ def _read(run: GreRun) -> tuple[Volume, Volume, PhaseFacts]:
         return phase, magnitude, PhaseFacts(scaling=scaling, warnings=tuple(said))
     stored, slope, inter = load_stored(run.phase)
     magnitude = load_volumes(run.magnitude)
-    if not stored.flags.writeable:
-        stored = stored.copy()
     said = check_volumes(stored, magnitude, **_names(run))
     phase, scale = scale_phase(
         stored, slope, inter, _text(run, 'Units'), _text(run, 'Manufacturer')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import ndimage, stats
 
@@ -55,20 +57,21 @@ def correlation_with_r2star(
     inside = voters[box] & known
     if np.count_nonzero(inside) < _FEWEST_VOXELS:
         return float('nan')
-    shown, rate = (_contrast(x[box], known, grid)[inside] for x in (chi, r2star))
+    shown, rate = _contrasts((chi[box], r2star[box]), known, inside, grid)
     share = max(_SHARE, _FEWEST_RANKED_VOXELS / rate.size)
     out = rate >= np.percentile(rate, 100 * (1 - share))
     return float(stats.spearmanr(shown[out], rate[out]).statistic)
 
 
-def _contrast(volume: Volume, mask: Mask, grid: Grid) -> Volume:
-    """A volume, slightly smoothed, less its mean over the surroundings within a mask."""
-    values, weights = np.where(mask, volume, 0).astype(np.float32), mask.astype(np.float32)
+def _contrasts(volumes: Sequence[Volume], mask: Mask, inside: Mask, grid: Grid) -> list[Volume]:
+    """Volumes, slightly smoothed, less their means over the surroundings in a mask; at ``inside``."""
 
-    def mean(width: float) -> Volume:
-        sigma = [width / d for d in grid.voxel_size]
-        weight = ndimage.gaussian_filter(weights, sigma)
-        averaged: Volume = ndimage.gaussian_filter(values, sigma) / np.maximum(weight, 1e-3)
-        return averaged
+    def smoothed(values: Volume, width: float) -> Volume:
+        filtered = ndimage.gaussian_filter(values, [width / d for d in grid.voxel_size])
+        picked: Volume = filtered[inside]
+        return picked
 
-    return mean(_FINE) - mean(_AROUND)
+    weights = mask.astype(np.float32)
+    fine, around = (np.maximum(smoothed(weights, width), 1e-3) for width in (_FINE, _AROUND))
+    known = [np.where(mask, volume, 0).astype(np.float32) for volume in volumes]
+    return [smoothed(x, _FINE) / fine - smoothed(x, _AROUND) / around for x in known]

@@ -170,11 +170,11 @@ def test_a_failed_write_leaves_the_old_file_and_no_crumbs(tmp_path, monkeypatch)
     path = save_volume(np.ones(SHAPE), AFFINE, tmp_path / 'a.nii.gz')
     before = path.read_bytes()
 
-    def full(self, name):
-        name.write_bytes(b'half')
+    def full(self, stream):
+        stream.write(b'half')
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(nb.Nifti1Image, 'to_filename', full)
+    monkeypatch.setattr(nb.Nifti1Header, 'write_to', full)
     with pytest.raises(OSError, match=r'a\.nii\.gz could not be written \(No space left'):
         save_volume(np.zeros(SHAPE), AFFINE, path)
     assert path.read_bytes() == before

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -265,3 +269,28 @@ def test_air_in_the_mask_breaks_no_fit():
     found = nlls(magnitude, np.ones(magnitude.shape[1:], bool), TIMES)
     assert np.isfinite(found.r2star).all()
     assert np.isfinite(found.s0).all()
+
+
+_FIT_OF_NOISY_DECAY = """
+import hashlib
+import numpy as np
+from bidsqsm.qsm.relaxometry.nlls import nlls
+rng = np.random.default_rng(0)
+times = np.array([0.004, 0.012, 0.020, 0.028], np.float32)
+rates = rng.uniform(5, 60, (12, 12, 12))
+clean = 100 * np.exp(-rates * times[:, None, None, None])
+noise = rng.normal(0, 5, (2, *clean.shape))
+magnitude = np.hypot(clean + noise[0], noise[1]).astype(np.float32)
+fit = nlls(magnitude, np.ones(rates.shape, bool), tuple(times.tolist()))
+print(hashlib.sha256(fit.r2star.tobytes()).hexdigest())
+"""
+
+
+def test_code_from_the_cache_gives_the_bits_of_code_just_compiled(tmp_path):
+    environment = os.environ | {'NUMBA_CACHE_DIR': str(tmp_path)}
+    command = [sys.executable, '-c', _FIT_OF_NOISY_DECAY]
+    compiled, cached = (
+        subprocess.run(command, env=environment, check=True, capture_output=True).stdout  # noqa: S603
+        for _ in range(2)
+    )
+    assert compiled == cached

@@ -9,7 +9,7 @@ from scipy import ndimage
 from bidsqsm.catalog import STEPS
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.jit import threads
-from bidsqsm.qsm.masking.morphology import distance_inside
+from bidsqsm.qsm.masking.distance import distance_inside
 from bidsqsm.qsm.segmentation.border import border
 from bidsqsm.qsm.segmentation.finer_grid import Finer
 from bidsqsm.qsm.segmentation.region_box import signed_distance

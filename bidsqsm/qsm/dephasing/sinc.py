@@ -95,10 +95,10 @@ def _sinc(turns: np.float32) -> np.float32:
     return np.sin(x) / x if x > np.float32(1e-3) else np.float32(1)
 
 
-@kernel()
+@kernel(parallel=False)
 def _share(field: Volume, mask: Mask, turns: Volume, left: Volume) -> None:
     nx, ny, nz = mask.shape
-    for i in nb.prange(nx):
+    for i in range(nx):
         for j in range(ny):
             for k in range(nz):
                 if not mask[i, j, k]:

@@ -7,10 +7,10 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 from bidsqsm.qsm.grid import Mask, Triple, Volume
+from bidsqsm.qsm.masking.distance import distance_inside
 from bidsqsm.qsm.masking.morphology import (
     close,
     dilate,
-    distance_inside,
     fill_holes,
     fill_small_holes,
     largest_component,

@@ -5,25 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from bidsqsm.qsm.grid import Mask, Triple, Volume, bounding_box
-
-
-def distance_inside(mask: Mask, voxel_size: Triple) -> Volume:
-    """Distance in mm of each voxel of the mask to the nearest voxel off it; the image border is no edge.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> mask = np.zeros((9, 9, 9), bool)
-    >>> mask[2:7, 2:7, 2:7] = True
-    >>> float(distance_inside(mask, (1.0, 1.0, 1.0))[4, 4, 4])
-    3.0
-
-    """
-    if mask.all():
-        return np.full(mask.shape, np.inf, np.float32)
-    distance: Volume = ndimage.distance_transform_edt(mask, sampling=voxel_size)
-    return distance.astype(np.float32)
+from bidsqsm.qsm.grid import Mask, Triple, bounding_box
+from bidsqsm.qsm.masking.distance import distance_inside, distance_to
 
 
 def erode(mask: Mask, radius: float, voxel_size: Triple) -> Mask:
@@ -54,7 +37,7 @@ def dilate(mask: Mask, radius: float, voxel_size: Triple) -> Mask:
     (125, 275)
 
     """
-    result: Mask = distance_inside(~mask, voxel_size) <= radius
+    result: Mask = distance_to(mask, voxel_size, radius) <= radius
     return result
 
 

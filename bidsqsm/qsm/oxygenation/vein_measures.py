@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bidsqsm.qsm.grid import Box, Labels, Mask, Triple, Volume
-from bidsqsm.qsm.masking.morphology import distance_inside
+from bidsqsm.qsm.masking.distance import distance_inside
 
 _GAP, _SHELL = 1.0, 4.0  # mm from a vein at which its surroundings begin, and how thick they are
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 
 from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
@@ -157,14 +156,14 @@ def _fit_three(
     return fit_linear_phase(wrap(phase[0] + np.float32(share) * grown - phase[1]), weight, grid)
 
 
-@kernel()
+@kernel(parallel=False)
 def _compare_three(
     phase: Volume, magnitude: Volume, mask: Mask, tiny: np.float32, weight: Volume, doubled: Volume
 ) -> None:
     """Inverse variance and, wrapped, the value of the outer two phases less twice the middle."""
     nx, ny, nz = mask.shape
     turn = np.float32(TURN_RAD)
-    for i in nb.prange(nx):
+    for i in range(nx):
         for j in range(ny):
             for k in range(nz):
                 d = phase[0, i, j, k] + phase[2, i, j, k] - 2 * phase[1, i, j, k]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -51,13 +50,13 @@ def neighbour_phasors(
     return real + 1j * imaginary, total
 
 
-@kernel()
+@kernel(parallel=False)
 def _plane_sums(
     phase: Volume, reference: Volume, ratio: float, weight: Volume, step: int, sums: Volume
 ) -> None:
     nx, ny, nz = phase.shape
     turn, share = np.float32(TURN_RAD), np.float32(ratio)
-    for i in nb.prange(nx):
+    for i in range(nx):
         for j in range(ny):
             for a in range(3):
                 # lines are thinned out across the axis only: pairs stay neighbours

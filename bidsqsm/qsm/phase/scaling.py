@@ -196,11 +196,20 @@ def polar(real: Volume, imaginary: Volume) -> tuple[Volume, Volume]:
 
 
 def _finite_range(stored: Stored) -> tuple[float, float]:
-    parts = [part[np.isfinite(part)] for part in stored]
-    full = [part for part in parts if part.size]
-    if not full:
+    ends = [_ends(part) for part in stored]
+    lows, highs = [low for low, _ in ends], [high for _, high in ends]
+    if not min(lows) < np.inf:
         raise ValueError('the phase image holds no finite value, expected a phase in every voxel')
-    return min(float(p.min()) for p in full), max(float(p.max()) for p in full)
+    return min(lows), max(highs)
+
+
+def _ends(part: Stored) -> tuple[float, float]:
+    """Lowest and highest finite value; infinite, the wrong way round, where there is none."""
+    low, high = float(part.min()), float(part.max())
+    if math.isfinite(low) and math.isfinite(high):
+        return low, high
+    finite = part[np.isfinite(part)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (np.inf, -np.inf)
 
 
 def _all_whole(stored: Stored) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 from numba.extending import register_jitable
 from scipy import ndimage
@@ -93,10 +92,10 @@ def _unit_phasor(blocks: Volume, widths: Triple) -> Volume:
     return unit
 
 
-@kernel()
+@kernel(parallel=False)
 def _sum_blocks(phase: Volume, weight: Volume, factors: Volume, blocks: Volume) -> None:
     nx, ny, nz = phase.shape
-    for block in nb.prange(blocks.shape[1]):
+    for block in range(blocks.shape[1]):
         for i in range(block * factors[0], min(nx, (block + 1) * factors[0])):
             for j in range(ny):
                 v = j // factors[1]
@@ -113,11 +112,11 @@ def _sum_blocks(phase: Volume, weight: Volume, factors: Volume, blocks: Volume) 
                     blocks[2, block, v, t] += total
 
 
-@kernel()
+@kernel(parallel=False)
 def _phasors(phase: Volume, weight: Volume, phasors: Volume) -> None:
     """Real and imaginary part of the weighted phasor of every voxel."""
     nx, ny, nz = phase.shape
-    for i in nb.prange(nx):
+    for i in range(nx):
         for j in range(ny):
             for k in range(nz):
                 w = weight[i, j, k]
@@ -128,11 +127,11 @@ def _phasors(phase: Volume, weight: Volume, phasors: Volume) -> None:
                     phasors[1, i, j, k] = w * np.sin(phase[i, j, k])
 
 
-@kernel()
+@kernel(parallel=False)
 def _block_sums(volume: Volume, factors: Volume, blocks: Volume) -> None:
     """Add the sum over each block, in place."""
     nx, ny, nz = volume.shape
-    for block in nb.prange(blocks.shape[0]):
+    for block in range(blocks.shape[0]):
         for i in range(block * factors[0], min(nx, (block + 1) * factors[0])):
             for j in range(ny):
                 v = j // factors[1]
@@ -160,12 +159,12 @@ def _fill_line(coarse: Any, a: Any, p: Any, u: Any, b: Any, q: Any, v: Any, line
         line[t] = near + u * (far - near)
 
 
-@kernel()
+@kernel(parallel=False)
 def _turn_back(unit: Volume, factors: Volume, weight: Volume, phasors: Volume) -> None:
     """Turn each phasor by less the angle of a coarse one, interpolated; in place."""
     nx, ny, nz = weight.shape
     cx, cy, cz = unit.shape[1:]
-    for i in nb.prange(nx):
+    for i in range(nx):
         real, imaginary = np.empty(cz, np.float32), np.empty(cz, np.float32)
         a, p, u = _place(i, factors[0], cx)
         for j in range(ny):
@@ -187,13 +186,13 @@ def _turn_back(unit: Volume, factors: Volume, weight: Volume, phasors: Volume) -
                     phasors[1, i, j, k] = y * re - x * im
 
 
-@kernel()
+@kernel(parallel=False)
 def _angle(units: Volume, factors: Volume, angle: Volume) -> None:
     """Angle of the product of coarse phasors, each interpolated to every voxel."""
     nx, ny, nz = angle.shape
     passes = units.shape[0]
     cx, cy, cz = units.shape[2:]
-    for i in nb.prange(nx):
+    for i in range(nx):
         lines = np.empty((passes, 2, cz), np.float32)
         a, p, u = _place(i, factors[0], cx)
         for j in range(ny):

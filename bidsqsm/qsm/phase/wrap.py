@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -69,11 +68,11 @@ def subtract_wrapped(phase: Volume, other: Volume) -> Volume:
     return result
 
 
-@kernel(fastmath=False)
+@kernel(parallel=False, fastmath=False)
 def _subtract(phase: Volume, other: Volume, result: Volume) -> None:
     n, nx, ny, nz = phase.shape
     turn, almost = np.float32(TURN_RAD), np.float32((1 - 1e-6) / TURN_RAD)
-    for i in nb.prange(nx):
+    for i in range(nx):
         for m in range(n):
             for j in range(ny):
                 for k in range(nz):
@@ -101,9 +100,9 @@ def scale_wrapped(
     _scale(np.ascontiguousarray(stored).reshape(-1), slope, intercept, result.reshape(-1))
 
 
-@kernel(fastmath=False)
+@kernel(parallel=False, fastmath=False)
 def _scale(stored: npt.NDArray[np.number], slope: float, intercept: float, result: Volume) -> None:
     almost = (1 - 1e-6) / TURN_RAD
-    for n in nb.prange(stored.size):
+    for n in range(stored.size):
         phase = np.float64(stored[n]) * slope + intercept
         result[n] = phase - TURN_RAD * np.rint(phase * almost)

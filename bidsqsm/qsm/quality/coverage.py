@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from bidsqsm.qsm.grid import Mask
+from bidsqsm.qsm.grid import Mask, bounding_box
 from bidsqsm.qsm.mask_overlap import dice
-from bidsqsm.qsm.masking.morphology import distance_inside
+from bidsqsm.qsm.masking.distance import distance_to
 from bidsqsm.qsm.operators import inner_voxels
 from bidsqsm.qsm.quality.maps import Maps, ratio, steepness
 
@@ -36,8 +36,9 @@ def mask_roughness(maps: Maps) -> dict[str, float]:
 
 def _surface(mask: Mask, maps: Maps, width: float) -> float:
     """Mean area (mm^2) of the level sets of a mask smoothed over a width (mm): the integral of its slope."""
-    margin = [int(np.ceil(4 * width / d)) for d in maps.grid.voxel_size]
-    room = np.pad(mask.astype(np.float32), [(m, m) for m in margin])
+    # as far as the filter reaches, and on to where the slope is zero
+    margin = [int(np.ceil(4 * width / d)) + 2 for d in maps.grid.voxel_size]
+    room = np.pad(mask[bounding_box(mask)].astype(np.float32), [(m, m) for m in margin])
     smooth = ndimage.gaussian_filter(room, [width / d for d in maps.grid.voxel_size])
     area = steepness(smooth, maps).sum(dtype=float) * np.prod(maps.grid.voxel_size)
     return float(area)
@@ -49,7 +50,7 @@ def mask_brightness(maps: Maps) -> dict[str, float]:
     strength = maps.combined
     middle = float(np.median(strength[maps.brain_mask]))
     dark = float(np.mean(strength[maps.brain_mask] < _DARK * middle))
-    away = distance_inside(~maps.brain_mask, maps.grid.voxel_size)
+    away = distance_to(maps.brain_mask, maps.grid.voxel_size, _BESIDE)
     beside = (away > 0) & (away <= _BESIDE)
     rim = (maps.brain_depth > 0) & (maps.brain_depth <= _WITHIN)
     if not (beside.any() and rim.any()):

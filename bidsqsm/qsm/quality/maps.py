@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from bidsqsm.qsm.grid import Grid, Mask, Volume, bounding_box
-from bidsqsm.qsm.masking.morphology import distance_inside
+from bidsqsm.qsm.masking.distance import distance_inside
 from bidsqsm.qsm.units import MAD_TO_SD
 
 
@@ -92,9 +92,12 @@ class Maps:
 
 def steepness(volume: Volume, maps: Maps) -> Volume:
     """Length of the gradient, per mm."""
-    parts = np.gradient(volume, *maps.grid.voxel_size)
-    steep: Volume = np.sqrt(sum(part**2 for part in parts))
-    return steep
+    steep: Volume = np.zeros_like(volume)
+    for axis, size in enumerate(maps.grid.voxel_size):
+        slope = np.gradient(volume, size, axis=axis)
+        slope *= slope
+        steep += slope
+    return np.sqrt(steep, out=steep)
 
 
 def ratio(value: float, by: float) -> float:

@@ -7,7 +7,8 @@ from scipy import ndimage
 
 from bidsqsm.qsm.grid import Mask, Volume, bounding_box
 from bidsqsm.qsm.masking.brain import otsu
-from bidsqsm.qsm.masking.morphology import dilate, distance_inside
+from bidsqsm.qsm.masking.distance import distance_to
+from bidsqsm.qsm.masking.morphology import dilate
 from bidsqsm.qsm.quality.maps import Maps, detail_noise, ratio
 from bidsqsm.qsm.units import MAD_TO_SD
 
@@ -30,7 +31,7 @@ def cnr(maps: Maps) -> dict[str, float]:
     assert maps.magnitude is not None
     assert maps.brain_mask is not None
     assert maps.nuclei is not None
-    away = distance_inside(~maps.nuclei, maps.grid.voxel_size)
+    away = distance_to(maps.nuclei, maps.grid.voxel_size, _NUCLEUS_RING_MM[1])
     around = (away >= _NUCLEUS_RING_MM[0]) & (away <= _NUCLEUS_RING_MM[1]) & maps.brain_mask
     inside = maps.nuclei & maps.brain_mask
     if not (around.any() and inside.any()):
@@ -118,17 +119,23 @@ def echo_shift(maps: Maps) -> dict[str, float]:
     line = np.stack([np.ones_like(times), times], axis=1)
     off_line = np.eye(times.size) - line @ np.linalg.pinv(line)
     deviations = off_line @ np.stack([echo[inside] for echo in smooth])
-    moved = np.stack([_displacement(slopes, deviation) for deviation in deviations])
+    terms = np.vstack([-slopes, np.ones_like(slopes[:1])]).astype(float)
+    products = terms @ terms.T
+    moved = np.stack([_displacement(terms, products, deviation) for deviation in deviations])
     return {'echo_shift': float(np.linalg.norm(np.diff(moved, axis=0), axis=1).max())}
 
 
-def _displacement(slopes: Volume, deviation: Volume) -> Volume:
-    """Move (mm) that explains a deviation as minus its product with the slopes, outliers left out."""
-    terms = np.vstack([-slopes, np.ones_like(slopes[:1])])
-    found = np.zeros(4)
+def _displacement(terms: Volume, products: Volume, deviation: Volume) -> Volume:
+    """Move (mm) that explains a deviation as minus its product with the slopes, outliers left out.
+
+    ``terms`` are the negative slopes and ones, ``products`` the sums of their products.
+    """
+    found: Volume = np.zeros(4)
     for _ in range(3):
-        rest = deviation - found @ terms
-        usual = np.abs(rest) <= 3 * MAD_TO_SD * np.median(np.abs(rest)) + 1e-12
-        part = terms[:, usual].astype(float)
-        found = np.linalg.lstsq(part @ part.T, part @ deviation[usual], rcond=None)[0]
+        rest = np.abs(deviation - found @ terms)
+        odd = np.flatnonzero(rest > 3 * MAD_TO_SD * np.median(rest) + 1e-12)
+        part = terms[:, odd]
+        # sums over the usual ones: over all, less those over the few that are not
+        normal = products - part @ part.T
+        found = np.linalg.lstsq(normal, terms @ deviation - part @ deviation[odd], rcond=None)[0]
     return np.asarray(found[:3])

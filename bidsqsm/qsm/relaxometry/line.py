@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numba as nb
 import numpy as np
 from scipy import special
 
@@ -60,7 +59,7 @@ def with_noise(decay: Decay, noise: float = 0.0) -> Decay:
     )
 
 
-@kernel()
+@kernel(parallel=False)
 def _fit(
     signal: Volume,
     share: Volume,
@@ -70,7 +69,7 @@ def _fit(
     rate: Volume,
     amplitude: Volume,
 ) -> None:
-    for v in nb.prange(used.size):
+    for v in range(used.size):
         if used[v] < 2:
             continue
         top = signal[v, 0]

@@ -93,7 +93,8 @@ def nlls(
 _ROUNDING, _LEAST = np.float32(1e-6), np.float32(1e-30)
 
 
-@nb.njit(fastmath=True, nogil=True)
+# not inline, code just compiled and code from the cache would round differently
+@nb.njit(fastmath=True, nogil=True, inline='always')
 def _normal(
     signal: Volume,
     share: Volume,
@@ -124,7 +125,7 @@ def _normal(
     return misfit, da, dr, daa, dar, drr
 
 
-@kernel()
+@kernel(parallel=False)
 def _descend(
     signal: Volume,
     share: Volume,
@@ -135,7 +136,7 @@ def _descend(
     rate: Volume,
     amplitude: Volume,
 ) -> None:
-    for v in nb.prange(used.size):
+    for v in range(used.size):
         if amplitude[v] <= 0:
             continue
         seen, left, at = signal[v, : used[v]], share[v, : used[v]], times[: used[v]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 
 from bidsqsm.qsm.grid import Volume
@@ -92,7 +91,7 @@ def squared_misfit(decay: Decay, rate: Volume, amplitude: Volume, floor: float =
     return squares
 
 
-@kernel()
+@kernel(parallel=False)
 def _squares(
     signal: Volume,
     share: Volume,
@@ -103,7 +102,7 @@ def _squares(
     amplitude: Volume,
     squares: Volume,
 ) -> None:
-    for v in nb.prange(rate.size):
+    for v in range(rate.size):
         total = np.float32(0)
         for n in range(used[v]):
             clean = amplitude[v] * share[v, n] * np.exp(-rate[v] * times[n])

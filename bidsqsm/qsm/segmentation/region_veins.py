@@ -8,7 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 from bidsqsm.qsm.grid import Mask, Triple, Volume
-from bidsqsm.qsm.masking.morphology import dilate, distance_inside
+from bidsqsm.qsm.masking.distance import distance_inside
+from bidsqsm.qsm.masking.morphology import dilate
 from bidsqsm.qsm.units import MAD_TO_SD
 
 _SPREADS = 3.0  # robust SDs of the region above its median from which a voxel may be a vein

@@ -8,7 +8,7 @@ import numpy as np
 
 from bidsqsm.qsm.bounds import From
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Volume
-from bidsqsm.qsm.masking.morphology import distance_inside
+from bidsqsm.qsm.masking.distance import distance_inside
 from bidsqsm.qsm.segmentation.region_box import box_around, values_of
 from bidsqsm.qsm.segmentation.region_veins import veins_through
 

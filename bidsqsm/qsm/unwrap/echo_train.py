@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
 from bidsqsm.qsm.grid import Labels, Mask, Volume
@@ -15,7 +14,7 @@ SMALLEST_GAIN = 0.02  # of 1 - cos: a smaller gain says nothing
 VOXELS_PER_SUM = 65536  # voxels summed together, whatever the threads
 
 
-@kernel()
+@kernel(parallel=False)
 def follow_echoes(
     phase: Volume, magnitude: Volume, mask: Mask, echo_times: Volume, first: int
 ) -> None:
@@ -26,7 +25,7 @@ def follow_echoes(
     """
     n_echoes, nx, ny, nz = phase.shape
     turn = np.float32(TURN_RAD)
-    for i in nb.prange(nx):
+    for i in range(nx):
         for j in range(ny):
             for k in range(nz):
                 if not mask[i, j, k]:
@@ -117,7 +116,7 @@ def _collect(component: Labels, ends: Labels, sizes: Labels, members: Labels) ->
             place[label] += 1
 
 
-@kernel()
+@kernel(parallel=False)
 def _add_phasors(
     phase: Volume,
     magnitude: Volume,
@@ -130,7 +129,7 @@ def _add_phasors(
     """Sums over parts of ``inside`` of the phasor of prediction less phase, and of its weight."""
     base = phase[first].reshape(-1)
     wrapped, strength = phase[n].reshape(-1), magnitude[n].reshape(-1)
-    for part in nb.prange(parts.shape[0]):
+    for part in range(parts.shape[0]):
         real = imaginary = total = 0.0
         for v in range(part * VOXELS_PER_SUM, min((part + 1) * VOXELS_PER_SUM, inside.size)):
             voxel = inside[v]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 from numba.extending import register_jitable
 
@@ -13,7 +12,6 @@ from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.units import TURN_RAD
 
 PI = np.float32(np.pi)
-SLAB_PLANES = 8  # planes done in one go, whatever the threads
 
 
 @register_jitable
@@ -66,8 +64,8 @@ def _edge(
     return weight * (low + high * strong)
 
 
-@kernel()
-def edge_weights(  # noqa: C901, PLR0912 - one pass over the voxels, fused for numba
+@kernel(parallel=False)
+def edge_weights(
     phase: Volume,
     phase2: Volume,
     ratio: np.float32,
@@ -83,44 +81,37 @@ def edge_weights(  # noqa: C901, PLR0912 - one pass over the voxels, fused for n
     good signal.
     """
     nx, ny, nz = phase.shape
-    for slab in nb.prange(-(-nx // SLAB_PLANES)):
-        # weights of the edges that end in this plane, this row and this voxel
-        plane = np.zeros((ny, nz), np.float32)
-        row = np.zeros(nz, np.float32)
-        if slab > 0:
-            i = slab * SLAB_PLANES - 1
-            for j in range(ny):
-                for k in range(nz):
-                    if mask[i, j, k] and mask[i + 1, j, k]:
-                        plane[j, k] = _edge(phase, phase2, ratio, magnitude, level, i, j, k, 0)
-        for i in range(slab * SLAB_PLANES, min((slab + 1) * SLAB_PLANES, nx)):
+    # weights of the edges that end in this plane, this row and this voxel
+    plane = np.zeros((ny, nz), np.float32)
+    row = np.zeros(nz, np.float32)
+    for i in range(nx):
+        for k in range(nz):
+            row[k] = 0
+        for j in range(ny):
+            last = np.float32(0)
             for k in range(nz):
-                row[k] = 0
-            for j in range(ny):
+                total = plane[j, k] + row[k] + last
                 last = np.float32(0)
-                for k in range(nz):
-                    total = plane[j, k] + row[k] + last
-                    last = np.float32(0)
-                    plane[j, k] = 0
-                    row[k] = 0
-                    for axis in range(3):
-                        edges[axis, i, j, k] = 0
-                        p, q, r = i + (axis == 0), j + (axis == 1), k + (axis == 2)
-                        if p == nx or q == ny or r == nz:
-                            continue
-                        if not (mask[i, j, k] and mask[p, q, r]):
-                            continue
-                        weight = _edge(phase, phase2, ratio, magnitude, level, i, j, k, axis)
-                        # a byte is enough to sort by, which then takes one pass over 255 heaps
-                        edges[axis, i, j, k] = 1 + np.uint8(np.float32(254) * weight)
-                        total += weight
-                        if axis == 0:
-                            plane[j, k] = weight
-                        elif axis == 1:
-                            row[k] = weight
-                        else:
-                            last = weight
-                    quality[i, j, k] = total / np.float32(6)
+                plane[j, k] = 0
+                row[k] = 0
+                for axis in range(3):
+                    edges[axis, i, j, k] = 0
+                    p, q, r = i + (axis == 0), j + (axis == 1), k + (axis == 2)
+                    if p == nx or q == ny or r == nz:
+                        continue
+                    if not (mask[i, j, k] and mask[p, q, r]):
+                        continue
+                    weight = _edge(phase, phase2, ratio, magnitude, level, i, j, k, axis)
+                    # a byte is enough to sort by, which then takes one pass over 255 heaps
+                    edges[axis, i, j, k] = 1 + np.uint8(np.float32(254) * weight)
+                    total += weight
+                    if axis == 0:
+                        plane[j, k] = weight
+                    elif axis == 1:
+                        row[k] = weight
+                    else:
+                        last = weight
+                quality[i, j, k] = total / np.float32(6)
 
 
 @register_jitable

@@ -65,17 +65,17 @@ REGIONS_PANEL = PanelSpec(
 
 def regions_in(labels: Volume, structures: Mapping[int, str]) -> dict[str, npt.NDArray[np.bool_]]:
     """Masks of the known structures that a label image has, and of all ``other regions``."""
-    values = labels.values.astype(np.int32)
-    rest, regions = values > 0, {}
-    for name in REGION_COLOURS:
-        own = [index for index, structure in structures.items() if structure == name]
-        inside = np.isin(values, own) & rest
-        if inside.any():
-            regions[name] = inside
-            rest &= ~inside
-    if rest.any():
-        regions['other regions'] = rest
-    return regions
+    values = np.maximum(labels.values, 0).astype(np.int32)
+    names = [*REGION_COLOURS, 'other regions']
+    # the number of its name for each label, by which all voxels are sorted in one go
+    number_of = np.full(int(values.max()) + 1, len(names) - 1, np.uint8)
+    number_of[0] = len(names)
+    for label, structure in structures.items():
+        if 0 < label < number_of.size and structure in REGION_COLOURS:
+            number_of[label] = names.index(structure)
+    numbers = number_of[values]
+    masks = {name: numbers == number for number, name in enumerate(names)}
+    return {name: mask for name, mask in masks.items() if mask.any()}
 
 
 def levels_of(regions: Mapping[str, npt.NDArray[np.bool_]], thickness: float) -> list[int]:
