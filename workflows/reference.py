@@ -56,6 +56,8 @@ def init_reference_wf(
         Mask of the map.
     r2star
         R2*, in 1/s (left open where there is but one echo).
+    magnitude
+        Of the scan, in which voids are no fluid (left open where orientations are brought together).
 
     Outputs
     -------
@@ -71,7 +73,9 @@ def init_reference_wf(
     """
     workflow = pe.Workflow(name=name)
 
-    inputnode = pe.Node(niu.IdentityInterface(fields=['chi', 'mask', 'r2star']), name='inputnode')
+    inputnode = pe.Node(
+        niu.IdentityInterface(fields=['chi', 'mask', 'r2star', 'magnitude']), name='inputnode'
+    )
     outputnode = pe.Node(
         niu.IdentityInterface(fields=['chi', 'region', 'region_name', 'facts']), name='outputnode'
     )
@@ -92,7 +96,12 @@ def init_reference_wf(
             (
                 inputnode,
                 reference_chi,
-                [('chi', 'in_file'), ('mask', 'in_mask'), ('r2star', 'r2star')],
+                [
+                    ('chi', 'in_file'),
+                    ('mask', 'in_mask'),
+                    ('r2star', 'r2star'),
+                    ('magnitude', 'magnitude'),
+                ],
             ),
             (
                 reference_chi,

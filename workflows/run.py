@@ -124,6 +124,7 @@ def init_run_wf(
             (step('relaxometry_wf'), step('inversion_wf'), ['r2star']),
             (step('inversion_wf'), step('reference_wf'), ['chi', 'mask']),
             (step('relaxometry_wf'), step('reference_wf'), ['r2star']),
+            (step('phase_wf'), step('reference_wf'), [('magnitude_rss', 'magnitude')]),
             *contrast_links(made),
             *region_links(made, run, anatomy, choices),
         )

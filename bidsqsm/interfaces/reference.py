@@ -28,6 +28,7 @@ class _ReferenceChiInputSpec(StepInputSpec):
     in_file = File(exists=True, mandatory=True, desc='susceptibility, in ppm')
     in_mask = File(exists=True, mandatory=True, desc='mask of the map')
     r2star = File(exists=True, desc='R2*, in 1/s')
+    magnitude = File(exists=True, desc='magnitude of the scan, for methods that tell voids by it')
     labels = File(exists=True, desc='label image on the same grid')
     fluid = traits.List(traits.Int(), desc='values of the labels of fluid; all but 0 if not set')
     method = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. whole-brain')
@@ -52,8 +53,11 @@ class ReferenceChi(StepInterface):
         labels: Volume | Mask | None = read_optional_volume(self.given('labels'))
         if labels is not None and (fluid := self.given('fluid')):
             labels = np.isin(labels, fluid)
+        data = {}
+        if refer.method.takes('magnitude'):
+            data['magnitude'] = read_optional_volume(self.given('magnitude'))
         with threads(self.inputs.num_threads):
-            found = refer(chi, mask, read_grid(self.inputs.in_file), r2star, labels)
+            found = refer(chi, mask, read_grid(self.inputs.in_file), r2star, labels, **data)
         self.save(runtime, self.inputs.in_file, chi=found.chi, region=found.region)
         self._results['region_name'] = refer.method.name
         reach = reach_of(found.chi, mask)

@@ -5,13 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.qsm.admm.generalized_variation import GeneralizedVariation
 from bidsqsm.qsm.admm.sphere_terms import radii_of_bank, sphere_terms
-from bidsqsm.qsm.admm.tgv_backward_kernels import (
-    solve_slope,
-    symmetric_divergence,
-    symmetric_gradient,
-)
 from bidsqsm.qsm.echo_signal import Echoes
 from bidsqsm.qsm.forward import field_of
 from bidsqsm.qsm.grid import Grid
@@ -26,7 +20,7 @@ from bidsqsm.qsm.onestep.sstgv import sstgv
 from bidsqsm.qsm.onestep.sstv import sstv
 from bidsqsm.qsm.onestep.tfi import tfi
 from bidsqsm.qsm.onestep.tgv import tgv
-from bidsqsm.qsm.operators import gradient, inner_voxels, inverse
+from bidsqsm.qsm.operators import inner_voxels
 from bidsqsm.qsm.window import Window
 from helpers.analytic_fields import SHAPES, TILTED, make_scene, positions
 
@@ -147,52 +141,6 @@ def test_the_field_of_a_map_is_that_of_its_balls(scene):
     assert slope == pytest.approx(0.9, abs=0.1), 'edges of balls are sharper than voxels'
     assert error < 0.4
     assert not field[~scene.mask].any()
-
-
-ODD = Grid((12, 9, 11), (1.0, 1.3, 2.0))
-
-
-def test_the_symmetrised_gradient_and_its_divergence_are_adjoint():
-    rng = np.random.default_rng(0)
-    slope = rng.normal(size=(3, *ODD.shape)).astype(np.float32)
-    bend = rng.normal(size=(6, *ODD.shape)).astype(np.float32)
-    there, back = np.empty_like(bend), np.empty_like(slope)
-    symmetric_gradient(slope, inverse(ODD.voxel_size), there)
-    symmetric_divergence(bend, inverse(ODD.voxel_size), back)
-    counted = np.array([1, 1, 1, 2, 2, 2])[:, None, None, None]
-    assert (counted * there * bend).sum() == pytest.approx((slope * back).sum(), rel=1e-4)
-
-
-def generalized_variation():
-    """The penalty with rho of 2 mm^2 and nu of 18 mm^4."""
-    everywhere = np.ones(ODD.shape, bool)
-    return GeneralizedVariation(ODD, everywhere, (1.0, 1.0), length=3.0, rho=2.0, mixed='backward')
-
-
-def test_the_slope_is_solved_in_closed_form():
-    """What is solved in k-space, put through the operators of the image, is the right-hand side."""
-    rng = np.random.default_rng(1)
-    right = rng.normal(size=(3, *ODD.shape)).astype(np.float32)
-    penalty = generalized_variation()
-    spectrum = np.fft.rfftn(right, axes=(1, 2, 3)).astype(np.complex64)
-    solve_slope(spectrum, penalty.steps_of_axes(), np.float32(2), np.float32(18))
-    slope = np.fft.irfftn(spectrum, s=ODD.shape, axes=(1, 2, 3)).astype(np.float32)
-    bend, back = np.empty((6, *ODD.shape), np.float32), np.empty_like(slope)
-    symmetric_gradient(slope, inverse(ODD.voxel_size), bend)
-    symmetric_divergence(bend, inverse(ODD.voxel_size), back)
-    np.testing.assert_allclose(2 * slope + 18 * back, right, atol=1e-4)
-
-
-def test_what_the_slope_leaves_of_the_gradient_is_the_curvature():
-    rng = np.random.default_rng(2)
-    chi = rng.normal(size=ODD.shape).astype(np.float32)
-    penalty = generalized_variation()
-    edges = gradient(chi, ODD.voxel_size)
-    spectrum = 2 * np.fft.rfftn(edges, axes=(1, 2, 3)).astype(np.complex64)
-    solve_slope(spectrum, penalty.steps_of_axes(), np.float32(2), np.float32(18))
-    slope = np.fft.irfftn(spectrum, s=ODD.shape, axes=(1, 2, 3))
-    expected = 2 * (edges * (edges - slope)).sum()
-    assert (chi * convolve(chi, penalty.curvature())).sum() == pytest.approx(expected, rel=1e-3)
 
 
 def rising_echoes(field, times, frequency=123.2):

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.qsm.dipole.medi0 import fluid_of
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.reference.csf import csf
 from bidsqsm.qsm.reference.no_reference import none
 from bidsqsm.qsm.reference.whole_brain import whole_brain
+from bidsqsm.rois.map_files import csf_value
 from helpers.analytic_fields import ball, shell_of
 
 GRID = Grid((48, 52, 30), (1.5, 1.5, 2.5))
@@ -73,6 +75,24 @@ def test_csf_finds_the_ventricles_by_their_decay(brain):
     assert found.value == pytest.approx(0.02, abs=5e-4)
     every = csf(chi, mask, GRID, r2star, components=9, search_radius=100)
     np.testing.assert_array_equal(every.region, ventricles | cyst | speck)
+
+
+def test_voxels_without_a_fit_and_voids_are_no_fluid(brain):
+    """A calcification without R2* and one whose noise does not decay, both larger than the ventricles."""
+    mask, chi, r2star, ventricles, *_ = brain
+    unfitted, void = (ball(GRID, (0, y, 0), 9) > 0 for y in (-15, 15))
+    magnitude = np.where(void, 1, 100).astype(np.float32)
+    chi = np.where(unfitted | void, np.float32(0.4), chi)
+    fluid = ventricles & ~unfitted & ~void
+    for nothing in (0, np.nan, np.inf):
+        rate = np.where(unfitted, nothing, np.where(void, 1.5, r2star)).astype(np.float32)
+        found = csf(chi, mask, GRID, rate, magnitude=magnitude, components=2)
+        np.testing.assert_array_equal(found.region, fluid)
+        assert found.value == pytest.approx(0.02, abs=5e-4)
+        inner = fluid_of(mask, GRID, rate, magnitude, 5.0, 30.0, 2)
+        np.testing.assert_array_equal(inner, fluid)
+    rate = np.where(fluid, 1.5, np.where(unfitted | void, 0, 22)).astype(np.float32)
+    assert csf_value(chi, mask, GRID, rate) == pytest.approx(0.02, abs=1e-3)
 
 
 def test_csf_takes_labels_before_decay(brain):

@@ -119,7 +119,7 @@ def roughness(volume, mask, voxel_size, edge):
         both = mask & np.roll(mask, -1, axis)
         both[tuple(slice(-1, None) if a == axis else slice(None) for a in range(3))] = False
         step = np.where(both, (np.roll(volume, -1, axis) - volume) / size, 0)
-        square += step**2
+        square += (step**2 + np.roll(step, 1, axis) ** 2) / 2  # to the neighbours on both sides
     length = np.sqrt(square)
     return np.where(length > edge, length - edge / 2, square / (2 * edge))[mask].sum()
 

@@ -17,7 +17,7 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import dipole_kernel
-from bidsqsm.qsm.reference.csf import slow_centre
+from bidsqsm.qsm.reference.csf import central_parts, decays_slowly
 from bidsqsm.qsm.window import Window
 
 LOGGER = logging.getLogger(__name__)
@@ -55,8 +55,8 @@ def medi0(
 
     MEDI with a penalty on what the susceptibility of the ventricles' fluid differs from its mean: the
     fluid is uniform, and shadows across it are errors that reach further [liu2018]_. It is found by
-    its slow decay, as the largest connected parts with :math:`R_2^* < R_{max}` near the centre of
-    the mask; where there is no R2* or no such voxel, the penalty is left out with a warning. The
+    its slow decay, as the largest connected parts with :math:`0 < R_2^* < R_{max}`, and with signal,
+    near the centre of the mask; where there is no R2* or no such voxel, the penalty is left out with a warning. The
     other terms, and how the minimum is found, are those of ``medi`` [liu2012]_ [liu2013]_.
 
     Parameters
@@ -141,7 +141,7 @@ def medi0(
     window = Window.around(mask, grid, padding + smv_radius)
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)
     # M_CSF: the fluid, told by its slow decay, whose variance is penalised
-    fluid = fluid_of(mask, grid, r2star, max_r2star, search_radius, components)
+    fluid = fluid_of(mask, grid, r2star, magnitude, max_r2star, search_radius, components)
     kernel = dipole_kernel(window.grid) if blur is None else blur * dipole_kernel(window.grid)
     penalty = TotalVariation(
         window.grid,
@@ -160,6 +160,7 @@ def fluid_of(
     mask: Mask,
     grid: Grid,
     r2star: Volume | None,
+    magnitude: Volume | None,
     max_r2star: float,
     radius: float,
     components: int,
@@ -168,7 +169,8 @@ def fluid_of(
     if r2star is None:
         LOGGER.warning('medi0 was given no R2* to find fluid with: it works as medi does')
         return None
-    region = slow_centre(mask, grid, r2star, max_r2star, radius, components)
+    slow = decays_slowly(mask, r2star, max_r2star, magnitude)
+    region = central_parts(slow, mask, grid, radius, components)
     if not region.any():
         LOGGER.warning(
             'medi0 found no voxel with R2* below %g 1/s within %g mm of the centre of the mask: '

@@ -103,7 +103,6 @@ def nltgv(
         (weight, weight * outside),
         length=bend,
         rho=rho * weight,
-        mixed='forward',
     )
     admm = Admm(OneField(dipole_kernel(window.grid), data), penalty)
     iterate(admm.step, name='nltgv', tol=tol, max_iter=max_iter)

@@ -101,7 +101,7 @@ def sstgv(
     # a sphere takes no field from where it is not known
     terms = sphere_terms(window.cut(total_field), trust, trust > 0, window, radii, mu=mu)
     penalty = GeneralizedVariation(
-        window.grid, inside, (weight, weight), length=second, rho=rho * weight, mixed='backward'
+        window.grid, inside, (weight, weight), length=second, rho=rho * weight
     )
     admm = Admm(SeveralFields(terms), penalty)
     iterate(admm.step, name='sstgv', tol=tol, max_iter=max_iter, least=5)

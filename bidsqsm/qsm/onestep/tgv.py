@@ -118,7 +118,6 @@ def tgv(
         (weight, weight * outside),
         length=second,
         rho=rho * weight,
-        mixed='backward',
     )
     admm = Admm(SeveralFields([term]), penalty)
     iterate(admm.step, name='tgv', tol=tol, max_iter=max_iter, least=5)

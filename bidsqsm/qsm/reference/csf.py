@@ -11,6 +11,9 @@ from bidsqsm.qsm.bounds import Between
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.reference.reference_result import Referenced, relative_to
 
+#: Of the median magnitude of the brain: what is fainter is a void, air, bone or a calcification
+VOID_SHARE = 0.2
+
 
 def csf(
     chi: Volume,
@@ -19,6 +22,7 @@ def csf(
     r2star: Volume | None = None,
     labels: Volume | None = None,
     *,
+    magnitude: Volume | None = None,
     max_r2star: Annotated[float, Between(0, 1000)] = 5.0,
     search_radius: Annotated[float, Between(0, 200)] = 30.0,
     components: Annotated[int, Between(0, 1000)] = 3,
@@ -26,8 +30,8 @@ def csf(
     r"""Reference to the mean of the ventricular cerebrospinal fluid.
 
     The region is that of the labels where they are given. Otherwise it is found by its slow decay
-    [liu2018]_: the largest connected parts with :math:`R_2^* < R_{max}` within a sphere around the
-    centre of the mask.
+    [liu2018]_: the largest connected parts with :math:`0 < R_2^* < R_{max}` within a sphere around the
+    centre of the mask. Zero is no slow decay: it stands where none was fitted.
 
     Parameters
     ----------
@@ -41,6 +45,8 @@ def csf(
         Effective transverse relaxation rate, in 1/s.
     labels : (nx, ny, nz) bool or integer array, optional
         Not zero in the fluid of the ventricles.
+    magnitude : (nx, ny, nz) float32 array, optional
+        Of the scan, in any unit; voids in it are no fluid, whatever their noise seems to decay by.
     max_r2star
         Rate :math:`R_{max}` below which a voxel may be fluid, in 1/s.
     search_radius
@@ -81,7 +87,8 @@ def csf(
             'reference to CSF needs R2* (two echoes or more) or labels, found neither: '
             'use whole-brain'
         )
-    region = slow_centre(mask, grid, r2star, max_r2star, search_radius, components)
+    slow = decays_slowly(mask, r2star, max_r2star, magnitude)
+    region = central_parts(slow, mask, grid, search_radius, components)
     if not region.any():
         raise ValueError(
             f'found no voxel with R2* below {max_r2star:g} 1/s within {search_radius:g} mm of the '
@@ -90,21 +97,47 @@ def csf(
     return relative_to(region, chi, mask)
 
 
-def slow_centre(
-    mask: Mask, grid: Grid, r2star: Volume, max_r2star: float, radius: float, components: int
+def decays_slowly(
+    mask: Mask, r2star: Volume, max_r2star: float, magnitude: Volume | None = None
 ) -> Mask:
-    """Largest connected parts that decay slowly, near the centre of a mask: the ventricles.
+    """Voxels that may be fluid: there is signal, and its decay was fitted and is slow.
 
     Parameters
     ----------
     mask : (nx, ny, nz) bool array
         The brain.
-    grid
-        Voxel size.
     r2star : (nx, ny, nz) float32 array
-        Effective transverse relaxation rate, in 1/s.
+        Effective transverse relaxation rate, in 1/s; zero or not finite where none was fitted.
     max_r2star
         Rate below which a voxel may be fluid, in 1/s.
+    magnitude : (nx, ny, nz) float32 array, optional
+        In any unit; fluid has a fifth of its median in the mask or more.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rates, signal = np.array([0, 2, 2, 20.0, np.nan]), np.array([9, 9, 0.1, 9, 9])
+    >>> decays_slowly(np.ones(5, bool), rates, 5.0, signal).tolist()
+    [False, True, False, False, False]
+
+    """
+    slow: Mask = mask & np.isfinite(r2star) & (r2star > 0) & (r2star < max_r2star)
+    if magnitude is not None and slow.any():
+        slow &= magnitude >= VOID_SHARE * np.median(magnitude[mask])
+    return slow
+
+
+def central_parts(slow: Mask, mask: Mask, grid: Grid, radius: float, components: int) -> Mask:
+    """Largest connected parts of what decays slowly, near the centre of a mask: the ventricles.
+
+    Parameters
+    ----------
+    slow : (nx, ny, nz) bool array
+        Of :func:`decays_slowly`.
+    mask : (nx, ny, nz) bool array
+        The brain.
+    grid
+        Voxel size.
     radius
         Distance from the centre of the mask, in mm.
     components
@@ -120,13 +153,12 @@ def slow_centre(
     >>> import numpy as np
     >>> from bidsqsm.qsm.phantom.sphere import make_sphere
     >>> sphere = make_sphere()
-    >>> r2star = np.where(sphere.inside, 2.0, 20.0)
-    >>> fluid = slow_centre(sphere.mask, sphere.grid, r2star, 5.0, radius=30.0, components=1)
+    >>> fluid = central_parts(sphere.inside, sphere.mask, sphere.grid, radius=30.0, components=1)
     >>> bool((fluid == sphere.inside).all())
     True
 
     """
-    parts, _ = ndimage.label(mask & (r2star < max_r2star) & _central(mask, grid, radius))
+    parts, _ = ndimage.label(slow & _central(mask, grid, radius))
     sizes = np.bincount(parts.ravel())[1:]
     largest = 1 + np.argsort(-sizes, kind='stable')[:components]
     return np.asarray(np.isin(parts, largest))

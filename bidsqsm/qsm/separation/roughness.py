@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba as nb
 import numpy as np
-from numba.extending import register_jitable
 
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import kernel
 
 
-@register_jitable
-def _flux(v: Any, mask: Any, i: Any, j: Any, k: Any, per_mm: Any, edge: Any, out: Any) -> None:
-    # forward differences over the longer of their norm and the edge; none across the mask's border
-    nx, ny, nz = mask.shape
-    out[:] = 0
-    if not mask[i, j, k]:
-        return
-    here = v[i, j, k]
-    if i + 1 < nx and mask[i + 1, j, k]:
-        out[0] = per_mm[0] * (v[i + 1, j, k] - here)
-    if j + 1 < ny and mask[i, j + 1, k]:
-        out[1] = per_mm[1] * (v[i, j + 1, k] - here)
-    if k + 1 < nz and mask[i, j, k + 1]:
-        out[2] = per_mm[2] * (v[i, j, k + 1] - here)
-    over = np.float32(1) / max(np.sqrt(out[0] ** 2 + out[1] ** 2 + out[2] ** 2), edge)
-    out[0] *= over
-    out[1] *= over
-    out[2] *= over
-
-
-@kernel()
 def add_roughness(
     maps: Volume, mask: Mask, per_mm: Volume, weight: np.float32, edge: np.float32, out: Volume
 ) -> None:
     """Add the gradient of the roughness of each map to ``out``.
 
     The roughness is the sum, over the voxels, of the length of the gradient less half of ``edge``;
-    where the length is below ``edge``, of its square over twice ``edge``.
+    where the length is below ``edge``, of its square over twice ``edge``. The square of the length is
+    the mean square of the differences to the two neighbours along each axis, summed over the axes, so
+    that no end of an axis comes first.
 
     Parameters
     ----------
@@ -57,21 +35,52 @@ def add_roughness(
         What is added to.
 
     """
-    for i in nb.prange(mask.shape[0]):
-        flux = np.empty(3, np.float32)
-        for j in range(mask.shape[1]):
-            for k in range(mask.shape[2]):
+    over = np.empty(mask.shape, np.float32)
+    for volume, total in zip(maps, out, strict=True):
+        _inverse_length(volume, mask, per_mm, edge, over)
+        _add_flux(volume, mask, per_mm, over, weight, total)
+
+
+@kernel()
+def _inverse_length(x: Volume, mask: Mask, per_mm: Volume, edge: np.float32, out: Volume) -> None:
+    # one over the length of the gradient, or over the edge where that is longer
+    nx, ny, nz = mask.shape
+    half = np.float32(0.5)
+    for i in nb.prange(nx):
+        for j in range(ny):
+            for k in range(nz):
+                square = np.float32(0)
                 if mask[i, j, k]:
-                    for m in range(maps.shape[0]):
-                        _flux(maps[m], mask, i, j, k, per_mm, edge, flux)
-                        total = -(per_mm[0] * flux[0] + per_mm[1] * flux[1] + per_mm[2] * flux[2])
-                        if i > 0:
-                            _flux(maps[m], mask, i - 1, j, k, per_mm, edge, flux)
-                            total += per_mm[0] * flux[0]
-                        if j > 0:
-                            _flux(maps[m], mask, i, j - 1, k, per_mm, edge, flux)
-                            total += per_mm[1] * flux[1]
-                        if k > 0:
-                            _flux(maps[m], mask, i, j, k - 1, per_mm, edge, flux)
-                            total += per_mm[2] * flux[2]
-                        out[m, i, j, k] += weight * total
+                    here = x[i, j, k]
+                    for side in (-1, 1):
+                        a, b, c = i + side, j + side, k + side
+                        if 0 <= a < nx and mask[a, j, k]:
+                            square += half * (per_mm[0] * (x[a, j, k] - here)) ** 2
+                        if 0 <= b < ny and mask[i, b, k]:
+                            square += half * (per_mm[1] * (x[i, b, k] - here)) ** 2
+                        if 0 <= c < nz and mask[i, j, c]:
+                            square += half * (per_mm[2] * (x[i, j, c] - here)) ** 2
+                out[i, j, k] = np.float32(1) / max(np.sqrt(square), edge)
+
+
+@kernel()
+def _add_flux(
+    x: Volume, mask: Mask, per_mm: Volume, over: Volume, weight: np.float32, out: Volume
+) -> None:
+    # a difference is part of the gradient of two voxels, half of its square of each
+    nx, ny, nz = mask.shape
+    for i in nb.prange(nx):
+        for j in range(ny):
+            for k in range(nz):
+                if mask[i, j, k]:
+                    here, own = x[i, j, k], over[i, j, k]
+                    total = np.float32(0)
+                    for side in (-1, 1):
+                        a, b, c = i + side, j + side, k + side
+                        if 0 <= a < nx and mask[a, j, k]:
+                            total += per_mm[0] ** 2 * (own + over[a, j, k]) * (here - x[a, j, k])
+                        if 0 <= b < ny and mask[i, b, k]:
+                            total += per_mm[1] ** 2 * (own + over[i, b, k]) * (here - x[i, b, k])
+                        if 0 <= c < nz and mask[i, j, c]:
+                            total += per_mm[2] ** 2 * (own + over[i, j, c]) * (here - x[i, j, c])
+                    out[i, j, k] += np.float32(0.5) * weight * total

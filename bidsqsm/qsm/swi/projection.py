@@ -15,8 +15,16 @@ def slice_axis(grid: Grid) -> int:
 
 
 def slices_of(slab: float, grid: Grid) -> int:
-    """How many slices come nearest to a slab of this thickness in mm; one at least."""
-    return max(1, round(slab / grid.voxel_size[slice_axis(grid)]))
+    """How many slices come nearest to a slab of this thickness in mm: as many on either side of one.
+
+    Examples
+    --------
+    >>> slices_of(8.0, Grid((64, 64, 32), (1.0, 1.0, 2.0)))
+    5
+
+    """
+    beside = (slab / grid.voxel_size[slice_axis(grid)] - 1) / 2
+    return 1 + 2 * max(0, int(beside + 0.5))  # of two that are as near, the thicker
 
 
 def minimum_projection(image: Volume, mask: Mask, grid: Grid, slab: float) -> Volume:

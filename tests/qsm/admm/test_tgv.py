@@ -7,8 +7,10 @@ import pytest
 from scipy import fft
 
 from bidsqsm.qsm.admm.generalized_variation import GeneralizedVariation, step_spectra
-from bidsqsm.qsm.admm.tgv_forward_kernels import (
+from bidsqsm.qsm.admm.tgv_kernels import (
+    face_codes,
     pull_bends,
+    pull_slopes,
     shrink_bends,
     shrink_slopes,
     solve_slopes,
@@ -23,6 +25,7 @@ from helpers.analytic_fields import positions
 GRID = Grid((7, 6, 8), (1.0, 0.7, 2.0), (0.6, 0.0, 0.8))
 PER_MM = inverse(GRID.voxel_size)
 EVERYWHERE = np.ones(GRID.shape, bool)
+NONE = np.full(2, 1e-20, np.float32)  # thresholds that shrink nothing
 ONE = np.float32(1)
 
 
@@ -33,14 +36,20 @@ def noise(*parts, seed=0):
 def bends(slopes):
     """Symmetric differences of the slopes, with a threshold that shrinks nothing."""
     out, share = np.zeros((6, *GRID.shape), np.float32), np.empty(GRID.shape, np.float32)
-    shrink_bends(slopes, PER_MM, EVERYWHERE, np.full(2, 1e-20, np.float32), ONE, out, share)
+    shrink_bends(slopes, PER_MM, face_codes(EVERYWHERE), NONE, ONE, out, share)
     return out
 
 
 def adjoint(parts):
-    out = np.empty((3, *GRID.shape), np.float32)
-    pull_bends(parts, np.ones(GRID.shape, np.float32), PER_MM, out)
+    out, share = np.empty((3, *GRID.shape), np.float32), np.ones(GRID.shape, np.float32)
+    pull_bends(parts, share, face_codes(EVERYWHERE), NONE, PER_MM, out)
     return out
+
+
+def sides(slopes):
+    """Of each voxel, the slopes on both of its sides over the root of two, as the split has them."""
+    parts = [np.stack([s, np.roll(s, 1, axis)]) for axis, s in enumerate(slopes)]
+    return np.ascontiguousarray(np.moveaxis(np.concatenate(parts), 0, 2) / 2**0.5)
 
 
 def test_pull_of_the_bends_is_the_adjoint():
@@ -59,22 +68,57 @@ def test_bends_of_a_gradient_are_second_differences_and_of_a_turn_nothing():
     np.testing.assert_allclose(turning, 0, atol=1e-5)
 
 
-def test_both_splits_shrink_as_the_plain_formulas_do():
-    chi, w, threshold, relax = noise(), noise(3, seed=1), 0.8, 1.5
-    thresholds = np.array([threshold, 9], np.float32)
-    split, pull = noise(3, seed=2), np.empty((3, *GRID.shape), np.float32)
-    bent, share = noise(6, seed=3), np.empty(GRID.shape, np.float32)
-    expected = []
-    for old, image in ((split, gradient(chi, GRID.voxel_size) - w), (bent, bends(w))):
-        y = old * np.maximum(1 - threshold / np.linalg.norm(old, axis=0), 0)
-        total = relax * image + (1 - relax) * y + (old - y)
-        y = total * np.maximum(1 - threshold / np.linalg.norm(total, axis=0), 0)
-        expected.append((total, 2 * y - total))
-    r = np.float32(relax)
-    shrink_slopes(chi, w, PER_MM, EVERYWHERE, thresholds, r, split, pull)
-    shrink_bends(w, PER_MM, EVERYWHERE, thresholds, r, bent, share)
-    for found, right in zip((split, pull, bent, share * bent), sum(expected, ()), strict=True):
-        np.testing.assert_allclose(found, right, atol=2e-5)
+def shrunk(total, threshold, axis):
+    size = np.linalg.norm(total, axis=axis, keepdims=True)
+    return total * np.maximum(1 - threshold / np.maximum(size, 1e-12), 0)
+
+
+def updated(old, image, threshold, relax, axis):
+    """Sum and difference of a split and its multiplier after an update, by the plain formulas."""
+    y = shrunk(old, threshold, axis)
+    total = relax * image + (1 - relax) * y + (old - y)
+    return total, 2 * shrunk(total, threshold, axis) - total
+
+
+def test_the_split_of_both_sides_shrinks_as_the_plain_formulas_do():
+    chi, w, relax = noise(), noise(3, seed=1), 1.5
+    inside = noise(seed=5) > 0
+    thresholds = np.array([0.8, 0.3], np.float32)
+    where = np.where(inside, *thresholds)[:, :, None]
+    split = np.ascontiguousarray(np.moveaxis(noise(6, seed=2), 0, 2))
+    image = sides(gradient(chi, GRID.voxel_size) - w)
+    total, back = updated(split, image, where, relax, 2)
+    share, pull = np.empty(GRID.shape, np.float32), np.empty_like(w)
+    shrink_slopes(chi, w, PER_MM, inside, thresholds, np.float32(relax), split, share)
+    pull_slopes(split, share, pull)
+    np.testing.assert_allclose(split, total, atol=2e-5)
+    for axis in range(3):  # the adjoint of what puts slopes on both sides
+        ahead, behind = back[:, :, 2 * axis], np.roll(back[:, :, 2 * axis + 1], -1, axis)
+        np.testing.assert_allclose(pull[axis], (ahead + behind) / 2**0.5, atol=2e-5)
+
+
+def test_second_differences_shrink_as_the_plain_formulas_do():
+    """Those along the axes together, each mixed one by itself, where a corner of it is in the mask."""
+    w, relax = noise(3, seed=1), 1.5
+    inside = noise(seed=5) > 1
+    thresholds = np.array([0.8, 0.3], np.float32)
+    split = noise(6, seed=3)
+    image, expected = bends(w), split.copy()
+    where = np.where(inside, *thresholds)
+    expected[:3], back = updated(split[:3], image[:3], where, relax, 0)
+    backs = [*back]
+    for part, axes in enumerate(((0, 1), (0, 2), (1, 2)), 3):
+        corners = [np.roll(inside, steps, axes) for steps in ((0, 0), (-1, 0), (0, -1), (-1, -1))]
+        where = np.where(np.any(corners, axis=0), *thresholds)
+        total, back = updated(split[part][None], image[part], where, relax, 0)
+        expected[part] = total[0]
+        backs.append(back[0])
+    share, codes = np.empty(GRID.shape, np.float32), face_codes(inside)
+    shrink_bends(w, PER_MM, codes, thresholds, np.float32(relax), split, share)
+    np.testing.assert_allclose(split, expected, atol=2e-5)
+    out = np.empty_like(w)
+    pull_bends(split, share, codes, thresholds, PER_MM, out)
+    np.testing.assert_allclose(out, adjoint(np.stack(backs).astype(np.float32)), atol=5e-5)
 
 
 def test_k_space_solves_the_equations_of_the_operators():
@@ -104,18 +148,24 @@ def test_k_space_solves_the_equations_of_the_operators():
     np.testing.assert_allclose(model, d * out, atol=1e-4)
 
 
-@pytest.mark.parametrize('mixed', ['forward', 'backward'])
-def test_each_discretisation_has_one_way_to_be_solved(mixed):
-    """The other would take kernels that do not belong to its differences, and is refused."""
-    penalty = GeneralizedVariation(GRID, EVERYWHERE, (1.0, 1.0), length=2.0, rho=1.0, mixed=mixed)
-    if mixed == 'forward':
-        with pytest.raises(ValueError, match="mixed='backward' alone"):
-            penalty.curvature()
-    else:
-        d = dipole_kernel(GRID)
-        out = np.empty(d.shape, np.complex64)
-        with pytest.raises(ValueError, match="mixed='forward' alone"):
-            penalty.solve(out, d, ONE, modelled=False, out=out)
+def test_several_fields_are_solved_for_as_one_is():
+    """What is tabulated for chi, with w following, is the pass that solves for both."""
+    mu, d = np.float32(0.3), dipole_kernel(GRID)
+    penalty = GeneralizedVariation(GRID, EVERYWHERE, (1.0, 1.0), length=2.0, rho=0.05)
+    field, penalty.pull, penalty.bend_pull = (
+        fft.rfftn(v, axes=(-3, -2, -1)) for v in (noise(), noise(3, seed=1), noise(3, seed=2))
+    )
+    once = np.empty_like(field)
+    penalty.solve(field, d, mu, modelled=False, out=once)
+    slopes = penalty.slope_spectra.copy()
+    curvature = penalty.curvature() + mu * d**2
+    curvature[0, 0, 0] = np.inf
+    chi = ((penalty.right_side() + mu * d * field) / curvature).astype(np.complex64)
+    penalty.follow(chi)
+    np.testing.assert_allclose(chi, once, atol=1e-4 * np.abs(once).max())
+    off = penalty.slope_spectra - slopes
+    off[:, 0, 0, 0] = 0
+    assert np.abs(off).max() < 1e-4 * np.abs(slopes).max()
 
 
 def axes_of(steps):

@@ -139,7 +139,7 @@ def test_the_projection_is_the_minimum_over_millimetres_along_the_field(directio
     image[3, 15, 15], image[0] = 1, 0
     mask = image > 0
     low = minimum_projection(image, mask, grid, 6.0)
-    axis, count = (2, 3) if direction[2] == 1 else (1, 12)
+    axis, count = (2, 3) if direction[2] == 1 else (1, 13)  # for 12, as many on either side
     line = np.moveaxis(low, axis, -1)[3, 15]
     assert (line == 1).sum() == count
     assert (low == 1).sum() == count
@@ -178,7 +178,7 @@ def test_true_swi_follows_the_straight_line_between_two_susceptibilities():
     magnitude = np.full((1, *grid.shape), 8, np.float32)
     found = chi_mask(magnitude, chi, mask, grid, [0.02], even=False, slab=2.0)
     np.testing.assert_allclose(found.true_swi[:, 0, 0], [8, 8, 2, 0, 0], atol=1e-5)
-    assert found.true_minip[2, 0].tolist().count(2) == 2
+    assert found.true_minip[2, 0].tolist().count(2) == 2, 'its own slice and the next'
     with pytest.raises(ValueError, match='give a high above low'):
         chi_mask(magnitude, chi, mask, grid, [0.02], low=0.5)
 
