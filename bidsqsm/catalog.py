@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bidsqsm.method import Choice, Method, Step
+from bidsqsm.qsm.background.geometry import geometry
 from bidsqsm.qsm.background.harperella import harperella
 from bidsqsm.qsm.background.homodyne import homodyne
 from bidsqsm.qsm.background.ismv import ismv
@@ -246,10 +247,16 @@ _STEPS = (
     ),
     Step(
         'background',
-        takes='total field in ppm',
+        takes='total field in ppm, magnitude',
         gives='local field in ppm and the mask that remains',
         default='lbv',
         methods=(
+            Method(
+                'geometry',
+                geometry,
+                cite=('koch2006', 'neelavalli2009'),
+                phrase='the field of the air around the head, computed from its shape',
+            ),
             Method('harperella', harperella, cite=('li2014',)),
             Method(
                 'homodyne',

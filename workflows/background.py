@@ -49,6 +49,8 @@ def init_background_wf(
         Mask of trusted voxels.
     noise
         Standard deviation of the total field, in ppm.
+    magnitude
+        Root of the sum of squares of the echoes.
     chi
         Map of the round before, in ppm, whose field is set aside; none in the first.
 
@@ -65,7 +67,8 @@ def init_background_wf(
     workflow = pe.Workflow(name=name)
 
     inputnode = pe.Node(
-        niu.IdentityInterface(fields=['total_field', 'mask', 'noise', 'chi']), name='inputnode'
+        niu.IdentityInterface(fields=['total_field', 'mask', 'noise', 'magnitude', 'chi']),
+        name='inputnode',
     )
     outputnode = pe.Node(
         niu.IdentityInterface(fields=['local_field', 'mask', 'facts']), name='outputnode'
@@ -87,6 +90,7 @@ def init_background_wf(
                     ('total_field', 'in_file'),
                     ('mask', 'in_mask'),
                     ('noise', 'noise'),
+                    ('magnitude', 'magnitude'),
                     ('chi', 'chi'),
                 ],
             ),

@@ -113,6 +113,7 @@ def init_inversion_wf(
     workflow.connect(
         between(
             (inputnode, background_wf, ['total_field', 'mask', 'noise', 'chi']),
+            (inputnode, background_wf, [('magnitude_rss', 'magnitude')]),
             (background_wf, dipole_wf, ['local_field', 'mask']),
             # what the removal of the background cost at the rim may still have a susceptibility
             (inputnode, dipole_wf, [('mask', 'support'), ('magnitude_rss', 'magnitude')]),

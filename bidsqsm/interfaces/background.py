@@ -28,6 +28,7 @@ class _RemoveBackgroundInputSpec(StepInputSpec):
     in_file = File(exists=True, mandatory=True, desc='total field, in ppm')
     in_mask = File(exists=True, mandatory=True, desc='mask of trusted voxels')
     noise = File(exists=True, mandatory=True, desc='noise of the total field, in ppm')
+    magnitude = File(exists=True, desc='root of the sum of squares of the echoes')
     chi = File(exists=True, desc='map of the round before, in ppm')
     rounds = traits.Int(1, usedefault=True, desc='times the background was removed, with this')
     method = traits.Str(mandatory=True, desc='choice from the catalogue, e.g. vsharp')
@@ -50,11 +51,13 @@ class RemoveBackground(StepInterface):
     def _run_interface(self, runtime: Any) -> Any:
         remove = self.choice('background')
         field, mask = read_volume(self.inputs.in_file), read_mask(self.inputs.in_mask)
-        weights = weights_for(remove, self.inputs.noise, mask)
+        data: dict[str, Any] = weights_for(remove, self.inputs.noise, mask)
+        if remove.method.takes('magnitude'):
+            data['magnitude'] = read_optional_volume(self.given('magnitude'))
         grid = read_grid(self.inputs.in_file)
         with threads(self.inputs.num_threads), watched() as endings:
             known = read_optional_volume(self.given('chi'))
-            local, left = remove_beside(remove, field, mask, grid, known, **weights)
+            local, left = remove_beside(remove, field, mask, grid, known, **data)
         self.save(runtime, self.inputs.in_file, local_field=local, mask=left)
         kept = round(float(left.sum() / mask.sum()), 4)
         self._results['facts'] = BackgroundFacts(

@@ -15,6 +15,7 @@ from bidsqsm.interfaces.onestep import InvertTotalField
 from bidsqsm.interfaces.reference import ReferenceChi, implausible, reach_of
 from bidsqsm.interfaces.two_pass import CombinePasses, CutHoles
 from bidsqsm.interfaces.weights import inverse_noise, weights_for
+from bidsqsm.qsm.background.geometry import geometry
 from helpers.analytic_fields import make_scene
 
 STEP = 3.0  # mm
@@ -214,3 +215,26 @@ def test_a_known_map_spares_its_field_at_the_edge(tmp_path):
         errors[name] = np.linalg.norm(off - off.mean()) / np.linalg.norm(scene.local[left])
         assert outputs.facts['rounds'] == (2 if known else 1)
     assert errors['second'] < 0.5 * errors['first']
+
+
+def test_a_removal_by_the_shape_of_the_head_is_given_the_magnitude(tmp_path):
+    scene = make_scene()
+    affine = np.diag([*scene.grid.voxel_size, 1.0])
+    given = {'total': scene.total, 'mask': scene.mask, 'one': scene.mask, 'head': 50 * scene.mask}
+    paths = {
+        name: str(save_volume(array.astype(np.float32), affine, tmp_path / f'{name}.nii'))
+        for name, array in given.items()
+    }
+    files = {'in_file': paths['total'], 'in_mask': paths['mask'], 'noise': paths['one']}
+    with pytest.raises(ValueError, match='found in the magnitude'):
+        RemoveBackground(method='geometry', **files).run(cwd=tmp_path)
+    node = RemoveBackground(method='geometry', magnitude=paths['head'], **files)
+    outputs = node.run(cwd=tmp_path).outputs
+    expected, _ = geometry(
+        scene.total,
+        scene.mask,
+        scene.grid,
+        weight_map=scene.mask.astype(np.float32),
+        magnitude=given['head'].astype(np.float32),
+    )
+    np.testing.assert_allclose(nb.load(outputs.local_field).get_fdata(), expected, atol=1e-6)

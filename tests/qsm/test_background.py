@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.qsm.background.geometry import geometry
 from bidsqsm.qsm.background.harperella import _inverse_laplacian, harperella
 from bidsqsm.qsm.background.homodyne import homodyne
 from bidsqsm.qsm.background.ismv import ismv
@@ -17,7 +20,7 @@ from bidsqsm.qsm.background.sharp import sharp
 from bidsqsm.qsm.background.spheres import Deconvolution
 from bidsqsm.qsm.background.vsharp import vsharp
 from bidsqsm.qsm.grid import Grid
-from bidsqsm.qsm.kernels import convolve, sphere_kernel, sphere_weights
+from bidsqsm.qsm.kernels import convolve, dipole_kernel, sphere_kernel, sphere_weights
 from bidsqsm.qsm.multigrid import compact_stencil, minus_laplacian
 from helpers.analytic_fields import SHAPES, ball, field_of_sphere, make_scene, positions
 
@@ -43,8 +46,9 @@ LEAK = {
 }
 #: Share of the small mask that is left where more than its outermost layer goes.
 KEPT = {'ismv': 0.5, 'resharp': 0.35, 'sharp': 0.35}
-#: The homodyne filter passes some of the background and loses some of what is inside.
-QUANTITATIVE = [m for m in STEPS['background'].methods if m.name != 'homodyne']
+#: The homodyne filter passes some of the background and loses some of what is inside; geometry
+#: knows no background but that of the shape of the head.
+QUANTITATIVE = [m for m in STEPS['background'].methods if m.name not in ('homodyne', 'geometry')]
 
 
 @pytest.fixture(params=QUANTITATIVE, ids=lambda m: m.name)
@@ -308,3 +312,57 @@ def test_the_inverse_laplacian_undoes_the_stencil():
     back = np.zeros_like(blob)
     minus_laplacian(potential, domain, compact_stencil(grid.voxel_size), back)
     np.testing.assert_allclose(back[domain > 0], blob[domain > 0], atol=1e-4)
+
+
+@pytest.fixture(scope='module')
+def tilted_head():
+    """A head of an odd shape around a brain, the field of the air around it, and a local field."""
+    grid = Grid((46, 40, 35), (2.0, 2.0, 2.5), (0.3, -0.2, float(np.sqrt(0.87))))
+    x, y, z = positions(grid)
+    head = (x / 38) ** 2 + (y / 32) ** 2 + (z / 35) ** 2 + 0 * (x + y + z) < 1
+    nose = (x / 8) ** 2 + ((y - 30) / 10) ** 2 + ((z + 5) / 8) ** 2 + 0 * (x + y + z) < 1
+    brain = (x / 28) ** 2 + (y / 22) ** 2 + (z / 24) ** 2 + 0 * (x + y + z) < 1
+    head |= nose
+    around = np.pad(-9.4 * head.astype(np.float32), [(0, 60)] * 3)
+    wide = Grid(around.shape, grid.voxel_size, grid.b0_direction)
+    air = np.ascontiguousarray(convolve(around, dipole_kernel(wide))[:46, :40, :35])
+    local = field_of_sphere(grid, (6.0, -4.0, 3.0), 5.0, 0.2)
+    return grid, brain, (100 * head).astype(np.float32), air, local
+
+
+def test_the_field_of_the_shape_of_the_head_is_taken_off(tilted_head):
+    grid, brain, magnitude, air, local = tilted_head
+    x, y, z = positions(grid)
+    shim = (0.3 + 4e-3 * x - 2e-3 * z + 1e-4 * x * y - 5e-5 * z**2 + 0 * y).astype(np.float32)
+    total = np.float32(0.8) * air + shim + local
+    assert np.std(total[brain]) > 10 * np.std(local[brain])
+    found, left = geometry(total, brain, grid, magnitude=magnitude)
+    np.testing.assert_array_equal(left, brain)
+    assert not found[~brain].any()
+    rest = (found - local)[brain]
+    assert np.std(rest) < 0.2 * np.std(local[brain])  # but for what a polynomial takes of a ball
+
+
+def test_geometry_sees_the_direction_of_the_field_and_the_difference_to_air(tilted_head):
+    grid, brain, magnitude, air, _ = tilted_head
+    upright = replace(grid, b0_direction=(0.0, 0.0, 1.0))
+    right, wrong = (geometry(air, brain, g, magnitude=magnitude)[0] for g in (grid, upright))
+    assert rms(right[brain]) < 0.04 * rms(wrong[brain])
+    fixed, double = (
+        geometry(
+            air,
+            brain,
+            grid,
+            magnitude=magnitude,
+            fit_difference=False,
+            air_tissue_difference=ppm,
+        )[0]
+        for ppm in (9.4, 18.8)
+    )
+    assert rms(fixed[brain]) < 0.04 * rms(double[brain])
+
+
+def test_geometry_without_a_magnitude_says_what_is_missing(tilted_head):
+    grid, brain, _, air, _ = tilted_head
+    with pytest.raises(ValueError, match='found in the magnitude'):
+        geometry(air, brain, grid)

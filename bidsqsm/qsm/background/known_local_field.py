@@ -14,7 +14,7 @@ def remove_beside(
     mask: Mask,
     grid: Grid,
     chi: Volume | None,
-    **data: Volume,
+    **data: Volume | None,
 ) -> tuple[Volume, Mask]:
     """Remove the background with the field of a known map set aside, and put back after.
 

@@ -12,9 +12,8 @@ from bidsqsm.qsm.admm.solver import Admm
 from bidsqsm.qsm.admm.total_variation import TotalVariation
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.iteration import iterate, settle
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
-from bidsqsm.qsm.units import MAD_TO_SD
 from bidsqsm.qsm.window import Window
 
 
@@ -27,12 +26,11 @@ def hd(
     weight: Annotated[float, Between(0, 1)] = 1.2e-4,
     first_weight: Annotated[float, Between(0, 100)] = 0.1,
     first_iter: Annotated[int, Between(1, 10000)] = 20,
-    cutoff: Annotated[float, Between(0.1, 1e6)] = 30.0,
     outside: Annotated[float, Between(0, 100)] = 2.0,
-    rho: Annotated[float, Between(0, 1e6)] = 100.0,
+    rho: Annotated[float, Between(0, 1e6)] = 200.0,
     mu: Annotated[float, Between(0, 100)] = 5e-2,
-    tol: Annotated[float, Between(0, 1)] = 2e-3,
-    max_iter: Annotated[int, Between(0, 10000)] = 200,
+    tol: Annotated[float, Between(0, 1)] = 5e-3,
+    max_iter: Annotated[int, Between(0, 10000)] = 500,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""HD-QSM: total variation with a plain misfit, then with a squared one.
@@ -43,9 +41,13 @@ def hd(
 
     both by the alternating direction method of multipliers, the second from where the first has
     come to in a few steps [lambert2022]_. The first is not misled by outliers; the second smooths
-    noise better. What the first left unexplained says how far the second may trust a voxel:
-    :math:`W' = W \min(1, c s / W |r|)` for the misfit r, and s the standard deviation that the median
-    of :math:`W |r|` stands for.
+    noise better. What the first left unexplained, :math:`r = D\chi_1 - f`, says how far the second
+    may trust a voxel: :math:`W' = W (1 - |r| / \max |r|)`, the largest over the mask.
+
+    The first stage stops early by design, after ``first_iter`` steps; the second converges. The
+    authors penalise the differences along each axis by themselves, here it is the length of the
+    gradient, as in ``tv``; their weight of the first stage is the root of that of the second, here
+    each has its own.
 
     Parameters
     ----------
@@ -64,8 +66,6 @@ def hd(
         Regularisation weight :math:`\lambda_1` of the first stage, in mm.
     first_iter
         Iterations of the first stage.
-    cutoff
-        c, the misfit in standard deviations beyond which a voxel loses weight.
     outside
         Regularisation weight outside the mask, as a share of that inside: chi is free there, and
         takes up what is harmonic inside the mask.
@@ -76,7 +76,8 @@ def hd(
         Penalty of the splitting of the data, dimensionless, in the second stage; a thousand times
         this, in 1/ppm, in the first. Changes the speed more than the solution.
     tol
-        Relative change of the map, inside the mask, at which to stop.
+        Distance of the map to its limit, as a share of the map inside the mask, at which to stop;
+        estimated from how its changes fall.
     max_iter
         Iterations after which to stop regardless.
     padding
@@ -113,17 +114,24 @@ def hd(
     admm = Admm(OneField(dipole, plain), penalty)
     iterate(admm.step, name='hd, first stage', tol=None, max_iter=first_iter)
     model = convolve(admm.chi, dipole)
-    trust = believed(trust, model - inner, cutoff)
+    trust = believed(trust, model - inner)
     penalty.rescale(rho * weight)
     admm.go_on(OneField(dipole, LeastSquares(inner, trust, mu, start=model)))
-    iterate(admm.step, name='hd', tol=tol, max_iter=max_iter)
+    settle(admm.step, name='hd', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)
 
 
-def believed(trust: Volume, misfit: Volume, cutoff: float) -> Volume:
-    """Lower the trust in voxels whose weighted misfit is beyond ``cutoff`` standard deviations."""
-    off = trust * np.abs(misfit)
-    usual = MAD_TO_SD * float(np.median(off[trust > 0]))
-    limit = np.float32(max(cutoff * usual, 1e-30))
-    lowered: Volume = trust * (limit / np.maximum(off, limit))
-    return lowered
+def believed(trust: Volume, misfit: Volume) -> Volume:
+    """Lower the trust W in each voxel by its misfit, as a share of the largest: W (1 - |r| / max |r|).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> believed(np.array([1, 2, 0, 2], 'f4'), np.array([0, 1, 9, -4], 'f4')).tolist()
+    [1.0, 1.5, 0.0, 0.0]
+
+    """
+    off = np.where(trust > 0, np.abs(misfit), np.float32(0))
+    largest = float(off.max())
+    # no misfit at all, no reason for distrust
+    return trust if largest == 0 else trust * (1 - off / np.float32(largest))

@@ -15,7 +15,7 @@ from bidsqsm.qsm.admm.total_variation import TotalVariation
 from bidsqsm.qsm.admm.uniform_region import Uniform
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.reference.csf import central_parts, decays_slowly
 from bidsqsm.qsm.window import Window
@@ -42,10 +42,10 @@ def medi0(
     outlier: Annotated[float, Between(0, 1000)] = 6.0,
     smv_radius: Annotated[float, From(0, 100)] = 0.0,
     phase_scale: Annotated[float, Between(1e-3, 1000)] = 15.0,
-    rho: Annotated[float, Between(0, 1e6)] = 100.0,
+    rho: Annotated[float, Between(0, 1e6)] = 200.0,
     mu: Annotated[float, Between(0, 100)] = 5e-2,
-    tol: Annotated[float, Between(0, 1)] = 2e-3,
-    max_iter: Annotated[int, Between(0, 10000)] = 200,
+    tol: Annotated[float, Between(0, 1)] = 5e-3,
+    max_iter: Annotated[int, Between(0, 10000)] = 500,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Morphology-enabled dipole inversion with uniform fluid (MEDI+0).
@@ -105,7 +105,8 @@ def medi0(
         Penalty of the splitting of the data, dimensionless; changes the speed more than the
         solution.
     tol
-        Relative change of the map, inside the mask, at which to stop.
+        Distance of the map to its limit, as a share of the map inside the mask, at which to stop;
+        estimated from how its changes fall.
     max_iter
         Iterations after which to stop regardless.
     padding
@@ -152,7 +153,7 @@ def medi0(
         uniform=None if fluid is None else Uniform(window.cut(fluid) > 0, csf_weight, NU),
     )
     admm = Admm(OneField(kernel, Reweighted(data, trust, mu, phase_scale, outlier)), penalty)
-    iterate(admm.step, name='medi0', tol=tol, max_iter=max_iter)
+    settle(admm.step, name='medi0', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)
 
 

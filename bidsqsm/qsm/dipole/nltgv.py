@@ -10,7 +10,7 @@ from bidsqsm.qsm.admm.modelled_fields import OneField
 from bidsqsm.qsm.admm.solver import Admm
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.window import Window
 
@@ -25,10 +25,10 @@ def nltgv(
     bend: Annotated[float, Between(0.1, 1e4)] = 4.0,
     outside: Annotated[float, Between(0, 100)] = 2.0,
     phase_scale: Annotated[float, Between(1e-3, 1000)] = 15.0,
-    rho: Annotated[float, Between(0, 1e6)] = 100.0,
+    rho: Annotated[float, Between(0, 1e6)] = 200.0,
     mu: Annotated[float, Between(0, 100)] = 5e-2,
-    tol: Annotated[float, Between(0, 1)] = 2e-3,
-    max_iter: Annotated[int, Between(0, 10000)] = 300,
+    tol: Annotated[float, Between(0, 1)] = 5e-3,
+    max_iter: Annotated[int, Between(0, 10000)] = 500,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Nonlinear total generalised variation (FANSI, TGV).
@@ -70,7 +70,8 @@ def nltgv(
         Penalty of the splitting of the data, dimensionless; changes the speed more than the
         solution.
     tol
-        Relative change of the map, inside the mask, at which to stop.
+        Distance of the map to its limit, as a share of the map inside the mask, at which to stop;
+        estimated from how its changes fall.
     max_iter
         Iterations after which to stop regardless.
     padding
@@ -105,5 +106,5 @@ def nltgv(
         rho=rho * weight,
     )
     admm = Admm(OneField(dipole_kernel(window.grid), data), penalty)
-    iterate(admm.step, name='nltgv', tol=tol, max_iter=max_iter)
+    settle(admm.step, name='nltgv', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)

@@ -11,7 +11,7 @@ from bidsqsm.qsm.admm.solver import Admm
 from bidsqsm.qsm.admm.total_variation import TotalVariation
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.kspace.weighted_least_squares import fit
 from bidsqsm.qsm.window import Window
@@ -28,7 +28,7 @@ def rts(
     weight: Annotated[float, Between(0, 1)] = 3e-3,
     rho: Annotated[float, Between(0, 1e6)] = 100.0,
     tol: Annotated[float, Between(0, 1)] = 5e-3,
-    max_iter: Annotated[int, Between(0, 10000)] = 50,
+    max_iter: Annotated[int, Between(0, 10000)] = 500,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Rapid two-step inversion (RTS).
@@ -68,7 +68,8 @@ def rts(
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the speed,
         not the solution.
     tol
-        Relative change of the map, inside the mask, at which to stop.
+        Distance of the map to its limit, as a share of the map inside the mask, at which to stop;
+        estimated from how its changes fall.
     max_iter
         Iterations after which to stop regardless.
     padding
@@ -102,5 +103,5 @@ def rts(
     trust = (np.abs(dipole) > threshold).astype(np.float32)
     penalty = TotalVariation(window.grid, window.cut_mask(), (weight, weight), rho=rho * weight)
     admm = Admm(KnownSpectrum(spectrum, trust), penalty)
-    iterate(admm.step, name='rts', tol=tol, max_iter=max_iter)
+    settle(admm.step, name='rts', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)

@@ -12,7 +12,7 @@ from bidsqsm.qsm.admm.solver import Admm
 from bidsqsm.qsm.admm.total_variation import TotalVariation
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.window import Window
 
@@ -28,9 +28,9 @@ def star(
     weight: Annotated[float, Between(0, 1)] = 2e-4,
     strong: Annotated[float, Between(1, 1e6)] = 10.0,
     source_threshold: Annotated[float, From(0, 100)] = 0.05,
-    rho: Annotated[float, Between(0, 1e6)] = 100.0,
+    rho: Annotated[float, Between(0, 1e6)] = 200.0,
     tol: Annotated[float, Between(0, 1)] = 5e-3,
-    max_iter: Annotated[int, Between(0, 10000)] = 100,
+    max_iter: Annotated[int, Between(0, 10000)] = 500,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Streaking artefact reduction (STAR-QSM).
@@ -66,7 +66,8 @@ def star(
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the speed,
         not the solution.
     tol
-        Relative change of the map, inside the mask, at which to stop.
+        Distance of the map to its limit, as a share of the map inside the mask, at which to stop;
+        estimated from how its changes fall.
     max_iter
         Iterations after which to stop regardless, for each of the two maps.
     padding
@@ -99,7 +100,7 @@ def star(
     def least_variation(data: Volume, weight: float, name: str) -> Volume:
         penalty = TotalVariation(window.grid, inside, (weight, weight), rho=rho * weight)
         admm = Admm(OneField(dipole, LeastSquares(data, trust, MU)), penalty)
-        iterate(admm.step, name=name, tol=tol, max_iter=max_iter)
+        settle(admm.step, name=name, tol=tol, max_iter=max_iter)
         return admm.chi
 
     # chi_1: the strong weight leaves the strong sources only, without streaks and without detail

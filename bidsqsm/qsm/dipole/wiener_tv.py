@@ -12,7 +12,7 @@ from bidsqsm.qsm.admm.solver import Admm
 from bidsqsm.qsm.admm.total_variation import TotalVariation
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
 from bidsqsm.qsm.spectra.weights import note_weight, whitened_variation_weight
@@ -107,5 +107,5 @@ def wiener_tv(
     data = LeastSquares(inner, window.data_weight(weight_map), mu)
     penalty = TotalVariation(window.grid, inside, (weight, weight * outside), rho=rho * weight)
     admm = Admm(ColouredField(dipole_kernel(window.grid), data, error), penalty)
-    iterate(admm.step, name='wiener-tv', tol=tol, max_iter=max_iter)
+    settle(admm.step, name='wiener-tv', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)

@@ -10,7 +10,7 @@ from bidsqsm.qsm.admm.solver import Admm
 from bidsqsm.qsm.admm.sphere_terms import radii_of_bank, sphere_terms
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.window import Window
 
 
@@ -27,7 +27,7 @@ def sstgv(
     rho: Annotated[float, Between(0, 1e6)] = 200.0,
     mu: Annotated[float, Between(0, 100)] = 5e-2,
     tol: Annotated[float, Between(0, 1)] = 5e-3,
-    max_iter: Annotated[int, Between(0, 10000)] = 300,
+    max_iter: Annotated[int, Between(0, 10000)] = 500,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Single-step inversion with total generalised variation (SSTGV).
@@ -68,7 +68,8 @@ def sstgv(
     mu
         Penalty of the splitting of the data, dimensionless; changes the speed, not the solution.
     tol
-        Relative change of the map, inside the mask, at which to stop.
+        Distance of the map to its limit, as a share of the map inside the mask, at which to stop;
+        estimated from how its changes fall.
     max_iter
         Iterations after which to stop regardless.
     padding
@@ -104,5 +105,5 @@ def sstgv(
         window.grid, inside, (weight, weight), length=second, rho=rho * weight
     )
     admm = Admm(SeveralFields(terms), penalty)
-    iterate(admm.step, name='sstgv', tol=tol, max_iter=max_iter, least=5)
+    settle(admm.step, name='sstgv', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)

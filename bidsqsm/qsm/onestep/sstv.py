@@ -13,7 +13,7 @@ from bidsqsm.qsm.admm.sphere_terms import radii_of_bank, sphere_terms
 from bidsqsm.qsm.admm.total_variation import TotalVariation
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.spectra.total_field import spectra_behind
 from bidsqsm.qsm.spectra.weights import note_weight, whitened_variation_weight
 from bidsqsm.qsm.window import Window
@@ -29,10 +29,10 @@ def sstv(
     colour: Annotated[float, From(0, 1)] = 0.4,
     max_radius: Annotated[float, Between(0, 100)] = 18.0,
     n_radii: Annotated[int, Between(0, 100)] = 6,
-    rho: Annotated[float, Between(0, 1e6)] = 100.0,
+    rho: Annotated[float, Between(0, 1e6)] = 200.0,
     mu: Annotated[float, Between(0, 100)] = 5e-2,
     tol: Annotated[float, Between(0, 1)] = 5e-3,
-    max_iter: Annotated[int, Between(0, 10000)] = 200,
+    max_iter: Annotated[int, Between(0, 10000)] = 500,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Single-step inversion with total variation (SSTV).
@@ -78,7 +78,8 @@ def sstv(
     mu
         Penalty of the splitting of the data, dimensionless; changes the speed, not the solution.
     tol
-        Relative change of the map, inside the mask, at which to stop.
+        Distance of the map to its limit, as a share of the map inside the mask, at which to stop;
+        estimated from how its changes fall.
     max_iter
         Iterations after which to stop regardless.
     padding
@@ -117,5 +118,5 @@ def sstv(
     )
     penalty = TotalVariation(window.grid, inside, (weight, weight), rho=rho * weight)
     admm = Admm(SeveralFields(terms), penalty)
-    iterate(admm.step, name='sstv', tol=tol, max_iter=max_iter, least=5)
+    settle(admm.step, name='sstv', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)

@@ -20,6 +20,7 @@ from bidsqsm.qsm.dipole.wh import wh
 from bidsqsm.qsm.grid import Grid
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.operators import edge_spectra, gradient
+from bidsqsm.qsm.phantom.sphere import make_sphere
 from helpers.analytic_fields import make_scene
 
 TURN = 2 * np.pi / 15  # ppm, at the default phase_scale
@@ -134,16 +135,22 @@ def test_hd_forgives_gross_errors_more_than_its_second_stage_would(scene):
     field = spoilt(scene, 0.03, 0.15)
     clean, bent = (hd(f, scene.mask, scene.grid) for f in (scene.local, field))
     assert error(bent, scene) < error(clean, scene) + 0.1
-    blind = hd(field, scene.mask, scene.grid, cutoff=1e6)
-    assert error(blind, scene) > 3 * error(bent, scene)
+    second = tv(field, scene.mask, scene.grid, weight=1.2e-4, outside=2.0)
+    assert error(second, scene) > 3 * error(bent, scene)
 
 
-def test_trust_falls_with_the_misfit_beyond_the_cutoff():
-    misfit = np.array([[[0.001, -0.001, 0.001, 0.001, 0.1]]], np.float32)
-    trust = np.array([[[1, 1, 1, 1, 2]]], np.float32)
-    expected = trust.copy()
-    expected[0, 0, 4] = 2 * (3 * 1.4826 * 0.001) / 0.2
-    np.testing.assert_allclose(believed(trust, misfit, 3.0), expected, rtol=1e-5)
+def test_what_the_first_stage_of_hd_leaves_weighs_in_the_second(scene):
+    """Voxels that are a little off, which nothing but the misfit tells."""
+    field = spoilt(scene, 0.03, 0.02)
+    weighed = hd(field, scene.mask, scene.grid, weight=1.2e-4, outside=2.0)
+    second = tv(field, scene.mask, scene.grid, weight=1.2e-4, outside=2.0)
+    assert error(second, scene) > 1.5 * error(weighed, scene)
+
+
+def test_trust_falls_with_the_misfit_to_none_at_the_largest():
+    misfit = np.array([[[0.0, 0.01, -0.025, 0.1, 7.0]]], np.float32)
+    trust = np.array([[[1, 1, 2, 2, 0]]], np.float32)
+    np.testing.assert_allclose(believed(trust, misfit), [[[1, 0.9, 1.5, 0, 0]]], rtol=1e-5)
 
 
 def test_wh_leaves_a_harmonic_rest_of_the_background_alone(scene):
@@ -214,6 +221,18 @@ def test_ndi_finds_the_least_of_a_cost_that_is_nearly_linear():
     d = dipole_kernel(scene.grid)
     expected = convolve(scene.local, d / (d**2 + np.float32(0.02)))
     np.testing.assert_allclose(chi, expected, atol=2e-3 * np.abs(expected).max())
+
+
+def test_ndi_loses_contrast_to_sources_outside_unless_they_are_dear():
+    """The least map of a ball's field: all data are explained, by weaker sources and more of them."""
+    sphere = make_sphere(chi=0.5)
+    kept = [
+        sphere.contrast(
+            ndi(sphere.local_field, sphere.mask, sphere.grid, outside=outside, weight=weight)
+        )
+        for outside, weight in ((1, 2e-3), (1, 1e-4), (10, 2e-3), (1000, 2e-3))
+    ]
+    np.testing.assert_allclose(kept, [0.29, 0.295, 0.378, 0.405], atol=0.01)
 
 
 @pytest.mark.parametrize('method', [nltv, l1, hd, wh, ndi], ids=lambda m: m.__name__)
