@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from bidsqsm import __version__
 from bidsqsm.files.json_files import write_json
 from bidsqsm.files.nifti import save_volume
 from bidsqsm.files.tsv_files import NOTHING, write_tsv
+from bidsqsm.qsm.grid import Labels, Mask, Volume
 from bidsqsm.qsm.phantom.head import Head
 from bidsqsm.qsm.phantom.labels import LABELS
 from bidsqsm.qsm.units import imaging_frequency_of
@@ -17,7 +19,7 @@ from bidsqsm.qsm.units import imaging_frequency_of
 _SIDECAR = {'SkullStripped': True, 'SpatialReference': 'orig'}
 
 
-def write_truth(root: Path, name: str, head: Head) -> None:
+def write_truth(root: Path, name: str, head: Head, errors: Volume | None = None) -> None:
     """Write the maps of one subject; the dataset's own files with the first.
 
     Parameters
@@ -27,7 +29,9 @@ def write_truth(root: Path, name: str, head: Head) -> None:
     name
         Such as ``sub-01`` or ``sub-01_acq-2``.
     head
-        The truth.
+        The truth: its fields are those of the (mean) susceptibility alone.
+    errors : (nx, ny, nz) array, optional
+        What model errors add to the field that a fit over the echoes finds, in ppm.
 
     """
     _write_root(root)
@@ -35,7 +39,7 @@ def write_truth(root: Path, name: str, head: Head) -> None:
     folder = root / name.partition('_')[0]
     anat, fmap = folder / 'anat', folder / 'fmap'
     signal = head.magnitude
-    for stem, volume, meta in (
+    maps: list[tuple[Path, Volume | Mask | Labels, dict[str, Any]]] = [
         (anat / f'{name}_Chimap', head.chi, {'Units': 'ppm', 'EstimationReference': 'water'}),
         (anat / f'{name}_R2starmap', head.r2star, {'Units': '1/s'}),
         (fmap / f'{name}_desc-total_fieldmap', head.total_field * frequency, {'Units': 'Hz'}),
@@ -43,7 +47,11 @@ def write_truth(root: Path, name: str, head: Head) -> None:
         (fmap / f'{name}_magnitude', signal, {'Units': 'arbitrary', 'SkullStripped': False}),
         (anat / f'{name}_desc-brain_mask', head.mask, {'Type': 'Brain'}),
         (anat / f'{name}_dseg', head.labels, {}),
-    ):
+    ]
+    if errors is not None:
+        stem = fmap / f'{name}_desc-modelerror_fieldmap'
+        maps.append((stem, errors * frequency, {'Units': 'Hz'}))
+    for stem, volume, meta in maps:
         save_volume(volume, head.affine, stem.with_suffix('.nii.gz'))
         write_json(stem.with_suffix('.json'), _SIDECAR | meta)
     _write_table(anat / f'{name}_dseg', head)
@@ -86,11 +94,14 @@ def _write_root(root: Path) -> None:
         '# Truth\n\nWhat the images of the simulated heads were computed from: susceptibility '
         '(ppm, water = 0),\ntotal field after the shim and local field (Hz; the field of the '
         'susceptibility inside the\nbrain mask, less its mean), R2* (1/s), labels and brain '
-        'mask.\n'
+        'mask. Fields are those of the susceptibility\n(of its mean, where white matter is '
+        'anisotropic) alone; what model errors add to the field that\na fit over the echoes finds '
+        'without noise is `desc-modelerror`, where there are any.\n'
     )
     descriptions = [
         ('desc-brain', 'Brain'),
         ('desc-total', 'Field from all sources, background included, after the shim'),
         ('desc-local', 'Field from sources inside the brain mask'),
+        ('desc-modelerror', 'What model errors add to the field that the echoes tell'),
     ]
     write_tsv(root / 'descriptions.tsv', ('desc_id', 'description'), descriptions)
