@@ -18,7 +18,7 @@ from bidsqsm.demo.demo_dataset import write_demo
 from bidsqsm.demo.demo_options import DemoOptions
 from bidsqsm.demo.scanner_conventions import CONVENTIONS
 from bidsqsm.qsm.jit import threads
-from bidsqsm.qsm.phantom.model_errors import FIELDS, REALISM, model_errors, unit_of
+from bidsqsm.qsm.phantom.model_errors import MODEL_ERRORS, REALISM, model_errors, unit_of
 from bidsqsm.qsm.phantom.signal_simulation import Sequence
 
 _DEFAULT = Sequence()
@@ -125,7 +125,7 @@ def _add_errors(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar='NAME[:SIZE]',
         help='switch on, or with size 0 off: '
-        + ', '.join(f'{name} ({unit_of(name)})' for name in FIELDS)
+        + ', '.join(f'{name} ({unit_of(name)})' for name in MODEL_ERRORS)
         + '; without a size, the size that people have',
     )
 

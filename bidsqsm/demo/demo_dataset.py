@@ -126,10 +126,10 @@ def _write_subject(
         for index, echo in enumerate(echoes):
             _write_echo(directory / name / 'anat', scan, index, echo, head, options)
             report(f'{scan}: echo {index + 1}')
-        errors = None
+        wrong = None
         if disturbance is not None:
-            errors = error_field(head, options.sequence, disturbance)
-        write_truth(directory / 'derivatives' / 'truth', scan, head, errors)
+            wrong = disturbance.errors, error_field(head, options.sequence, disturbance)
+        write_truth(directory / 'derivatives' / 'truth', scan, head, wrong)
         report(f'{scan}: truth')
     if options.t1w:
         _write_t1w(directory / name / 'anat' / f'{name}_T1w', anatomy, person, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from bidsqsm.files.tsv_files import NOTHING, write_tsv
 from bidsqsm.qsm.grid import Labels, Mask, Volume
 from bidsqsm.qsm.phantom.head import Head
 from bidsqsm.qsm.phantom.labels import LABELS
+from bidsqsm.qsm.phantom.model_errors import ModelErrors
 from bidsqsm.qsm.units import imaging_frequency_of
 
 _SIDECAR = {'SkullStripped': True, 'SpatialReference': 'orig'}
 
 
-def write_truth(root: Path, name: str, head: Head, errors: Volume | None = None) -> None:
+def write_truth(
+    root: Path, name: str, head: Head, wrong: tuple[ModelErrors, Volume] | None = None
+) -> None:
     """Write the maps of one subject; the dataset's own files with the first.
 
     Parameters
@@ -30,8 +34,8 @@ def write_truth(root: Path, name: str, head: Head, errors: Volume | None = None)
         Such as ``sub-01`` or ``sub-01_acq-2``.
     head
         The truth: its fields are those of the (mean) susceptibility alone.
-    errors : (nx, ny, nz) array, optional
-        What model errors add to the field that a fit over the echoes finds, in ppm.
+    wrong
+        Sizes of model errors, and what these add to the field that a fit over the echoes finds, in ppm.
 
     """
     _write_root(root)
@@ -48,9 +52,10 @@ def write_truth(root: Path, name: str, head: Head, errors: Volume | None = None)
         (anat / f'{name}_desc-brain_mask', head.mask, {'Type': 'Brain'}),
         (anat / f'{name}_dseg', head.labels, {}),
     ]
-    if errors is not None:
+    if wrong is not None:
+        errors, field = wrong
         stem = fmap / f'{name}_desc-modelerror_fieldmap'
-        maps.append((stem, errors * frequency, {'Units': 'Hz'}))
+        maps.append((stem, field * frequency, {'Units': 'Hz', 'ModelErrors': asdict(errors)}))
     for stem, volume, meta in maps:
         save_volume(volume, head.affine, stem.with_suffix('.nii.gz'))
         write_json(stem.with_suffix('.json'), _SIDECAR | meta)

@@ -17,8 +17,10 @@ from bidsqsm.qsm.resampling import values_at
 _CALLOSAL_MM, _CORTICAL_MM = 14.0, 4.0
 #: Where the corona radiata lies beside the midline, and its width (mm)
 _RADIATA_MM = (26.0, 12.0)
+#: Radius of the stem (mm)
+_STEM_MM = 22.0
 #: Width (mm) and size of the random bends, against the directions' unit length
-_BENDS = ((10.0, 0.6), (4.0, 0.4))
+_BENDS = ((10.0, 0.35), (4.0, 0.25))
 _BEND_STEP_MM = 2.0
 
 
@@ -75,7 +77,8 @@ def make_fibres(head: Head, anatomy: Anatomy, subject: Subject, pose: Volume | N
     outwards = _normalised(
         np.stack([values_at(slope, at) for slope in _slopes(distance, anatomy.affine)], -1)
     )
-    course: Volume = _course(points, depth, outwards) + _bends(points, subject)
+    course: Volume = _normalised(_course(points, depth, outwards))
+    course += _bends(at, anatomy, subject)
     # axes of the template to those of the voxels: the turn of head and volume, not the warp
     turn = place[:3, :3] / np.linalg.norm(place[:3, :3], axis=0)
     course = _normalised(np.einsum('ni,ij->nj', course, turn))
@@ -102,24 +105,28 @@ def _course(points: Volume, depth: Volume, outwards: Volume) -> Volume:
     ahead = np.array([0.0, 1.0, 0.0])
     along = ahead - outwards * outwards[:, 1:2]
     middle, width = _RADIATA_MM
-    stem = 1 / (1 + np.exp((z + 22) / 4))
+    beside = np.hypot(x, y + 28) / _STEM_MM
+    stem = np.exp(-(beside**2)) / (1 + np.exp((z + 22) / 4))
     weights = (
         (1 - stem) * np.exp(-((away / _CALLOSAL_MM) ** 2)),
         np.maximum(stem, np.exp(-(((away - middle) / width) ** 2))),
         0.5 * (1 - stem) * (1 - np.exp(-((away / 35) ** 2))),
-        1.5 * np.exp(-np.maximum(depth, 0) / _CORTICAL_MM),
+        1.5 * (1 - stem) * np.exp(-np.maximum(depth, 0) / _CORTICAL_MM),
     )
     bundles = (callosal, radiata, along, outwards)
     return np.asarray(sum(w[:, None] * b for w, b in zip(weights, bundles, strict=True)))
 
 
-def _bends(points: Volume, subject: Subject) -> Volume:
-    # smooth random vectors (n, 3) on a grid that spans the head
+def _bends(at: Volume, anatomy: Anatomy, subject: Subject) -> Volume:
+    # smooth random vectors (n, 3) at voxels of the maps, drawn on 2 mm whatever the maps' own size
     random = subject.random(8)
-    low, high = points.min(0) - _BEND_STEP_MM, points.max(0) + _BEND_STEP_MM
-    shape = tuple(np.ceil((high - low) / _BEND_STEP_MM).astype(int) + 1)
-    at = ((points - low) / _BEND_STEP_MM).T
-    bends = np.zeros_like(points)
+    spacing = np.diag(anatomy.affine)[:3, None]
+    shape = tuple(
+        round((n - 1) * float(d) / _BEND_STEP_MM) + 1
+        for n, (d,) in zip(anatomy.maps.shape, spacing, strict=False)
+    )
+    at = at * (spacing / _BEND_STEP_MM)
+    bends = np.zeros(at.T.shape)
     for width, size in _BENDS:
         for axis in range(3):
             noise = random.standard_normal(shape, np.float32)

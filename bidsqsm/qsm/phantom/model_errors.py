@@ -146,7 +146,7 @@ class ModelErrors:
             if not 0 <= size < float('inf'):
                 raise ValueError(f'{name} must be 0 or more, got {size}')
             most = 0.45 if name == 'partial_fourier' else 1.0
-            if FIELDS[name].metadata['unit'] == 'share' and size > most:
+            if MODEL_ERRORS[name].metadata['unit'] == 'share' and size > most:
                 raise ValueError(f'{name} is a share of at most {most}, got {size}')
 
     @property
@@ -155,10 +155,14 @@ class ModelErrors:
         return self != ModelErrors()
 
 
-FIELDS = {field.name: field for field in dataclasses.fields(ModelErrors)}
+MODEL_ERRORS = {field.name: field for field in dataclasses.fields(ModelErrors)}
 #: What every scan of a person holds
 PEOPLE = ModelErrors(
-    **{name: field.metadata['size'] for name, field in FIELDS.items() if field.metadata['people']}
+    **{
+        name: field.metadata['size']
+        for name, field in MODEL_ERRORS.items()
+        if field.metadata['people']
+    }
 )
 #: Mixtures by their name on the command line
 REALISM = {'plain': ModelErrors(), 'people': PEOPLE}
@@ -166,7 +170,7 @@ REALISM = {'plain': ModelErrors(), 'people': PEOPLE}
 
 def unit_of(name: str) -> str:
     """Unit of the size of a model error."""
-    unit: str = FIELDS[name].metadata['unit']
+    unit: str = MODEL_ERRORS[name].metadata['unit']
     return unit
 
 
@@ -191,10 +195,10 @@ def model_errors(realism: str, changes: Iterable[str] = ()) -> ModelErrors:
     sizes = {}
     for change in changes:
         name, _, size = change.partition(':')
-        if name not in FIELDS:
-            raise ValueError(f'no model error {name!r}; there are: {", ".join(FIELDS)}')
+        if name not in MODEL_ERRORS:
+            raise ValueError(f'no model error {name!r}; there are: {", ".join(MODEL_ERRORS)}')
         try:
-            sizes[name] = float(size) if size else FIELDS[name].metadata['size']
+            sizes[name] = float(size) if size else MODEL_ERRORS[name].metadata['size']
         except ValueError:
             raise ValueError(f'{change!r}: the size must be a number ({unit_of(name)})') from None
     return dataclasses.replace(REALISM[realism], **sizes)
