@@ -51,16 +51,16 @@ class ModelErrors:
     )
     exchange: float = _size(
         'ppm',
-        0.003,
+        0.002,
         'shift of water that exchanges with macromolecules, half as large in gray matter',
-        'Zhong 2008, doi:10.1016/j.neuroimage.2008.01.061; Shmueli 2011, doi:10.1002/mrm.22730',
+        'Zhong 2008, doi:10.1016/j.neuroimage.2008.01.061; Shmueli 2011, doi:10.1002/mrm.22604',
     )
     unexplained: float = _size(
         'share',
-        0.16,
+        0.17,
         "random field with a spectrum like that of the tissue's susceptibility, as a share of it: "
         'what the rest leaves of the power that real local fields have on the magic-angle cone',
-        'measured on fields of people at 3 T',
+        'measured on the magic-angle cone of local fields of people at 3 T; no mechanism is claimed',
     )
     flow: float = _size(
         'rad',
@@ -137,7 +137,7 @@ class ModelErrors:
         0.5,
         'standard deviation of a phase that each slice has of its own, the same in all echoes: '
         '2-D scans and EPI',
-        'Wei 2017, doi:10.1002/mrm.26246',
+        'Wei 2017, doi:10.1002/nbm.3501',
         people=False,
     )
 

@@ -13,7 +13,7 @@ from bidsqsm.qsm.grid import Volume
 _FIBRE_SHARE, _G_RATIO = 0.5, 0.8
 #: Water of the sheath relative to that elsewhere, its R2* and that elsewhere (1/s), its offset (ppm)
 _SHEATH_WATER, _SHEATH_R2STAR, _R2STAR, _SHEATH_OFFSET = 0.7, 100.0, 20.0, 0.02
-_ANGLES = 65
+_TABLE_SIZE = 65
 
 
 def myelin_phase(
@@ -48,7 +48,7 @@ def myelin_phase(
        doi:10.1073/pnas.1211075109
 
     """
-    angles = np.linspace(0, 1, _ANGLES)
+    angles = np.linspace(0, 1, _TABLE_SIZE)
     log = math.log(1 / _G_RATIO)
     squared = _G_RATIO**2
     chi = -size
