@@ -45,6 +45,8 @@ from bidsqsm.qsm.dipole.tkd import tkd
 from bidsqsm.qsm.dipole.tsvd import tsvd
 from bidsqsm.qsm.dipole.tv import tv
 from bidsqsm.qsm.dipole.wh import wh
+from bidsqsm.qsm.dipole.wiener import wiener
+from bidsqsm.qsm.dipole.wiener_tv import wiener_tv
 from bidsqsm.qsm.fieldmap.ideal import ideal
 from bidsqsm.qsm.fieldmap.linear import linear
 from bidsqsm.qsm.fieldmap.nonlinear import nonlinear
@@ -302,6 +304,8 @@ _STEPS = (
             Method('tsvd', tsvd, cite=('wharton2010',)),
             Method('tv', tv, cite=('bilgic2014', 'milovic2018')),
             Method('wh', wh, cite=('milovic2019',)),
+            Method('wiener', wiener, cite=('wiener1949',)),
+            Method('wiener-tv', wiener_tv, cite=('bilgic2014',)),
         ),
     ),
     Step(

@@ -16,6 +16,8 @@ import numpy as np
 from bidsqsm.qsm.bounds import Between, From, OneOf, Readable
 from bidsqsm.qsm.echo_signal import Echoes
 
+#: Value of a parameter that is found in the data
+AUTOMATIC = 'auto'
 #: Keyword with which some functions are told their threads; no result depends on it
 THREADS = 'num_threads'
 
@@ -31,6 +33,11 @@ class Parameter:
     help: str
 
     @property
+    def automatic(self) -> bool:
+        """Whether its value is found in the data where none is given."""
+        return self.default is None
+
+    @property
     def required(self) -> bool:
         """Whether it must be given."""
         return self.default is inspect.Parameter.empty
@@ -41,6 +48,8 @@ class Parameter:
             if text.lower() not in ('yes', 'no'):
                 raise ValueError(f'{self.name}: expected yes or no, got {text!r}')
             return text.lower() == 'yes'
+        if self.automatic and text == AUTOMATIC:
+            return None
         if isinstance(self.bounds, Readable):
             path = Path(text).expanduser().absolute()  # a step runs in a folder of its own
             self.bounds.read(path)
@@ -101,7 +110,7 @@ class Method:
             text = re.search(rf'{heading}((?:    .*\n)+)', self.doc, re.MULTILINE)
             found[name] = Parameter(
                 name,
-                getattr(hint, '__origin__', hint),
+                _plain(getattr(hint, '__origin__', hint)),
                 arg.default,
                 bounds,
                 ' '.join(text[1].split()) if text else '',
@@ -176,7 +185,7 @@ class Choice:
     def settings(self) -> dict[str, Any]:
         """Every parameter with the value it takes in this run; a path is a text."""
         known = {n: self.values.get(n, p.default) for n, p in self.method.parameters.items()}
-        return {n: f'{v}' if isinstance(v, Path) else v for n, v in known.items()}
+        return {n: _as_setting(v) for n, v in known.items()}
 
     def digest(self) -> str:
         """SHA-256 over the content of the files among the values; empty where there are none."""
@@ -204,7 +213,19 @@ def within_sentence(title: str) -> str:
 
 def as_text(value: Any) -> str:
     """Write a value as the command line takes it."""
+    if value is None:
+        return AUTOMATIC
     return {True: 'yes', False: 'no'}[value] if isinstance(value, bool) else f'{value}'
+
+
+def _as_setting(value: Any) -> Any:
+    return as_text(value) if value is None or isinstance(value, Path) else value
+
+
+def _plain(hint: Any) -> Any:
+    """The type itself of one that may be None."""
+    kinds = [h for h in get_args(hint) if h is not type(None)]
+    return kinds[0] if get_origin(hint) in (Union, types.UnionType) else hint
 
 
 def _is_data(hint: Any) -> bool:

@@ -60,18 +60,29 @@ class DipoleFacts(StepFacts):
     ----------
     digest
         SHA-256 of the network, where one was used.
+    weights
+        Regularisation weights that were found in the field, by name, in the unit of the parameter.
 
     """
 
     steps: ClassVar[tuple[str, ...]] = ('dipole',)
     digest: str | None = None
+    weights: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneStepFacts(StepFacts):
-    """How the total field, or the phase, was inverted."""
+    """How the total field, or the phase, was inverted.
+
+    Attributes
+    ----------
+    weights
+        Regularisation weights that were found in the field, by name, in the unit of the parameter.
+
+    """
 
     steps: ClassVar[tuple[str, ...]] = ('onestep',)
+    weights: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,11 +19,12 @@ from bidsqsm.interfaces.step_interface import (
     read_optional_volume,
     read_volume,
 )
-from bidsqsm.interfaces.weights import weights_for
+from bidsqsm.interfaces.weights import rounded_weights, weights_for
 from bidsqsm.qsm.echo_signal import Echoes
 from bidsqsm.qsm.forward import field_of
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
+from bidsqsm.qsm.spectra.weights import found_weights
 
 
 class _InvertTotalFieldInputSpec(StepInputSpec):
@@ -66,12 +67,14 @@ class InvertTotalField(StepInterface):
         }
         if invert.method.takes('echoes'):
             data['echoes'] = self._echoes()
-        with threads(given.num_threads), watched() as endings:
+        with threads(given.num_threads), watched() as endings, found_weights() as found:
             chi = invert(field, mask, grid, **data)
             local_field = field_of(chi, mask, grid)
         self.save(runtime, given.in_file, chi=chi, mask=mask, local_field=local_field)
         self._results['facts'] = OneStepFacts(
-            convergence=convergence(endings), warnings=not_converged(endings)
+            weights=rounded_weights(found),
+            convergence=convergence(endings),
+            warnings=not_converged(endings),
         )
         return runtime
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from bidsqsm.interfaces.step_interface import read_volume
@@ -27,3 +29,8 @@ def inverse_noise(noise: Volume, mask: Mask) -> Volume:
         return mask.astype(noise.dtype)
     weights[known] = np.minimum(np.median(noise[known]) / noise[known], 3)
     return weights
+
+
+def rounded_weights(found: Mapping[str, float]) -> dict[str, float] | None:
+    """Weights that a method found in its data, to three digits; None where there are none."""
+    return {name: float(f'{value:.3g}') for name, value in found.items()} or None

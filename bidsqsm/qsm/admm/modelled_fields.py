@@ -68,6 +68,36 @@ class OneField:
         return result
 
 
+class ColouredField(OneField):
+    r"""One data term beside an error e of the model, a field of known spectrum C.
+
+    The split follows K chi + e, which costs :math:`\tfrac12 \|C^{-1/2} e\|_2^2`; e is solved for in
+    closed form.
+
+    Parameters
+    ----------
+    kernel : (nx, ny, nz // 2 + 1) float32 array
+        Real spectrum K of what models the field.
+    fidelity
+        The data term, with the field's split.
+    error : (nx, ny, nz // 2 + 1) float32 array
+        C, the power of the error over that of the noise for which the weight of the data is one.
+
+    """
+
+    def __init__(self, kernel: Volume, fidelity: Fidelity, error: Volume) -> None:
+        super().__init__(kernel, fidelity)
+        self.pulls = np.asarray(1 / (1 / fidelity.mu + error), np.float32)
+
+    def _solve(self, penalty: TotalVariation, *, modelled: bool) -> Volume:  # type: ignore[override]
+        mu = np.float32(self.fidelity.mu)
+        penalty.solve_coloured(
+            self.pull, self.kernel, self.pulls, mu, modelled=modelled, out=self.spectrum
+        )
+        result: Volume = fft.irfftn(self.spectrum, s=penalty.inside.shape, overwrite_x=True)
+        return result
+
+
 class DataTerm(NamedTuple):
     """One of several data terms.
 

@@ -10,6 +10,7 @@ from bidsqsm.qsm.admm.tv_kernels import (
     close_seams,
     shrink_differences,
     shrink_gradient,
+    solve_coloured,
     solve_known,
     solve_spectrum,
 )
@@ -76,6 +77,20 @@ class TotalVariation:
         """See :class:`~bidsqsm.qsm.admm.solver.Penalty`."""
         # chi-subproblem: (mu K^2 + rho |E|^2) chi = mu K (z - v) + rho E^H (y - u)
         solve_spectrum(field, self.pull, kernel, self.edges, mu, self.rho, modelled, out)
+
+    def solve_coloured(
+        self,
+        field: Spectrum,
+        kernel: Volume,
+        pulls: Volume,
+        mu: np.float32,
+        *,
+        modelled: bool,
+        out: Spectrum,
+    ) -> None:
+        """Solve the quadratic beside an error of the model; ``out`` becomes chi or K chi + e."""
+        # chi-subproblem: (m K^2 + rho |E|^2) chi = m K (z - v) + rho E^H (y - u), m = mu / (1 + mu C)
+        solve_coloured(field, self.pull, kernel, self.edges, pulls, mu, self.rho, modelled, out)
 
     def solve_known(self, known: Spectrum, trust: Volume, out: Spectrum) -> None:
         """Solve the quadratic with a spectrum that is known in part; ``out`` becomes that of chi."""

@@ -194,6 +194,41 @@ def solve_spectrum(
 
 
 @kernel()
+def solve_coloured(
+    field: Spectrum,
+    gradient: Spectrum,
+    dipole: Volume,
+    edges: Volume,
+    pulls: Volume,
+    mu: np.float32,
+    rho: np.float32,
+    modelled: bool,
+    out: Spectrum,
+) -> None:
+    """Solve the quadratic for chi in k-space, beside an error of the model with a spectrum of its own.
+
+    As :func:`solve_spectrum`, with a ``pulls`` for mu that differs with frequency: what is left of
+    mu where the error e is free to take a part of the field. Writes chi or, if ``modelled``, D chi + e.
+    """
+    nx, ny, nz = dipole.shape
+    tiny = np.float32(1e-20)
+    for i in nb.prange(nx):
+        for j in range(ny):
+            flat = edges[i] + edges[nx + j]
+            for k in range(nz):
+                d, m = dipole[i, j, k], pulls[i, j, k]
+                scale = np.float32(1) / (m * d * d + rho * (flat + edges[nx + ny + k]) + tiny)
+                by_field, by_gradient = scale * m * d, scale * rho
+                chi = by_field * field[i, j, k] + by_gradient * gradient[i, j, k]
+                if modelled:
+                    out[i, j, k] = d * chi + (np.float32(1) - m / mu) * (field[i, j, k] - d * chi)
+                else:
+                    out[i, j, k] = chi
+    # the mean is free
+    out[0, 0, 0] = (np.float32(1) - pulls[0, 0, 0] / mu) * field[0, 0, 0] if modelled else 0
+
+
+@kernel()
 def solve_known(
     known: Spectrum,
     trust: Volume,
