@@ -27,6 +27,7 @@ from bidsqsm.derivatives.products import JOINT_PRODUCTS, PRODUCTS, image_path
 from bidsqsm.interfaces.anatomy.resampling import IN_MASKS, IN_SPACES
 from bidsqsm.method import Method, Parameter, Step, as_text
 from bidsqsm.qsm.bounds import From, OneOf, Readable
+from bidsqsm.qsm.phantom.model_errors import MODEL_ERRORS
 from bidsqsm.qsm.quality.metric import METRIC_STAGES, Metric
 from bidsqsm.qsm.quality.metric_table import METRICS
 from bidsqsm.reports.cohort.tables import OUTLIERS, RUNS
@@ -227,6 +228,18 @@ def demo_command_line() -> str:
     return _options(parser)
 
 
+def model_errors() -> str:
+    """Every model error of the simulated heads: size, meaning and source."""
+    rows = []
+    for name, field in MODEL_ERRORS.items():
+        about = field.metadata
+        size = f'{about["size"]:g}' + (f' {about["unit"]}' if about['unit'] != 'switch' else '')
+        held = size if about['people'] else 'none'
+        rows.append((f'`{name}`', plain(about['about']), size, held, plain(about['source'])))
+    head = ('name', 'what it is', 'size if not given', 'in `people`', 'source')
+    return table(head, rows)
+
+
 def roi_command_line() -> str:
     """Every option of the measurement of regions."""
     parser = argparse.ArgumentParser(prog='bidsqsm roi')
@@ -348,8 +361,9 @@ def accuracy() -> str:
     for path in sorted((Path(__file__).parent / 'data').glob('accuracy_*.tsv'), reverse=True):
         head, *rows = csv.reader(path.read_text(encoding='utf-8').splitlines(), delimiter='\t')
         cells = [[*row[:2], *(f'{float(x):.3g}' if x else '' for x in row[2:])] for row in rows]
-        size = path.stem.partition('_')[2].removesuffix('mm')
-        parts.append(f'### {size} mm\n\n{table(head, cells)}')
+        size, _, kind = path.stem.partition('_')[2].partition('_')
+        title = f'{size.removesuffix("mm")} mm' + (f', {kind}' if kind else '')
+        parts.append(f'### {title}\n\n{table(head, cells)}')
     return '\n\n'.join(parts)
 
 
@@ -485,6 +499,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     'anatomy-outputs': anatomy_outputs,
     'command-line': command_line,
     'demo-command-line': demo_command_line,
+    'model-errors': model_errors,
     'roi-command-line': roi_command_line,
     'phantom-command-line': phantom_command_line,
     'roi-columns': roi_columns,

@@ -20,6 +20,7 @@ from bidsqsm.cli.roi import add_arguments as add_roi_arguments
 from bidsqsm.cli.roi import check_arguments
 from bidsqsm.derivatives.bibliography import works
 from bidsqsm.derivatives.products import PRODUCTS
+from bidsqsm.qsm.phantom.model_errors import MODEL_ERRORS
 from bidsqsm.rois.region_columns import columns
 
 ROOT = Path(__file__).parent.parent
@@ -95,6 +96,18 @@ def test_every_column_of_the_table_of_regions_is_documented(tables):
     text = tables.roi_columns()
     assert [name for name in columns() if f'| `{name}` |' not in text] == []
     assert '| `se` | ppm | Standard error' in text
+
+
+def test_every_model_error_is_documented_with_its_size_unit_and_source(tables):
+    rows = tables.model_errors().splitlines()[2:]
+    assert len(rows) == len(MODEL_ERRORS)
+    for row, (name, field) in zip(rows, MODEL_ERRORS.items(), strict=True):
+        about = field.metadata
+        assert row.startswith(f'| `{name}` |')
+        assert f'{about["size"]:g}' in row
+        assert about['unit'] == 'switch' or about['unit'] in row
+        assert tables.plain(about['source']) in row
+        assert 'doi:10.' in about['source'] or name == 'unexplained'
 
 
 def test_every_generated_part_stands_on_a_page_and_leaves_no_marker(tables):

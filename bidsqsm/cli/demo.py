@@ -18,6 +18,7 @@ from bidsqsm.demo.demo_dataset import write_demo
 from bidsqsm.demo.demo_options import DemoOptions
 from bidsqsm.demo.scanner_conventions import CONVENTIONS
 from bidsqsm.qsm.jit import threads
+from bidsqsm.qsm.phantom.model_errors import MODEL_ERRORS, REALISM, model_errors, unit_of
 from bidsqsm.qsm.phantom.signal_simulation import Sequence
 
 _DEFAULT = Sequence()
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_heads(parser)
     _add_scan(parser)
     _add_people(parser)
+    _add_errors(parser)
 
 
 def _add_heads(parser: argparse.ArgumentParser) -> None:
@@ -107,6 +109,27 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
     add('--seed', type=int, default=0, help='the same seed, the same dataset (default: 0)')
 
 
+def _add_errors(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        '--realism',
+        choices=REALISM,
+        default='plain',
+        help='plain: the signal is that of one susceptibility; people: it holds as much beside it'
+        ' as that of people does (default: %(default)s)',
+    )
+    add(
+        '--model-error',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='NAME[:SIZE]',
+        help='switch on, or with size 0 off: '
+        + ', '.join(f'{name} ({unit_of(name)})' for name in MODEL_ERRORS)
+        + '; without a size, the size that people have',
+    )
+
+
 def options_from(arguments: argparse.Namespace) -> DemoOptions:
     """Turn parsed arguments into options, or raise ValueError with what is wrong."""
     sequence = Sequence(
@@ -128,6 +151,7 @@ def options_from(arguments: argparse.Namespace) -> DemoOptions:
         t1w=arguments.t1w,
         group=arguments.group,
         seed=arguments.seed,
+        model_errors=model_errors(arguments.realism, arguments.model_error),
     )
 
 

@@ -26,9 +26,11 @@ from bidsqsm.errors import DatasetError
 from bidsqsm.files.gzip_files import created
 from bidsqsm.files.json_files import write_json
 from bidsqsm.files.tsv_files import write_tsv
+from bidsqsm.qsm.grid import Volume
+from bidsqsm.qsm.phantom.disturbance import Disturbance, disturb
 from bidsqsm.qsm.phantom.head import FLIP_ANGLE, REPETITION_TIME, Head, make_head, make_t1w
 from bidsqsm.qsm.phantom.head_anatomy import Anatomy, Subject
-from bidsqsm.qsm.phantom.signal_simulation import acquire
+from bidsqsm.qsm.phantom.signal_simulation import acquire, error_field
 from bidsqsm.qsm.units import imaging_frequency_of
 
 _README = """\
@@ -118,15 +120,34 @@ def _write_subject(
         pose = head_pose(nods, (0.0, 3.0 * number, -2.0 * number))
         head = make_head(anatomy, person, shape, affine, options.field_strength, pose=pose)
         report(f'{scan}: fields')
-        echoes = acquire(head, options.sequence, person.seed + number)
+        seed = person.seed + number
+        disturbance = _disturbance(options, head, anatomy, person, seed, pose)
+        echoes = acquire(head, options.sequence, seed, disturbance)
         for index, echo in enumerate(echoes):
             _write_echo(directory / name / 'anat', scan, index, echo, head, options)
             report(f'{scan}: echo {index + 1}')
-        write_truth(directory / 'derivatives' / 'truth', scan, head)
+        wrong = None
+        if disturbance is not None:
+            wrong = disturbance.errors, error_field(head, options.sequence, disturbance)
+        write_truth(directory / 'derivatives' / 'truth', scan, head, wrong)
         report(f'{scan}: truth')
     if options.t1w:
         _write_t1w(directory / name / 'anat' / f'{name}_T1w', anatomy, person, options)
         report(f'{name}: T1w')
+
+
+def _disturbance(
+    options: DemoOptions,
+    head: Head,
+    anatomy: Anatomy,
+    person: Subject,
+    seed: int,
+    pose: Volume,
+) -> Disturbance | None:
+    if not options.model_errors.any:
+        return None
+    times, readout = options.sequence.echo_times, options.sequence.readout
+    return disturb(options.model_errors, head, anatomy, person, times, readout, seed, pose)
 
 
 def _write_echo(

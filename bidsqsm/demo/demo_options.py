@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from bidsqsm.demo.scanner_conventions import convention
 from bidsqsm.qsm.grid import Triple
+from bidsqsm.qsm.phantom.model_errors import ModelErrors
 from bidsqsm.qsm.phantom.signal_simulation import Sequence
 
 #: Turns of the head in the scanner, as far as a head coil lets a person turn.
@@ -47,6 +48,8 @@ class DemoOptions:
         Whether ages spread and every other subject is a patient.
     seed
         Of everything random.
+    model_errors
+        What the field and the signal hold beside the field of one susceptibility.
 
     """
 
@@ -61,6 +64,7 @@ class DemoOptions:
     t1w: bool = True
     group: bool = False
     seed: int = 0
+    model_errors: ModelErrors = field(default_factory=ModelErrors)
 
     def __post_init__(self) -> None:
         convention(self.phase_convention)

@@ -10,8 +10,10 @@ import numpy as np
 
 from bidsqsm.demo.mni import mni_templates
 from bidsqsm.qsm.grid import Triple, Volume
+from bidsqsm.qsm.phantom.disturbance import disturb
 from bidsqsm.qsm.phantom.head import Head, make_head
 from bidsqsm.qsm.phantom.head_anatomy import Anatomy, Subject, build_anatomy
+from bidsqsm.qsm.phantom.model_errors import ModelErrors
 from bidsqsm.qsm.phantom.signal_simulation import Sequence, acquire
 
 _CENTRE = np.array([0.0, -17.0, 6.0])  # world mm, the middle of the head above the neck
@@ -98,10 +100,12 @@ def simulate(
     subject: Subject | None = None,
     field_strength: float = 3.0,
     sequence: Sequence | None = None,
+    model_errors: ModelErrors | None = None,
 ) -> SimulatedScan:
     """Scan a simulated head (combined receive): truth and wrapped images in memory.
 
-    ``tilts`` turn the volume, ``nods`` turn the head under it.
+    ``tilts`` turn the volume, ``nods`` turn the head under it; ``model_errors`` are what it holds
+    beside the field of its susceptibility.
 
     Examples
     --------
@@ -114,8 +118,13 @@ def simulate(
     shape = shape or default_shape(voxel_size)
     anatomy = subject_anatomy(subject, voxel_size)
     affine = scan_affine(shape, voxel_size, tilts)
-    head = make_head(anatomy, subject, shape, affine, field_strength, pose=head_pose(nods))
-    echoes = np.concatenate([e[:1] for e in acquire(head, sequence, subject.seed)])
+    pose = head_pose(nods)
+    head = make_head(anatomy, subject, shape, affine, field_strength, pose=pose)
+    disturbance = None
+    if model_errors is not None:
+        times, readout, seed = sequence.echo_times, sequence.readout, subject.seed
+        disturbance = disturb(model_errors, head, anatomy, subject, times, readout, seed, pose)
+    echoes = np.concatenate([e[:1] for e in acquire(head, sequence, subject.seed, disturbance)])
     return SimulatedScan(head, sequence, np.abs(echoes), np.angle(echoes))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,14 +12,18 @@ from bidsqsm import __version__
 from bidsqsm.files.json_files import write_json
 from bidsqsm.files.nifti import save_volume
 from bidsqsm.files.tsv_files import NOTHING, write_tsv
+from bidsqsm.qsm.grid import Labels, Mask, Volume
 from bidsqsm.qsm.phantom.head import Head
 from bidsqsm.qsm.phantom.labels import LABELS
+from bidsqsm.qsm.phantom.model_errors import ModelErrors
 from bidsqsm.qsm.units import imaging_frequency_of
 
 _SIDECAR = {'SkullStripped': True, 'SpatialReference': 'orig'}
 
 
-def write_truth(root: Path, name: str, head: Head) -> None:
+def write_truth(
+    root: Path, name: str, head: Head, wrong: tuple[ModelErrors, Volume] | None = None
+) -> None:
     """Write the maps of one subject; the dataset's own files with the first.
 
     Parameters
@@ -27,7 +33,9 @@ def write_truth(root: Path, name: str, head: Head) -> None:
     name
         Such as ``sub-01`` or ``sub-01_acq-2``.
     head
-        The truth.
+        The truth: its fields are those of the (mean) susceptibility alone.
+    wrong
+        Sizes of model errors, and what these add to the field that a fit over the echoes finds, in ppm.
 
     """
     _write_root(root)
@@ -35,7 +43,7 @@ def write_truth(root: Path, name: str, head: Head) -> None:
     folder = root / name.partition('_')[0]
     anat, fmap = folder / 'anat', folder / 'fmap'
     signal = head.magnitude
-    for stem, volume, meta in (
+    maps: list[tuple[Path, Volume | Mask | Labels, dict[str, Any]]] = [
         (anat / f'{name}_Chimap', head.chi, {'Units': 'ppm', 'EstimationReference': 'water'}),
         (anat / f'{name}_R2starmap', head.r2star, {'Units': '1/s'}),
         (fmap / f'{name}_desc-total_fieldmap', head.total_field * frequency, {'Units': 'Hz'}),
@@ -43,7 +51,12 @@ def write_truth(root: Path, name: str, head: Head) -> None:
         (fmap / f'{name}_magnitude', signal, {'Units': 'arbitrary', 'SkullStripped': False}),
         (anat / f'{name}_desc-brain_mask', head.mask, {'Type': 'Brain'}),
         (anat / f'{name}_dseg', head.labels, {}),
-    ):
+    ]
+    if wrong is not None:
+        errors, field = wrong
+        stem = fmap / f'{name}_desc-modelerror_fieldmap'
+        maps.append((stem, field * frequency, {'Units': 'Hz', 'ModelErrors': asdict(errors)}))
+    for stem, volume, meta in maps:
         save_volume(volume, head.affine, stem.with_suffix('.nii.gz'))
         write_json(stem.with_suffix('.json'), _SIDECAR | meta)
     _write_table(anat / f'{name}_dseg', head)
@@ -86,11 +99,14 @@ def _write_root(root: Path) -> None:
         '# Truth\n\nWhat the images of the simulated heads were computed from: susceptibility '
         '(ppm, water = 0),\ntotal field after the shim and local field (Hz; the field of the '
         'susceptibility inside the\nbrain mask, less its mean), R2* (1/s), labels and brain '
-        'mask.\n'
+        'mask. Fields are those of the susceptibility\n(of its mean, where white matter is '
+        'anisotropic) alone; what model errors add to the field that\na fit over the echoes finds '
+        'without noise is `desc-modelerror`, where there are any.\n'
     )
     descriptions = [
         ('desc-brain', 'Brain'),
         ('desc-total', 'Field from all sources, background included, after the shim'),
         ('desc-local', 'Field from sources inside the brain mask'),
+        ('desc-modelerror', 'What model errors add to the field that the echoes tell'),
     ]
     write_tsv(root / 'descriptions.tsv', ('desc_id', 'description'), descriptions)

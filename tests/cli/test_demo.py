@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nb
@@ -10,11 +12,12 @@ import numba
 import numpy as np
 import pytest
 
-from bidsqsm.cli.demo import main
+from bidsqsm.cli.demo import add_arguments, main, options_from
 from bidsqsm.demo.demo_dataset import write_demo
 from bidsqsm.demo.demo_options import DemoOptions
 from bidsqsm.demo.simulate import scan_affine
 from bidsqsm.errors import DatasetError
+from bidsqsm.qsm.phantom.model_errors import PEOPLE, ModelErrors
 from bidsqsm.qsm.phantom.signal_simulation import Sequence
 
 TINY = DemoOptions(
@@ -61,6 +64,22 @@ def test_the_command_line_reaches_the_dataset(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ('words', 'expected'),
+    [
+        ('', ModelErrors()),
+        ('--realism people', PEOPLE),
+        ('--realism people --model-error gibbs:0 drift:2', replace(PEOPLE, gibbs=0.0, drift=2.0)),
+        ('--model-error fringe:20 --model-error drift:2', ModelErrors(fringe=20.0, drift=2.0)),
+    ],
+)
+def test_model_errors_are_a_mixture_and_switches_on_top(words, expected):
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    found = options_from(parser.parse_args(['demo', *words.split()]))
+    assert found.model_errors == expected
+
+
+@pytest.mark.parametrize(
     ('words', 'says'),
     [
         ('--tilt q 20', 'no axis'),
@@ -71,6 +90,8 @@ def test_the_command_line_reaches_the_dataset(tmp_path, capsys):
         ('--shape 2 60 60', '8 voxels'),
         ('--field-strength 100', '12 T'),
         ('--snr 0', 'SNR'),
+        ('--model-error wobble', 'there are: anisotropy, lorentz'),
+        ('--model-error drift:-1', '0 or more'),
     ],
 )
 def test_a_wrong_option_says_what_is_wrong(words, says, tmp_path, capsys):

@@ -17,6 +17,7 @@ from bidsqsm.cli.validation import find_validator
 from bidsqsm.demo.demo_dataset import subjects, write_demo
 from bidsqsm.demo.demo_options import DemoOptions
 from bidsqsm.demo.simulate import default_shape
+from bidsqsm.qsm.phantom.model_errors import PEOPLE, ModelErrors
 from bidsqsm.qsm.phantom.signal_simulation import Sequence
 
 TINY = DemoOptions(
@@ -102,6 +103,28 @@ def test_a_seed_gives_the_same_bytes(tmp_path):
         prints.append([hashlib.sha256(f.read_bytes()).hexdigest() for f in files])
     assert prints[0] == prints[1]
     assert not set(prints[0]) & set(prints[2])
+
+
+def test_model_errors_change_the_images_and_are_part_of_the_truth(tmp_path):
+    for folder, errors in (('plain', ModelErrors()), ('people', PEOPLE)):
+        write_demo(tmp_path / folder, replace(TINY, model_errors=errors))
+    prints = [
+        {
+            f'{f.relative_to(folder)}': hashlib.sha256(f.read_bytes()).hexdigest()
+            for f in sorted(folder.rglob('sub-*.nii.gz'))
+        }
+        for folder in (tmp_path / 'plain', tmp_path / 'people')
+    ]
+    added = prints[1].keys() - prints[0].keys()
+    wrong = 'derivatives/truth/sub-01/fmap/sub-01_desc-modelerror_fieldmap.nii.gz'
+    assert added == {wrong}
+    changed = {name for name, print_ in prints[0].items() if prints[1][name] != print_}
+    assert changed == {name for name in prints[0] if name.startswith('sub-01/')}
+    sidecar = json.loads((tmp_path / 'people' / wrong.replace('.nii.gz', '.json')).read_text())
+    assert sidecar['ModelErrors']['anisotropy'] == PEOPLE.anisotropy
+    mask = nb.load(tmp_path / 'people/derivatives/truth/sub-01/anat/sub-01_desc-brain_mask.nii.gz')
+    hertz = nb.load(tmp_path / 'people' / wrong).get_fdata()[mask.get_fdata() > 0]
+    assert 0.3 < hertz.std() < 10
 
 
 def test_progress_is_told_step_by_step(tmp_path):

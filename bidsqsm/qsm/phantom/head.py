@@ -24,11 +24,15 @@ _PADDING_MM = 24.0  # mm of padding on every side
 
 @dataclass(frozen=True)
 class Fine:
-    """Maps at half the voxel size: field that the signal sees (ppm), R2* (1/s), signal at TE = 0."""
+    """Maps at half the voxel size: field that the signal sees (ppm), R2* (1/s), signal at TE = 0.
+
+    ``fat`` is the share of the signal that comes from fat, 0..255.
+    """
 
     field: Volume
     r2star: Volume
     signal: Volume
+    fat: Labels
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,7 @@ def make_head(
     total, shim = _total_field(seen, mask, padded, placed)
     total_field = mean2(total)
     _add_fat(total, seen.fat)
-    fine = Fine(total, canvas.r2star, canvas.signal)
+    fine = Fine(total, canvas.r2star, canvas.signal, seen.fat)
     return Head(
         grid,
         world,

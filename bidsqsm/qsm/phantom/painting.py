@@ -140,10 +140,10 @@ def paint_veins(
     ends = capsules[:, :6].reshape(-1, 2, 3)
     reach = capsules[:, 6:].max(1, keepdims=True) + canvas.step
     low, high = ends.min(1) - reach, ends.max(1) + reach
-    for capsule, box in zip(capsules, _world_boxes(canvas, anatomy, low, high), strict=True):
+    for capsule, box in zip(capsules, world_boxes(canvas, anatomy, low, high), strict=True):
         if box is not None:
             points = anatomy.to_template(canvas.world(box))
-            filled = (255 * _capsule_share(points, capsule, canvas.step) + 0.5).astype(np.uint8)
+            filled = (255 * capsule_share(points, capsule, canvas.step) + 0.5).astype(np.uint8)
             np.maximum(share[box], filled, out=share[box])
     values = np.array([tissue.chi, tissue.r2star(b0), signal(tissue)], np.float32)
     blend_share(canvas.chi, canvas.r2star, canvas.signal, canvas.labels, share, values, LABEL_VEIN)
@@ -176,7 +176,8 @@ def _share(far: Volume, step: float) -> Volume:
     return np.asarray(np.clip(0.5 - far / width, 0, 1), np.float32)
 
 
-def _capsule_share(points: Volume, capsule: Volume, step: float) -> Volume:
+def capsule_share(points: Volume, capsule: Volume, step: float) -> Volume:
+    """Share (0..1) of voxels of a size (mm) at points (..., 3) that a capsule (8,) fills."""
     vein = shapes.Tube((tuple(capsule[:3]), tuple(capsule[3:6])), tuple(capsule[6:]))
     far = shapes.tube_distance(points, vein)
     # a vein thinner than a fine voxel fills a part of it at most
@@ -185,11 +186,11 @@ def _capsule_share(points: Volume, capsule: Volume, step: float) -> Volume:
 
 
 def _world_box(canvas: Canvas, anatomy: Anatomy, low: Volume, high: Volume) -> Box | None:
-    return _world_boxes(canvas, anatomy, low[None], high[None])[0]
+    return world_boxes(canvas, anatomy, low[None], high[None])[0]
 
 
-def _world_boxes(canvas: Canvas, anatomy: Anatomy, low: Volume, high: Volume) -> list[Box | None]:
-    # boxes in template mm (n, 3) to boxes of fine voxels, by way of their warped corners
+def world_boxes(canvas: Canvas, anatomy: Anatomy, low: Volume, high: Volume) -> list[Box | None]:
+    """Boxes in template mm, low and high (n, 3), to boxes of voxels, by way of their warped corners."""
     corners = np.array([(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)])
     world = anatomy.to_world(low[:, None] + corners * (high - low)[:, None])
     return [canvas.box(w.min(0) - 1, w.max(0) + 1) for w in world]

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.jit import kernel
+from bidsqsm.qsm.phantom.disturbance import Disturbance
+from bidsqsm.qsm.phantom.fourier_voxels import truncate
 from bidsqsm.qsm.phantom.head import Head
 from bidsqsm.qsm.units import TURN_RAD, imaging_frequency_of
 
@@ -59,7 +61,9 @@ class Sequence:
             raise ValueError(f'the number of coils must be 0 (combined) or more, got {self.coils}')
 
 
-def acquire(head: Head, sequence: Sequence, seed: int = 0) -> Iterator[Complex]:
+def acquire(
+    head: Head, sequence: Sequence, seed: int = 0, disturbance: Disturbance | None = None
+) -> Iterator[Complex]:
     """Play the sequence on a head and yield one echo after the other.
 
     Parameters
@@ -70,6 +74,8 @@ def acquire(head: Head, sequence: Sequence, seed: int = 0) -> Iterator[Complex]:
         Echo times, noise and receive chain.
     seed
         Of noise and receive phase.
+    disturbance
+        Model errors; None for the field of the susceptibility alone.
 
     Yields
     ------
@@ -80,8 +86,10 @@ def acquire(head: Head, sequence: Sequence, seed: int = 0) -> Iterator[Complex]:
     receive = receive_profiles(head, sequence, seed)
     ramp = _ramp(head, sequence)
     noise = None
+    if disturbance is not None:
+        receive = disturbance.receive(receive)
     for number, echo_time in enumerate(sequence.echo_times):
-        plain = noiseless_echo(head, echo_time)
+        plain = _echo(head, number, echo_time, disturbance)
         if noise is None:
             noise = _noise_sd(head, plain, receive, sequence.snr)
         if sequence.bipolar:
@@ -92,15 +100,63 @@ def acquire(head: Head, sequence: Sequence, seed: int = 0) -> Iterator[Complex]:
                 random = np.random.default_rng([seed, 7, number, coil])
                 for part in (echo.real, echo.imag):
                     part[coil] += noise * random.standard_normal(plain.shape, np.float32)
-        yield echo
+        yield echo if disturbance is None else disturbance.reconstruct(number, echo)
+
+
+def error_field(head: Head, sequence: Sequence, disturbance: Disturbance) -> Volume:
+    """What model errors add to the field that a fit over the echoes finds without noise, in ppm.
+
+    The fit is a line through the origin with the weights of the signal, magnitude^2 TE^2; errors
+    of the receive chain, which all echoes share, are left out.
+    """
+    turned, weight = (np.zeros(head.grid.shape, np.float32) for _ in range(2))
+    for number, echo_time in enumerate(sequence.echo_times):
+        plain = noiseless_echo(head, echo_time)
+        found = disturbance.reconstruct(number, _echo(head, number, echo_time, disturbance)[None])
+        rate = disturbance.turn(echo_time)
+        power = np.abs(plain) ** 2
+        turned += rate * power * np.angle(found[0] * np.conj(plain))
+        weight += rate * rate * power
+    return np.asarray(np.where(head.mask, turned / np.maximum(weight, 1e-12), 0), np.float32)
+
+
+def _echo(head: Head, number: int, echo_time: float, disturbance: Disturbance | None) -> Complex:
+    if disturbance is None:
+        return noiseless_echo(head, echo_time)
+    cut = disturbance.errors.gibbs > 0
+    signal, grease = head.fine.signal, head.fine.fat.astype(np.float32) / 255
+    fat = _voxels(head, grease * signal, echo_time, cut=cut)
+    water = _voxels(head, (1 - grease) * signal, echo_time, cut=cut)
+    return disturbance.signal(number, water, fat)
 
 
 def noiseless_echo(head: Head, echo_time: float) -> Complex:
     """Signal of one echo, summed over the sub-voxels: complex64, no receive phase."""
-    out = np.empty(head.grid.shape, np.complex64)
+    return _voxels(head, head.fine.signal, echo_time, cut=False)
+
+
+def _voxels(head: Head, signal: Volume, echo_time: float, *, cut: bool) -> Complex:
+    # means over the sub-voxels, or what a cut of k-space leaves of them
     turn = TURN_RAD * imaging_frequency_of(head.field_strength) * echo_time  # rad per ppm
-    _sum_subvoxels(head.fine.field, head.fine.r2star, head.fine.signal, turn, echo_time, out)
+    if cut:
+        fine = np.empty(signal.shape, np.complex64)
+        _turn_subvoxels(head.fine.field, head.fine.r2star, signal, turn, echo_time, fine)
+        return truncate(fine)
+    out = np.empty(head.grid.shape, np.complex64)
+    _sum_subvoxels(head.fine.field, head.fine.r2star, signal, turn, echo_time, out)
     return out
+
+
+@kernel()
+def _turn_subvoxels(
+    field: Volume, r2star: Volume, signal: Volume, turn: float, echo_time: float, out: Complex
+) -> None:
+    for i in nb.prange(out.shape[0]):
+        for j in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                size = signal[i, j, k] * np.exp(np.float32(-echo_time) * r2star[i, j, k])
+                phase = np.float32(turn) * field[i, j, k]
+                out[i, j, k] = size * (np.cos(phase) + 1j * np.sin(phase))
 
 
 @kernel()

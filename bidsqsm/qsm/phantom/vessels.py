@@ -60,7 +60,7 @@ def veins(anatomy: Anatomy, subject: Subject) -> Volume:
             root = sagittal[int(start * (len(sagittal) - 1))]
             chains.append((surface.cortical(root, side, random), random.uniform(0.6, 1.1)))
     chains.extend(_medullary(surface, random))
-    return np.concatenate([_capsules(nodes, radius) for nodes, radius in chains])
+    return np.concatenate([capsules_of(nodes, radius) for nodes, radius in chains])
 
 
 def lesions(anatomy: Anatomy, subject: Subject, microbleeds: int = 3) -> list[Lesion]:
@@ -146,7 +146,8 @@ def _medullary(surface: _Surface, random: np.random.Generator) -> list[tuple[Vol
     return chains
 
 
-def _capsules(nodes: Volume, radius: float) -> Volume:
+def capsules_of(nodes: Volume, radius: float) -> Volume:
+    """Capsules (n - 1, 8) of a chain of nodes (n, 3): both ends and both radii, in mm."""
     # a vein tapers to 60 % of its radius at its far end unless it is a wide sinus
     taper = np.linspace(1.0, 0.6 if radius < 1.2 else 1.0, len(nodes)) * radius
     return np.hstack([nodes[:-1], nodes[1:], taper[:-1, None], taper[1:, None]])
