@@ -14,7 +14,12 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate, settle
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
+from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
+from bidsqsm.qsm.spectra.weights import plain_variation_weight, variation_weight
 from bidsqsm.qsm.window import Window
+
+#: c of the laws of the weights, :mod:`bidsqsm.qsm.spectra.weights`
+FACTOR, FIRST_FACTOR = 1.1, 1.0
 
 
 def hd(
@@ -23,8 +28,8 @@ def hd(
     grid: Grid,
     *,
     weight_map: Volume | None = None,
-    weight: Annotated[float, Between(0, 1)] = 1.2e-4,
-    first_weight: Annotated[float, Between(0, 100)] = 0.1,
+    weight: Annotated[float | None, Between(0, 1)] = None,
+    first_weight: Annotated[float | None, Between(0, 100)] = None,
     first_iter: Annotated[int, Between(1, 10000)] = 20,
     outside: Annotated[float, Between(0, 100)] = 2.0,
     rho: Annotated[float, Between(0, 1e6)] = 200.0,
@@ -62,8 +67,10 @@ def hd(
         mean of one where it is not zero, so that its unit does not matter. All ones if not given.
     weight
         Regularisation weight :math:`\lambda`, in ppm mm, of the second stage inside the mask.
+        Found in the field if not given.
     first_weight
         Regularisation weight :math:`\lambda_1` of the first stage, in mm.
+        Found in the field if not given.
     first_iter
         Iterations of the first stage.
     outside
@@ -103,10 +110,16 @@ def hd(
     """
     window = Window.around(mask, grid, padding)
     inner, trust = window.cut(field), window.data_weight(weight_map)
+    inside = window.cut_mask()
+    spectra = windowed_spectra(inner, inside, window)
+    if weight is None:
+        weight = variation_weight(spectra, FACTOR)
+    if first_weight is None:
+        first_weight = plain_variation_weight(spectra, FIRST_FACTOR, 'first_weight')
     dipole = dipole_kernel(window.grid)
     penalty = TotalVariation(
         window.grid,
-        window.cut_mask(),
+        inside,
         (first_weight, first_weight * outside),
         rho=rho * first_weight,
     )

@@ -12,7 +12,12 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
+from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
+from bidsqsm.qsm.spectra.weights import plain_variation_weight
 from bidsqsm.qsm.window import Window
+
+#: c of the law of the weight, :func:`~bidsqsm.qsm.spectra.weights.plain_variation_weight`
+FACTOR = 1.0
 
 
 def l1(
@@ -21,7 +26,7 @@ def l1(
     grid: Grid,
     *,
     weight_map: Volume | None = None,
-    weight: Annotated[float, Between(0, 100)] = 0.1,
+    weight: Annotated[float | None, Between(0, 100)] = None,
     outside: Annotated[float, Between(0, 100)] = 1.0,
     phase_scale: Annotated[float, Between(1e-3, 1000)] = 15.0,
     rho: Annotated[float, Between(0, 1e6)] = 200.0,
@@ -53,6 +58,7 @@ def l1(
     weight
         Regularisation weight :math:`\lambda`, in mm, inside the mask. That of ``tv`` is about this
         times the misfit that is usual in a voxel.
+        Found in the field if not given.
     outside
         Regularisation weight outside the mask, as a share of that inside: chi is free there, and
         takes up what is harmonic inside the mask.
@@ -91,11 +97,12 @@ def l1(
 
     """
     window = Window.around(mask, grid, padding)
+    inner, inside = window.cut(field), window.cut_mask()
+    if weight is None:
+        weight = plain_variation_weight(windowed_spectra(inner, inside, window), FACTOR)
     trust = window.data_weight(weight_map)
-    data = Phasors(window.cut(field), trust, mu, phase_scale, plain=True)
-    penalty = TotalVariation(
-        window.grid, window.cut_mask(), (weight, weight * outside), rho=rho * weight
-    )
+    data = Phasors(inner, trust, mu, phase_scale, plain=True)
+    penalty = TotalVariation(window.grid, inside, (weight, weight * outside), rho=rho * weight)
     admm = Admm(OneField(dipole_kernel(window.grid), data), penalty)
     settle(admm.step, name='l1', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)

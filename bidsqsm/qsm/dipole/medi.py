@@ -13,7 +13,12 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
+from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
+from bidsqsm.qsm.spectra.weights import variation_weight
 from bidsqsm.qsm.window import Window
+
+#: c of the law of the weight, :func:`~bidsqsm.qsm.spectra.weights.variation_weight`
+FACTOR = 1.1
 
 
 def medi(
@@ -23,7 +28,7 @@ def medi(
     *,
     weight_map: Volume | None = None,
     magnitude: Volume | None = None,
-    weight: Annotated[float, Between(0, 1)] = 1e-4,
+    weight: Annotated[float | None, Between(0, 1)] = None,
     edges: Annotated[float, From(0, 100)] = 10.0,
     outside: Annotated[float, Between(0, 100)] = 1.0,
     outlier: Annotated[float, Between(0, 1000)] = 6.0,
@@ -61,6 +66,7 @@ def medi(
         Of the scan, in any unit; needed, though it comes as a keyword.
     weight
         Regularisation weight :math:`\lambda`, in ppm mm.
+        Found in the field if not given.
     edges
         Percentage of the differences between neighbours in the mask that count as edges: those with
         the largest relative change of the magnitude per mm.
@@ -113,11 +119,14 @@ def medi(
     window = Window.around(mask, grid, padding + smv_radius)
     # the model is filtered as the data are (``blur``), or the sphere's mean would count as misfit
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)
+    inside = window.cut_mask()
+    if weight is None:
+        weight = variation_weight(windowed_spectra(window.cut(field), inside, window), FACTOR)
     # M is zero at the edges of the magnitude; outliers lose their weight on the way (MERIT)
     kernel = dipole_kernel(window.grid) if blur is None else blur * dipole_kernel(window.grid)
     penalty = TotalVariation(
         window.grid,
-        window.cut_mask(),
+        inside,
         (weight, weight * outside),
         rho=rho * weight,
         codes=edge_codes(magnitude, window, edges),

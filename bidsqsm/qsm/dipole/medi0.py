@@ -18,10 +18,16 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.reference.csf import central_parts, decays_slowly
+from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
+from bidsqsm.qsm.spectra.weights import variation_weight
 from bidsqsm.qsm.window import Window
 
 LOGGER = logging.getLogger(__name__)
 NU = 3e-3  # penalty of the fluid's splitting: larger ones slow down the whole map, smaller ones it
+
+
+#: c of the law of the weight, :func:`~bidsqsm.qsm.spectra.weights.variation_weight`
+FACTOR = 1.1
 
 
 def medi0(
@@ -32,7 +38,7 @@ def medi0(
     weight_map: Volume | None = None,
     magnitude: Volume | None = None,
     r2star: Volume | None = None,
-    weight: Annotated[float, Between(0, 1)] = 1e-4,
+    weight: Annotated[float | None, Between(0, 1)] = None,
     csf_weight: Annotated[float, From(0, 1000)] = 0.1,
     max_r2star: Annotated[float, Between(0, 1000)] = 5.0,
     search_radius: Annotated[float, Between(0, 200)] = 30.0,
@@ -76,6 +82,7 @@ def medi0(
         Effective transverse relaxation rate, in 1/s.
     weight
         Regularisation weight :math:`\lambda`, in ppm mm.
+        Found in the field if not given.
     csf_weight
         Weight :math:`\lambda_0` of the fluid's variance, as a share of that of the data.
     max_r2star
@@ -141,12 +148,15 @@ def medi0(
     """
     window = Window.around(mask, grid, padding + smv_radius)
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)
+    inside = window.cut_mask()
+    if weight is None:
+        weight = variation_weight(windowed_spectra(window.cut(field), inside, window), FACTOR)
     # M_CSF: the fluid, told by its slow decay, whose variance is penalised
     fluid = fluid_of(mask, grid, r2star, magnitude, max_r2star, search_radius, components)
     kernel = dipole_kernel(window.grid) if blur is None else blur * dipole_kernel(window.grid)
     penalty = TotalVariation(
         window.grid,
-        window.cut_mask(),
+        inside,
         (weight, weight * outside),
         rho=rho * weight,
         codes=edge_codes(magnitude, window, edges),

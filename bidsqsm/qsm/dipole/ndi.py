@@ -13,6 +13,8 @@ from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.krylov import dot
+from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
+from bidsqsm.qsm.spectra.weights import noise_ratio, note_weight
 from bidsqsm.qsm.window import Window
 
 
@@ -22,7 +24,7 @@ def ndi(
     grid: Grid,
     *,
     weight_map: Volume | None = None,
-    weight: Annotated[float, From(0, 10)] = 2e-3,
+    weight: Annotated[float | None, From(0, 10)] = None,
     outside: Annotated[float, Between(0, 1e6)] = 10.0,
     phase_scale: Annotated[float, Between(1e-3, 1000)] = 15.0,
     gradient_tol: Annotated[float, From(0, 1)] = 1e-3,
@@ -57,6 +59,7 @@ def ndi(
         mean of one where it is not zero, so that its unit does not matter. All ones if not given.
     weight
         Regularisation weight :math:`\lambda`, dimensionless.
+        Found in the field if not given.
     outside
         Regularisation weight outside the mask, as a share of that inside. A small one lets sources
         there take up what is harmonic inside the mask, with some of the contrast.
@@ -92,7 +95,11 @@ def ndi(
     window = Window.around(mask, grid, padding)
     squared = window.data_weight(weight_map) ** 2
     spread = np.where(window.cut_mask(), np.float32(1), np.float32(outside**-0.5))
-    descent = Descent(window.cut(field), squared, window.grid, weight, spread, phase_scale)
+    inner = window.cut(field)
+    if weight is None:
+        found = windowed_spectra(inner, window.cut_mask(), window)
+        weight = note_weight(noise_ratio(found))
+    descent = Descent(inner, squared, window.grid, weight, spread, phase_scale)
     iterate(descent.step, name='ndi', tol=gradient_tol or None, max_iter=max_iter)
     return window.restore(descent.scaled)
 

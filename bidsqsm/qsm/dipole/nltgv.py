@@ -12,7 +12,12 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
+from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
+from bidsqsm.qsm.spectra.weights import variation_weight
 from bidsqsm.qsm.window import Window
+
+#: c of the law of the weight, :func:`~bidsqsm.qsm.spectra.weights.variation_weight`
+FACTOR = 1.1
 
 
 def nltgv(
@@ -21,7 +26,7 @@ def nltgv(
     grid: Grid,
     *,
     weight_map: Volume | None = None,
-    weight: Annotated[float, Between(0, 1)] = 1e-4,
+    weight: Annotated[float | None, Between(0, 1)] = None,
     bend: Annotated[float, Between(0.1, 1e4)] = 4.0,
     outside: Annotated[float, Between(0, 100)] = 2.0,
     phase_scale: Annotated[float, Between(1e-3, 1000)] = 15.0,
@@ -53,6 +58,7 @@ def nltgv(
         mean of one where it is not zero, so that its unit does not matter. All ones if not given.
     weight
         Regularisation weight :math:`\lambda`, in ppm mm, of the slopes inside the mask.
+        Found in the field if not given.
     bend
         Length :math:`\ell`, in mm: with a large one slopes are straight or, as in total variation,
         none.
@@ -97,10 +103,13 @@ def nltgv(
 
     """
     window = Window.around(mask, grid, padding)
-    data = Phasors(window.cut(field), window.data_weight(weight_map), mu, phase_scale)
+    inner, inside = window.cut(field), window.cut_mask()
+    if weight is None:
+        weight = variation_weight(windowed_spectra(inner, inside, window), FACTOR)
+    data = Phasors(inner, window.data_weight(weight_map), mu, phase_scale)
     penalty = GeneralizedVariation(
         window.grid,
-        window.cut_mask(),
+        inside,
         (weight, weight * outside),
         length=bend,
         rho=rho * weight,

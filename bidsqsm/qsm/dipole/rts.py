@@ -14,7 +14,12 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.kspace.weighted_least_squares import fit
+from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
+from bidsqsm.qsm.spectra.weights import variation_weight
 from bidsqsm.qsm.window import Window
+
+#: c of the law of the weight beside a map whose noise is that of the field over the threshold
+FACTOR = 0.5
 
 
 def rts(
@@ -25,7 +30,7 @@ def rts(
     weight_map: Volume | None = None,
     threshold: Annotated[float, Between(0, 2 / 3)] = 0.12,
     steps: Annotated[int, Between(0, 1000)] = 4,
-    weight: Annotated[float, Between(0, 1)] = 3e-3,
+    weight: Annotated[float | None, Between(0, 1)] = None,
     rho: Annotated[float, Between(0, 1e6)] = 100.0,
     tol: Annotated[float, Between(0, 1)] = 5e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 500,
@@ -64,6 +69,7 @@ def rts(
     weight
         Regularisation weight :math:`\lambda`, in ppm mm, of the second part: the less, the closer
         the map keeps to the first part.
+        Found in the field if not given.
     rho
         Penalty of the gradient's splitting as a multiple of the weight, in mm/ppm; changes the speed,
         not the solution.
@@ -95,13 +101,13 @@ def rts(
 
     """
     window = Window.around(mask, grid, padding)
-    dipole = dipole_kernel(window.grid)
+    inner, inside, dipole = window.cut(field), window.cut_mask(), dipole_kernel(window.grid)
+    if weight is None:
+        weight = variation_weight(windowed_spectra(inner, inside, window), FACTOR / threshold**2)
     # chi_0(k) is believed where |D| > delta (T = 1); the total variation fills the rest (T = 0)
-    spectrum = fit(
-        window.cut(field), window.data_weight(weight_map), dipole, threshold, steps, 'rts, fit'
-    )
+    spectrum = fit(inner, window.data_weight(weight_map), dipole, threshold, steps, 'rts, fit')
     trust = (np.abs(dipole) > threshold).astype(np.float32)
-    penalty = TotalVariation(window.grid, window.cut_mask(), (weight, weight), rho=rho * weight)
+    penalty = TotalVariation(window.grid, inside, (weight, weight), rho=rho * weight)
     admm = Admm(KnownSpectrum(spectrum, trust), penalty)
     settle(admm.step, name='rts', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)

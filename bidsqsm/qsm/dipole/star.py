@@ -14,9 +14,15 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
+from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
+from bidsqsm.qsm.spectra.weights import variation_weight
 from bidsqsm.qsm.window import Window
 
 MU = 5e-2  # penalty of the field's splitting
+
+
+#: c of the law of the weight, :func:`~bidsqsm.qsm.spectra.weights.variation_weight`
+FACTOR = 1.1
 
 
 def star(
@@ -25,7 +31,7 @@ def star(
     grid: Grid,
     *,
     weight_map: Volume | None = None,
-    weight: Annotated[float, Between(0, 1)] = 2e-4,
+    weight: Annotated[float | None, Between(0, 1)] = None,
     strong: Annotated[float, Between(1, 1e6)] = 10.0,
     source_threshold: Annotated[float, From(0, 100)] = 0.05,
     rho: Annotated[float, Between(0, 1e6)] = 200.0,
@@ -58,6 +64,7 @@ def star(
         mean of one where it is not zero, so that its unit does not matter. All ones if not given.
     weight
         Regularisation weight :math:`\lambda`, in ppm mm, of the second map.
+        Found in the field if not given.
     strong
         Weight of the first map as a multiple of that of the second.
     source_threshold
@@ -94,6 +101,8 @@ def star(
     window = Window.around(mask, grid, padding)
     local, inside = window.cut(field), window.cut_mask()
     trust = window.data_weight(weight_map)
+    if weight is None:
+        weight = variation_weight(windowed_spectra(local, inside, window), FACTOR)
 
     dipole = dipole_kernel(window.grid)
 

@@ -10,6 +10,8 @@ from bidsqsm.qsm.bounds import Between, From, OneOf
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kspace.kspace_filter import invert
 from bidsqsm.qsm.operators import laplacian_spectrum
+from bidsqsm.qsm.spectra.field_spectra import field_spectra
+from bidsqsm.qsm.spectra.weights import noise_ratio, note_weight
 
 PENALTY_ORDER = {'identity': 0, 'gradient': 1, 'laplacian': 2}
 
@@ -19,7 +21,7 @@ def tikhonov(
     mask: Mask,
     grid: Grid,
     *,
-    weight: Annotated[float, Between(0, 100)] = 5e-3,
+    weight: Annotated[float | None, Between(0, 100)] = None,
     operator: Annotated[str, OneOf(tuple(PENALTY_ORDER))] = 'identity',
     length: Annotated[float, Between(0, 1000)] = 3.0,
     rescale: bool = False,
@@ -43,6 +45,7 @@ def tikhonov(
         Voxel size and field direction.
     weight
         Regularisation weight :math:`\lambda`, dimensionless.
+        Found in the field if not given.
     operator
         What to keep small: the map itself, its gradient or its Laplacian. The latter two leave
         slow changes, and the streaks among them, nearly free.
@@ -81,10 +84,13 @@ def tikhonov(
     0.48
 
     """
+    if weight is None:
+        weight = note_weight(noise_ratio(field_spectra(field, mask, grid)))
+    share = np.float32(weight)
 
     def inverse(dipole: Volume, grid: Grid) -> Volume:
         per_length = np.float32(length**2) * laplacian_spectrum(grid)
-        whole: Volume = np.float32(weight) * per_length ** PENALTY_ORDER[operator]
+        whole: Volume = share * per_length ** PENALTY_ORDER[operator]
         whole += dipole**2
         whole[0, 0, 0] = 1  # the mean is free, and the kernel zero
         return np.divide(dipole, whole, out=whole)

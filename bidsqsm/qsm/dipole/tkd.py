@@ -7,6 +7,11 @@ from typing import Annotated
 from bidsqsm.qsm.bounds import Between, From, OneOf
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kspace.kspace_filter import floored, invert, truncated
+from bidsqsm.qsm.spectra.field_spectra import field_spectra
+from bidsqsm.qsm.spectra.weights import filter_threshold
+
+#: c of the law of the threshold, :func:`~bidsqsm.qsm.spectra.weights.filter_threshold`
+FACTOR = 1.5
 
 
 def tkd(
@@ -14,7 +19,7 @@ def tkd(
     mask: Mask,
     grid: Grid,
     *,
-    threshold: Annotated[float, Between(0, 2 / 3)] = 0.15,
+    threshold: Annotated[float | None, Between(0, 2 / 3)] = None,
     small: Annotated[str, OneOf(('floor', 'zero'))] = 'floor',
     rescale: bool = False,
     padding: Annotated[float, From(0, 500)] = 20.0,
@@ -39,6 +44,7 @@ def tkd(
     threshold
         Magnitude :math:`\delta` of the dipole kernel up to which k-space is ill-conditioned
         (dimensionless); see ``small``.
+        Found in the field if not given.
     small
         What becomes of small values: raised to the threshold (``floor``), or their inverse set to
         zero (``zero``), which asks for a smaller threshold.
@@ -73,12 +79,15 @@ def tkd(
     0.42
 
     """
+    if threshold is None:
+        threshold = filter_threshold(field_spectra(field, mask, grid), FACTOR)
+    delta = threshold
     inverse = floored if small == 'floor' else truncated
     return invert(
         field,
         mask,
         grid,
-        lambda dipole, _: inverse(dipole, threshold),
+        lambda dipole, _: inverse(dipole, delta),
         rescale=rescale,
         padding=padding,
     )

@@ -7,6 +7,11 @@ from typing import Annotated
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kspace.kspace_filter import invert, truncated
+from bidsqsm.qsm.spectra.field_spectra import field_spectra
+from bidsqsm.qsm.spectra.weights import filter_threshold
+
+#: c of the law of the threshold, :func:`~bidsqsm.qsm.spectra.weights.filter_threshold`
+FACTOR = 1.0
 
 
 def tsvd(
@@ -14,7 +19,7 @@ def tsvd(
     mask: Mask,
     grid: Grid,
     *,
-    threshold: Annotated[float, Between(0, 2 / 3)] = 0.08,
+    threshold: Annotated[float | None, Between(0, 2 / 3)] = None,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Truncated singular value decomposition.
@@ -38,6 +43,7 @@ def tsvd(
     threshold
         Magnitude :math:`\delta` of the dipole kernel up to which k-space is ill-conditioned
         (dimensionless): singular values up to it are truncated.
+        Found in the field if not given.
     padding
         Margin around the box of the mask, in mm: zeros against circular wrap.
 
@@ -59,11 +65,14 @@ def tsvd(
     0.4
 
     """
+    if threshold is None:
+        threshold = filter_threshold(field_spectra(field, mask, grid), FACTOR)
+    delta = threshold
     return invert(
         field,
         mask,
         grid,
-        lambda dipole, _: truncated(dipole, threshold),
+        lambda dipole, _: truncated(dipole, delta),
         rescale=False,
         padding=padding,
     )

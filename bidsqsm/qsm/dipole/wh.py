@@ -12,7 +12,12 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import dipole_kernel
+from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
+from bidsqsm.qsm.spectra.weights import variation_weight
 from bidsqsm.qsm.window import Window
+
+#: c of the law of the weight, :func:`~bidsqsm.qsm.spectra.weights.variation_weight`
+FACTOR = 0.9
 
 
 def wh(
@@ -21,7 +26,7 @@ def wh(
     grid: Grid,
     *,
     weight_map: Volume | None = None,
-    weight: Annotated[float, Between(0, 1)] = 1e-4,
+    weight: Annotated[float | None, Between(0, 1)] = None,
     outside: Annotated[float, Between(0, 100)] = 1.0,
     harmonic_weight: Annotated[float, Between(0, 1e6)] = 1500.0,
     phase_scale: Annotated[float, Between(1e-3, 1000)] = 15.0,
@@ -55,6 +60,7 @@ def wh(
         mean of one where it is not zero, so that its unit does not matter. All ones if not given.
     weight
         Regularisation weight :math:`\lambda`, in ppm mm, inside the mask.
+        Found in the field if not given.
     outside
         Regularisation weight outside the mask, as a share of that inside: chi is free there, and
         takes up what is harmonic inside the mask.
@@ -97,11 +103,14 @@ def wh(
 
     """
     window = Window.around(mask, grid, padding)
+    inner, inside = window.cut(field), window.cut_mask()
+    if weight is None:
+        weight = variation_weight(windowed_spectra(inner, inside, window), FACTOR)
     trust = window.data_weight(weight_map)
-    data = Phasors(window.cut(field), trust, mu, phase_scale)
+    data = Phasors(inner, trust, mu, phase_scale)
     penalty = WeakHarmonic(
         window.grid,
-        window.cut_mask(),
+        inside,
         (weight, weight * outside),
         rho=rho * weight,
         harmonic_weight=harmonic_weight,

@@ -11,6 +11,7 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
+from bidsqsm.qsm.spectra.weights import EDGE_RATIO
 from bidsqsm.qsm.window import Window
 
 
@@ -28,7 +29,8 @@ def wiener(
 
     in closed form [wiener1949]_. On the cone where the dipole kernel D is zero the field holds noise
     and what the model does not explain, which gives its power N(k) for each length of k; the power
-    off the cone then gives S(k), that of susceptibility. Nothing is left to tune. It is the quickest
+    off the cone then gives S(k), that of susceptibility. To their ratio is added what the edge of the
+    mask stands for, 0.003. Nothing is left to tune. It is the quickest
     look, and the map of least error among linear filters; edges and nuclei are duller than in a map
     of least variation, such as that of ``wiener-tv``.
 
@@ -67,7 +69,7 @@ def wiener(
     window = Window.around(mask, grid, padding)
     inner, dipole = window.cut(field), dipole_kernel(window.grid)
     found = windowed_spectra(inner, window.cut_mask(), window)
-    ratio = found.shells.on_grid(noise_share * found.noise / found.susceptibility)
+    ratio = found.shells.on_grid(noise_share * (found.noise / found.susceptibility + EDGE_RATIO))
     spectrum = fft.rfftn(inner)
     spectrum *= dipole / (dipole**2 + ratio)
     spectrum[0, 0, 0] = 0  # the mean is free

@@ -11,7 +11,12 @@ from bidsqsm.qsm.admm.sphere_terms import radii_of_bank, sphere_terms
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import settle
+from bidsqsm.qsm.spectra.total_field import spectra_behind
+from bidsqsm.qsm.spectra.weights import variation_weight
 from bidsqsm.qsm.window import Window
+
+#: c of the law of the weight, :func:`~bidsqsm.qsm.spectra.weights.variation_weight`
+FACTOR = 1.1
 
 
 def sstgv(
@@ -20,7 +25,7 @@ def sstgv(
     grid: Grid,
     *,
     weight_map: Volume | None = None,
-    weight: Annotated[float, Between(0, 1)] = 1e-4,
+    weight: Annotated[float | None, Between(0, 1)] = None,
     second: Annotated[float, Between(0, 1000)] = 4.0,
     max_radius: Annotated[float, Between(0, 100)] = 12.0,
     n_radii: Annotated[int, Between(0, 100)] = 6,
@@ -56,6 +61,7 @@ def sstgv(
         so that its unit does not matter. All ones if not given.
     weight
         Regularisation weight :math:`\lambda`, in ppm mm.
+        Found in the field if not given.
     second
         Price of a change of slope over that of a step, :math:`\tau`, in mm.
     max_radius
@@ -98,6 +104,8 @@ def sstgv(
     """
     window = Window.around(mask, grid, max(padding, max_radius))
     inside, trust = window.cut_mask(), window.data_weight(weight_map)
+    if weight is None:
+        weight = variation_weight(spectra_behind(total_field, mask, grid), FACTOR)
     radii = radii_of_bank(max_radius, n_radii, grid.voxel_size)
     # a sphere takes no field from where it is not known
     terms = sphere_terms(window.cut(total_field), trust, trust > 0, window, radii, mu=mu)

@@ -14,9 +14,7 @@ from contextvars import ContextVar
 
 import numpy as np
 
-from bidsqsm.qsm.grid import Mask, Volume
-from bidsqsm.qsm.spectra.field_spectra import FieldSpectra, windowed_spectra
-from bidsqsm.qsm.window import Window
+from bidsqsm.qsm.spectra.field_spectra import FieldSpectra
 
 LOGGER = logging.getLogger(__name__)
 
@@ -68,38 +66,42 @@ def whitened_variation_weight(spectra: FieldSpectra, colour: float) -> float:
     return float(factor * level / spectra.gradient)
 
 
-def variation_weight(field: Volume, mask: Mask, window: Window, factor: float) -> float:
+def variation_weight(spectra: FieldSpectra, factor: float) -> float:
     r"""Weight of a total variation beside a squared misfit: :math:`c \bar N / g`, in ppm mm.
 
     Parameters
     ----------
-    field, mask : (nx, ny, nz) arrays
-        Local field in ppm and where it is known, both in the window.
-    window
-        Their window.
+    spectra
+        Of the local field.
     factor
         c, dimensionless; a method's own.
 
     """
-    spectra = windowed_spectra(field, mask, window)
     return note_weight(factor * spectra.noise_level / spectra.gradient)
 
 
-def plain_variation_weight(field: Volume, mask: Mask, window: Window, factor: float) -> float:
+def plain_variation_weight(spectra: FieldSpectra, factor: float, name: str = 'weight') -> float:
     r"""Weight beside a plain, not squared, misfit: :math:`c \bar N^{1/2} / g`, in mm.
 
     See :func:`variation_weight`.
     """
-    spectra = windowed_spectra(field, mask, window)
-    return note_weight(factor * float(np.sqrt(spectra.noise_level)) / spectra.gradient)
+    return note_weight(factor * float(np.sqrt(spectra.noise_level)) / spectra.gradient, name)
 
 
-def noise_ratio(field: Volume, mask: Mask, window: Window) -> float:
+def filter_threshold(spectra: FieldSpectra, factor: float) -> float:
+    r"""Value of :math:`|D|` up to which noise outweighs susceptibility: :math:`c r^{1/2}`.
+
+    r is that of :func:`noise_ratio`; the result is dimensionless and below 2/3, the largest
+    :math:`|D|`.
+    """
+    return note_weight(min(factor * float(np.sqrt(noise_ratio(spectra))), 0.6), 'threshold')
+
+
+def noise_ratio(spectra: FieldSpectra) -> float:
     r"""Noise over susceptibility, :math:`\langle N \rangle / \langle S \rangle`, of all frequencies.
 
     It is what a filter with one number for all frequencies adds to :math:`D^2`. The edge of a mask
     alone asks for :data:`EDGE_RATIO`.
     """
-    spectra = windowed_spectra(field, mask, window)
     noise = np.average(spectra.noise, weights=spectra.count)
     return float(noise / np.average(spectra.susceptibility, weights=spectra.count) + EDGE_RATIO)
