@@ -85,7 +85,7 @@ class FieldSpectra:
         return float(noise / (noise + explained))
 
 
-def field_spectra(field: Volume, mask: Mask, grid: Grid) -> FieldSpectra:
+def field_spectra(field: Volume, mask: Mask, grid: Grid, *, leak: float = LEAK) -> FieldSpectra:
     """Spectra of the noise and of the susceptibility behind a local field.
 
     Parameters
@@ -96,6 +96,8 @@ def field_spectra(field: Volume, mask: Mask, grid: Grid) -> FieldSpectra:
         Voxels where the field is known.
     grid
         Voxel size and field direction.
+    leak
+        Amplitude of what leaks onto the cone after all, as a share of that of the susceptibility.
 
     Returns
     -------
@@ -125,10 +127,12 @@ def field_spectra(field: Volume, mask: Mask, grid: Grid) -> FieldSpectra:
 
     """
     window = Window.around(mask, grid, MARGIN)
-    return windowed_spectra(window.cut(field), window.cut_mask(), window)
+    return windowed_spectra(window.cut(field), window.cut_mask(), window, leak=leak)
 
 
-def windowed_spectra(field: Volume, mask: Mask, window: Window) -> FieldSpectra:
+def windowed_spectra(
+    field: Volume, mask: Mask, window: Window, *, leak: float = LEAK
+) -> FieldSpectra:
     """The spectra of a field that lies in a window already; see :func:`field_spectra`."""
     grid = window.grid
     dipole, edge = dipole_kernel(grid), _taper(mask, grid)
@@ -145,7 +149,7 @@ def windowed_spectra(field: Volume, mask: Mask, window: Window) -> FieldSpectra:
         noise = np.minimum(_on_cone(_power(left, edge, shells, dipole, cone), power), noise)
     chi = _susceptibility(power, noise, squared)
     # no less than in the quietest shell: thermal noise is white
-    noise = np.maximum(noise - LEAK**2 * chi, noise.min())
+    noise = np.maximum(noise - leak**2 * chi, noise.min())
     return FieldSpectra(shells, noise, chi, count)
 
 
