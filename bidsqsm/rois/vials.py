@@ -208,10 +208,7 @@ def _row(
         'concentration': vial.concentration,
     }
     for key, values in maps.items():
-        inside: npt.NDArray[np.floating] = values[core & known]
-        inside = inside[
-            np.isfinite(inside) & (inside > 0 if MEASURED_MAPS[key].positive else True)
-        ]
+        inside: npt.NDArray[np.floating] = values[core & known & counted(key, maps)]
         if not inside.size:
             raise DatasetError(
                 f'{getattr(files, key)} has no value in label {vial.index} ({vial.name}), expected '

@@ -37,8 +37,14 @@ def harperella(
     .. math:: f_{local} = \nabla^{-2} (l_I + l_E), \quad
        \min_{l_E} \| M \, s_R * \nabla^{-2} (l_I + l_E) \|_2^2
 
-    Unwrapping, which the Laplacian of the original takes from the wrapped phase, is another step's
-    affair here. The Laplacian is the 19-point one in mm, also where it is inverted.
+    The original unwraps as well: it takes the Laplacian from wrapped phase, as
+    :math:`\cos\varphi \nabla^2 \sin\varphi - \sin\varphi \nabla^2 \cos\varphi`, with differences that are
+    blind to whole turns. Here it is that of the total field, which is the same wherever phase was
+    unwrapped without error, and which has the noise of all echoes together. The Laplacian is the
+    19-point one in mm, also where it is inverted.
+
+    Stops early by design, at ``gradient_tol`` or after ``max_iter`` steps: the means over spheres fall
+    ever further, since the Laplacian outside can explain slow changes of the local field as well.
 
     Parameters
     ----------

@@ -17,8 +17,8 @@ def pdf(
     grid: Grid,
     *,
     weight_map: Volume | None = None,
-    gradient_tol: Annotated[float, Between(0, 1)] = 1e-3,
-    max_iter: Annotated[int, Between(0, 10000)] = 60,
+    gradient_tol: Annotated[float, From(0, 1)] = 5e-4,
+    max_iter: Annotated[int, Between(0, 10000)] = 150,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> tuple[Volume, Mask]:
     r"""Projection onto dipole fields (PDF).
@@ -29,7 +29,11 @@ def pdf(
     .. math:: \min_{\chi} \tfrac12 \|W (f - D \bar M \chi)\|_2^2,
        \quad f_{local} = f - D \bar M \chi
 
-    Conjugate gradients for least squares; few iterations keep the fit smooth.
+    Solved by conjugate gradients for least squares. Stops early by design, at ``gradient_tol`` or after
+    ``max_iter`` steps: the fit has no limit of its own but the noise, as sources just outside the
+    edge can explain any field just inside of it. Of a field from outside alone, in a simulated head
+    at 2 mm, 60 steps leave 0.12 of the local field's standard deviation, 150 leave 0.05 and 300
+    leave 0.02, while ever more is lost of the local field at the edge.
 
     Parameters
     ----------

@@ -36,6 +36,10 @@ def resharp(
     Solved by conjugate gradients for :math:`u = (H^2 + \lambda)^{1/2} x`, which k-space makes
     nearly orthogonal.
 
+    Stops early by design, at ``residual_tol``: the first step is all but the solution as it were if
+    the field were known everywhere, and later ones take away more and more of what varies slowly, as a
+    larger weight does.
+
     Parameters
     ----------
     field : (nx, ny, nz) float32 array

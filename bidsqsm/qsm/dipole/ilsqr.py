@@ -47,6 +47,11 @@ def ilsqr(
 
     W is zero outside the mask: there the field is unknown, not zero.
 
+    Simplified: the paper has LSQR without conditioning and lowers W where the Laplacian of the phase
+    is large; it brings the rough map to the contrast of the first one before it looks for borders. Both
+    parts stop early by design, the fit after ``steps`` steps, the search for streaks at ``gradient_tol`` or
+    after ``max_iter`` steps: later ones fit noise and take detail for streaks.
+
     Parameters
     ----------
     field : (nx, ny, nz) float32 array

@@ -32,7 +32,7 @@ def rts(
     steps: Annotated[int, Between(0, 1000)] = 4,
     weight: Annotated[float | None, Between(0, 1)] = None,
     rho: Annotated[float, Between(0, 1e6)] = 100.0,
-    tol: Annotated[float, Between(0, 1)] = 5e-3,
+    tol: Annotated[float, Between(0, 1)] = 2e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 500,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:

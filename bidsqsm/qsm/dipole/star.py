@@ -51,6 +51,10 @@ def star(
 
     W is zero outside the mask: there the field is unknown, not zero.
 
+    The two levels of regularisation are those of the paper. Its program is closed, so that the ratio of
+    the weights, ``strong``, and what counts as a strong source, ``source_threshold``, are chosen here, as is
+    the solver.
+
     Parameters
     ----------
     field : (nx, ny, nz) float32 array

@@ -30,11 +30,10 @@ def wh(
     outside: Annotated[float, Between(0, 100)] = 1.0,
     harmonic_weight: Annotated[float, Between(0, 1e6)] = 1500.0,
     phase_scale: Annotated[float, Between(1e-3, 1000)] = 15.0,
-    rho: Annotated[float, Between(0, 1e6)] = 100.0,
+    rho: Annotated[float, Between(0, 1e6)] = 200.0,
     mu: Annotated[float, Between(0, 100)] = 5e-2,
-    mu_harmonic: Annotated[float, Between(0, 1e6)] = 3.0,
-    tol: Annotated[float, Between(0, 1)] = 2e-3,
-    max_iter: Annotated[int, Between(0, 10000)] = 300,
+    mu_harmonic: Annotated[float, Between(0, 1e6)] = 1.0,
+    max_iter: Annotated[int, Between(0, 10000)] = 80,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Weak-harmonic nonlinear total variation (WH-QSM).
@@ -46,6 +45,11 @@ def wh(
     background has left in the mask M, or has taken with it, is harmonic there: it costs next to
     nothing as :math:`\phi` and need not be explained by susceptibility. Use ``nltv`` for a field that
     is free of such errors, which this method loses some of.
+
+    Stops early by design, after ``max_iter`` steps. The smooth part of the harmonic field comes
+    first; what it takes of the field in the outermost layers of the mask comes ever more slowly, and
+    costs the map detail there. After 80 steps it is 6 % of the map from the limit, two voxels deep
+    less than 3 %; after 500, 2 %.
 
     Parameters
     ----------
@@ -77,10 +81,8 @@ def wh(
         solution.
     mu_harmonic
         Penalty of the splitting of the Laplacian, in mm^4; changes the speed more than the solution.
-    tol
-        Relative change of the map, inside the mask, at which to stop.
     max_iter
-        Iterations after which to stop regardless.
+        Iterations after which to stop regardless, here by design.
     padding
         Margin around the box of the mask, in mm: zeros against circular wrap.
 
@@ -117,5 +119,5 @@ def wh(
         mu_harmonic=mu_harmonic,
     )
     admm = Admm(OneField(dipole_kernel(window.grid), data), penalty)
-    iterate(admm.step, name='wh', tol=tol, max_iter=max_iter)
+    iterate(admm.step, name='wh', tol=None, max_iter=max_iter)
     return window.restore(admm.chi)

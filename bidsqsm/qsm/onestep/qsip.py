@@ -25,7 +25,7 @@ def qsip(
     magnitude: Volume | None = None,
     weight: Annotated[float, Between(0, 10)] = 0.05,
     outside_spread: Annotated[float, Between(0, 1e6)] = 1.0,
-    residual_tol: Annotated[float, Between(0, 1)] = 1e-2,
+    residual_tol: Annotated[float, Between(0, 1)] = 1e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 300,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
@@ -43,8 +43,8 @@ def qsip(
     it, so that the choice of the edge is undone. Solved by conjugate gradients with chi in units of
     s.
 
-    The paper has the prior from an atlas of tissue and air that is registered to the head, and the
-    kernel sampled in space. Here the prior is made from the head itself, where the voxels without
+    Simplified: the paper has the prior from an atlas of tissue and air that is registered to the head,
+    and the kernel sampled in space. Here the prior is made from the head itself, where the voxels without
     signal around it are air; as bone is among them, the susceptibility of air is fitted to the
     field. The kernel is that of all other methods.
 

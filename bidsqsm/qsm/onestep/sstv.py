@@ -29,10 +29,10 @@ def sstv(
     colour: Annotated[float, From(0, 1)] = 0.4,
     max_radius: Annotated[float, Between(0, 100)] = 18.0,
     n_radii: Annotated[int, Between(0, 100)] = 6,
-    rho: Annotated[float, Between(0, 1e6)] = 200.0,
+    rho: Annotated[float, Between(0, 1e6)] = 100.0,
     mu: Annotated[float, Between(0, 100)] = 5e-2,
-    tol: Annotated[float, Between(0, 1)] = 5e-3,
-    max_iter: Annotated[int, Between(0, 10000)] = 500,
+    tol: Annotated[float, Between(0, 1)] = 1.5e-2,
+    max_iter: Annotated[int, Between(0, 10000)] = 200,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Single-step inversion with total variation (SSTV).

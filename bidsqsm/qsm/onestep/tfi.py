@@ -51,10 +51,14 @@ def tfi(
 
     The fields of the sources inside and outside the mask are found together [liu2017]_, chi with the
     regularisation of MEDI. The paper has a map of the sources outside, and needs a preconditioner,
-    as they are so much stronger; here it is their field that is found, which is harmonic inside and
+    as they are so much stronger; simplified, here it is their field that is found, which is harmonic inside and
     so follows from its values at the edge of the mask. In turns, chi is moved on and phi made anew
     from what chi explains at the edge, which LBV takes for nothing [zhou2014]_. Chi is least well
     known near the edge, so that it is believed there only by the share :math:`\alpha` below one.
+
+    Stops early by design: a round has 10 steps of the solver, and the rounds end when the map changes by
+    less than ``tol`` from one to the next, or after ``max_iter``. With a share near one chi and phi go on
+    exchanging what is harmonic, ever more slowly.
 
     The mask should end where the tissue does: of what it cuts through, this method makes more errors
     than ``sstv``.
@@ -93,7 +97,8 @@ def tfi(
         Penalty of the splitting of the data, dimensionless; changes the speed more than the
         solution.
     tol
-        Relative change of the map, inside the mask, from one round to the next at which to stop.
+        Distance of the map to its limit, as a share of the map inside the mask, at which to stop; here
+        the change from one round to the next stands for it.
     max_iter
         Iterations after which to stop regardless: rounds.
     padding

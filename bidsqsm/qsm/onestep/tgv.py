@@ -12,7 +12,7 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.echo_signal import Echoes
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.harmonic_field import anharmonic_field
-from bidsqsm.qsm.iteration import iterate
+from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.window import Window
 
@@ -28,10 +28,10 @@ def tgv(
     second: Annotated[float, Between(0, 1000)] = 4.0,
     outside: Annotated[float, Between(0, 100)] = 0.1,
     erosion: Annotated[int, From(0, 100)] = 0,
-    rho: Annotated[float, Between(0, 1e6)] = 100.0,
+    rho: Annotated[float, Between(0, 1e6)] = 200.0,
     mu: Annotated[float, Between(0, 100)] = 0.1,
     tol: Annotated[float, Between(0, 1)] = 5e-3,
-    max_iter: Annotated[int, Between(0, 10000)] = 300,
+    max_iter: Annotated[int, Between(0, 10000)] = 500,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
     r"""Total-generalised-variation inversion of wrapped phase (TGV-QSM).
@@ -81,7 +81,8 @@ def tgv(
     mu
         Penalty of the splitting of the data, dimensionless; changes the speed, not the solution.
     tol
-        Relative change of the map, inside the mask, at which to stop.
+        Distance of the map to its limit, as a share of the map inside the mask, at which to stop;
+        estimated from how its changes fall.
     max_iter
         Iterations after which to stop regardless.
     padding
@@ -120,5 +121,5 @@ def tgv(
         rho=rho * weight,
     )
     admm = Admm(SeveralFields([term]), penalty)
-    iterate(admm.step, name='tgv', tol=tol, max_iter=max_iter, least=5)
+    settle(admm.step, name='tgv', tol=tol, max_iter=max_iter)
     return window.restore(admm.chi)

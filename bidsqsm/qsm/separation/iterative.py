@@ -82,7 +82,8 @@ def iterative(
         Gradient in ppm/mm above which a change counts as an edge; below it, the variation is
         quadratic.
     tol
-        Relative change of the map, here of both parts together, at which to stop.
+        Distance of the map to its limit, here of both parts together, as a share of them, at which to
+        stop; the change at a step stands for it.
     max_iter
         Iterations after which to stop regardless.
     padding

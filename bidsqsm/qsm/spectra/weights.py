@@ -43,13 +43,13 @@ def note_weight(value: float, name: str = 'weight') -> float:
 #: Noise over susceptibility that the truncation of the field by its mask stands for
 EDGE_RATIO = 0.003
 #: Of a total variation whose data are whitened; found by sweeps, as the powers are
-WHITENED_FACTOR, UNEXPLAINED_POWER = 0.45, 0.35
+WHITENED_FACTOR, UNEXPLAINED_POWER = 0.4, 0.45
 
 
 def whitened_variation_weight(spectra: FieldSpectra, colour: float) -> float:
     r"""Weight of a total variation beside errors that are whitened to the power c.
 
-    .. math:: \lambda = 0.45\, u^{-0.35} \frac{\bar N^{1-c} N_{min}^c}{g}
+    .. math:: \lambda = 0.4\, u^{-0.45} \frac{\bar N^{1-c} N_{min}^c}{g}
 
     with the share u of the field's power that the model does not explain: the more it explains, the
     more of the quick changes that the weight suppresses are noise.

@@ -65,7 +65,7 @@ CONVERGENCE_PANEL = PanelSpec(
     suffix='Chimap',
     title='Convergence',
     caption=(
-        'What each iteration measured after every step, such as the relative change of the map, '
+        'What each iteration measured after every step, such as how far the map is from its limit, '
         'on a logarithmic scale; dashed, where it may stop. It should fall steadily and end at '
         'the dashed line; one that ends above it, or goes up and down, has not settled.'
     ),
