@@ -19,7 +19,7 @@ from bidsqsm.qsm.concentration.vial_line import FEWEST_VIALS, Line, core_of, lin
 from bidsqsm.qsm.grid import Labels, Mask, Triple, Volume
 from bidsqsm.rois.map_files import one_grid
 from bidsqsm.rois.map_units import load_maps
-from bidsqsm.rois.region_columns import MEASURED_MAPS
+from bidsqsm.rois.region_columns import MEASURED_MAPS, counted
 from bidsqsm.rois.statistics import summary
 
 #: Maps that are held against concentrations

@@ -9,7 +9,7 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume, bounding_box
 from bidsqsm.qsm.spectra.field_spectra import FieldSpectra, field_spectra
 
 #: What the removal leaves of the background on the cone, as a share of the amplitude of susceptibility
-LEAK = 0.08
+LEAK = 0.1
 #: Radius in mm of the spheres that take the background away; of a small mask, a share of its box
 RADIUS, SHARE_OF_BOX = 6.0, 0.1
 
