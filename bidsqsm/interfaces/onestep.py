@@ -24,7 +24,7 @@ from bidsqsm.qsm.echo_signal import Echoes
 from bidsqsm.qsm.forward import field_of
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
-from bidsqsm.qsm.spectra.weights import found_weights
+from bidsqsm.qsm.spectra.weight_laws import found_weights
 
 
 class _InvertTotalFieldInputSpec(StepInputSpec):

@@ -15,11 +15,8 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate, settle
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
-from bidsqsm.qsm.spectra.weights import plain_variation_weight, variation_weight
+from bidsqsm.qsm.spectra.weight_laws import plain_variation_weight, variation_weight
 from bidsqsm.qsm.window import Window
-
-#: c of the laws of the weights, :mod:`bidsqsm.qsm.spectra.weights`
-FACTOR, FIRST_FACTOR = 1.1, 1.0
 
 
 def hd(
@@ -113,9 +110,9 @@ def hd(
     inside = window.cut_mask()
     spectra = windowed_spectra(inner, inside, window)
     if weight is None:
-        weight = variation_weight(spectra, FACTOR)
+        weight = variation_weight(spectra)
     if first_weight is None:
-        first_weight = plain_variation_weight(spectra, FIRST_FACTOR, 'first_weight')
+        first_weight = plain_variation_weight(spectra, name='first_weight')
     dipole = dipole_kernel(window.grid)
     penalty = TotalVariation(
         window.grid,

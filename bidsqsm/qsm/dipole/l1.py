@@ -13,11 +13,8 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
-from bidsqsm.qsm.spectra.weights import plain_variation_weight
+from bidsqsm.qsm.spectra.weight_laws import plain_variation_weight
 from bidsqsm.qsm.window import Window
-
-#: c of the law of the weight, :func:`~bidsqsm.qsm.spectra.weights.plain_variation_weight`
-FACTOR = 1.0
 
 
 def l1(
@@ -99,7 +96,7 @@ def l1(
     window = Window.around(mask, grid, padding)
     inner, inside = window.cut(field), window.cut_mask()
     if weight is None:
-        weight = plain_variation_weight(windowed_spectra(inner, inside, window), FACTOR)
+        weight = plain_variation_weight(windowed_spectra(inner, inside, window))
     trust = window.data_weight(weight_map)
     data = Phasors(inner, trust, mu, phase_scale, plain=True)
     penalty = TotalVariation(window.grid, inside, (weight, weight * outside), rho=rho * weight)

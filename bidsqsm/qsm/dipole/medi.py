@@ -14,11 +14,8 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
-from bidsqsm.qsm.spectra.weights import variation_weight
+from bidsqsm.qsm.spectra.weight_laws import variation_weight
 from bidsqsm.qsm.window import Window
-
-#: c of the law of the weight, :func:`~bidsqsm.qsm.spectra.weights.variation_weight`
-FACTOR = 1.1
 
 
 def medi(
@@ -121,7 +118,7 @@ def medi(
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)
     inside = window.cut_mask()
     if weight is None:
-        weight = variation_weight(windowed_spectra(window.cut(field), inside, window), FACTOR)
+        weight = variation_weight(windowed_spectra(window.cut(field), inside, window))
     # M is zero at the edges of the magnitude; outliers lose their weight on the way (MERIT)
     kernel = dipole_kernel(window.grid) if blur is None else blur * dipole_kernel(window.grid)
     penalty = TotalVariation(

@@ -19,15 +19,11 @@ from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.reference.csf import central_parts, decays_slowly
 from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
-from bidsqsm.qsm.spectra.weights import variation_weight
+from bidsqsm.qsm.spectra.weight_laws import variation_weight
 from bidsqsm.qsm.window import Window
 
 LOGGER = logging.getLogger(__name__)
 NU = 3e-3  # penalty of the fluid's splitting: larger ones slow down the whole map, smaller ones it
-
-
-#: c of the law of the weight, :func:`~bidsqsm.qsm.spectra.weights.variation_weight`
-FACTOR = 1.1
 
 
 def medi0(
@@ -150,7 +146,7 @@ def medi0(
     data, trust, blur = without_mean(field, weight_map, window, smv_radius)
     inside = window.cut_mask()
     if weight is None:
-        weight = variation_weight(windowed_spectra(window.cut(field), inside, window), FACTOR)
+        weight = variation_weight(windowed_spectra(window.cut(field), inside, window))
     # M_CSF: the fluid, told by its slow decay, whose variance is penalised
     fluid = fluid_of(mask, grid, r2star, magnitude, max_r2star, search_radius, components)
     kernel = dipole_kernel(window.grid) if blur is None else blur * dipole_kernel(window.grid)

@@ -14,7 +14,7 @@ from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.krylov import dot
 from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
-from bidsqsm.qsm.spectra.weights import noise_ratio, note_weight
+from bidsqsm.qsm.spectra.weight_laws import noise_ratio, note_weight
 from bidsqsm.qsm.window import Window
 
 

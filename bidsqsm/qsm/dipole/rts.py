@@ -15,11 +15,8 @@ from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.kspace.weighted_least_squares import fit
 from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
-from bidsqsm.qsm.spectra.weights import variation_weight
+from bidsqsm.qsm.spectra.weight_laws import KNOWN_FACTOR, variation_weight
 from bidsqsm.qsm.window import Window
-
-#: c of the law of the weight beside a map whose noise is that of the field over the threshold
-FACTOR = 0.5
 
 
 def rts(
@@ -103,7 +100,9 @@ def rts(
     window = Window.around(mask, grid, padding)
     inner, inside, dipole = window.cut(field), window.cut_mask(), dipole_kernel(window.grid)
     if weight is None:
-        weight = variation_weight(windowed_spectra(inner, inside, window), FACTOR / threshold**2)
+        weight = variation_weight(
+            windowed_spectra(inner, inside, window), KNOWN_FACTOR / threshold**2
+        )
     # chi_0(k) is believed where |D| > delta (T = 1); the total variation fills the rest (T = 0)
     spectrum = fit(inner, window.data_weight(weight_map), dipole, threshold, steps, 'rts, fit')
     trust = (np.abs(dipole) > threshold).astype(np.float32)

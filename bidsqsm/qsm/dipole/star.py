@@ -15,14 +15,10 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
-from bidsqsm.qsm.spectra.weights import variation_weight
+from bidsqsm.qsm.spectra.weight_laws import variation_weight
 from bidsqsm.qsm.window import Window
 
 MU = 5e-2  # penalty of the field's splitting
-
-
-#: c of the law of the weight, :func:`~bidsqsm.qsm.spectra.weights.variation_weight`
-FACTOR = 1.1
 
 
 def star(
@@ -106,7 +102,7 @@ def star(
     local, inside = window.cut(field), window.cut_mask()
     trust = window.data_weight(weight_map)
     if weight is None:
-        weight = variation_weight(windowed_spectra(local, inside, window), FACTOR)
+        weight = variation_weight(windowed_spectra(local, inside, window))
 
     dipole = dipole_kernel(window.grid)
 

@@ -11,7 +11,7 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kspace.kspace_filter import invert
 from bidsqsm.qsm.operators import laplacian_spectrum
 from bidsqsm.qsm.spectra.field_spectra import field_spectra
-from bidsqsm.qsm.spectra.weights import noise_ratio, note_weight
+from bidsqsm.qsm.spectra.weight_laws import noise_ratio, note_weight
 
 PENALTY_ORDER = {'identity': 0, 'gradient': 1, 'laplacian': 2}
 

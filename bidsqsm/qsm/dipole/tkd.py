@@ -8,10 +8,7 @@ from bidsqsm.qsm.bounds import Between, From, OneOf
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kspace.kspace_filter import floored, invert, truncated
 from bidsqsm.qsm.spectra.field_spectra import field_spectra
-from bidsqsm.qsm.spectra.weights import filter_threshold
-
-#: c of the law of the threshold, :func:`~bidsqsm.qsm.spectra.weights.filter_threshold`
-FACTOR = 1.5
+from bidsqsm.qsm.spectra.weight_laws import FLOOR_FACTOR, filter_threshold
 
 
 def tkd(
@@ -80,7 +77,7 @@ def tkd(
 
     """
     if threshold is None:
-        threshold = filter_threshold(field_spectra(field, mask, grid), FACTOR)
+        threshold = filter_threshold(field_spectra(field, mask, grid), FLOOR_FACTOR)
     delta = threshold
     inverse = floored if small == 'floor' else truncated
     return invert(

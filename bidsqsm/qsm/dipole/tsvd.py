@@ -8,10 +8,7 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kspace.kspace_filter import invert, truncated
 from bidsqsm.qsm.spectra.field_spectra import field_spectra
-from bidsqsm.qsm.spectra.weights import filter_threshold
-
-#: c of the law of the threshold, :func:`~bidsqsm.qsm.spectra.weights.filter_threshold`
-FACTOR = 1.0
+from bidsqsm.qsm.spectra.weight_laws import ZERO_FACTOR, filter_threshold
 
 
 def tsvd(
@@ -66,7 +63,7 @@ def tsvd(
 
     """
     if threshold is None:
-        threshold = filter_threshold(field_spectra(field, mask, grid), FACTOR)
+        threshold = filter_threshold(field_spectra(field, mask, grid), ZERO_FACTOR)
     delta = threshold
     return invert(
         field,

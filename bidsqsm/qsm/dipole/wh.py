@@ -13,11 +13,8 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
-from bidsqsm.qsm.spectra.weights import variation_weight
+from bidsqsm.qsm.spectra.weight_laws import HARMONIC_FACTOR, variation_weight
 from bidsqsm.qsm.window import Window
-
-#: c of the law of the weight, :func:`~bidsqsm.qsm.spectra.weights.variation_weight`
-FACTOR = 0.9
 
 
 def wh(
@@ -107,7 +104,7 @@ def wh(
     window = Window.around(mask, grid, padding)
     inner, inside = window.cut(field), window.cut_mask()
     if weight is None:
-        weight = variation_weight(windowed_spectra(inner, inside, window), FACTOR)
+        weight = variation_weight(windowed_spectra(inner, inside, window), HARMONIC_FACTOR)
     trust = window.data_weight(weight_map)
     data = Phasors(inner, trust, mu, phase_scale)
     penalty = WeakHarmonic(

@@ -11,7 +11,7 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
-from bidsqsm.qsm.spectra.weights import EDGE_RATIO
+from bidsqsm.qsm.spectra.weight_laws import EDGE_RATIO
 from bidsqsm.qsm.window import Window
 
 

@@ -15,7 +15,7 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
 from bidsqsm.qsm.spectra.field_spectra import windowed_spectra
-from bidsqsm.qsm.spectra.weights import note_weight, whitened_variation_weight
+from bidsqsm.qsm.spectra.weight_laws import note_weight, whitened_variation_weight
 from bidsqsm.qsm.window import Window
 
 

@@ -12,11 +12,8 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.spectra.total_field import spectra_behind
-from bidsqsm.qsm.spectra.weights import variation_weight
+from bidsqsm.qsm.spectra.weight_laws import variation_weight
 from bidsqsm.qsm.window import Window
-
-#: c of the law of the weight, :func:`~bidsqsm.qsm.spectra.weights.variation_weight`
-FACTOR = 1.1
 
 
 def sstgv(
@@ -105,7 +102,7 @@ def sstgv(
     window = Window.around(mask, grid, max(padding, max_radius))
     inside, trust = window.cut_mask(), window.data_weight(weight_map)
     if weight is None:
-        weight = variation_weight(spectra_behind(total_field, mask, grid), FACTOR)
+        weight = variation_weight(spectra_behind(total_field, mask, grid))
     radii = radii_of_bank(max_radius, n_radii, grid.voxel_size)
     # a sphere takes no field from where it is not known
     terms = sphere_terms(window.cut(total_field), trust, trust > 0, window, radii, mu=mu)

@@ -15,7 +15,7 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.spectra.total_field import spectra_behind
-from bidsqsm.qsm.spectra.weights import note_weight, whitened_variation_weight
+from bidsqsm.qsm.spectra.weight_laws import note_weight, whitened_variation_weight
 from bidsqsm.qsm.window import Window
 
 
