@@ -31,7 +31,7 @@ CONES = (0.03, 0.06, 0.1)
 #: Dipole kernel from which on a frequency counts as off the cone
 OFF_CONE = 0.1
 #: Frequencies on the cone that a shell must have to be read by itself
-LEAST = 12
+LEAST_FREQUENCIES = 12
 #: Inversions after which the noise is read anew from what they leave
 PASSES = 2
 MARGIN = 10.0  # mm, of the window
@@ -173,7 +173,7 @@ def _taper(mask: Mask, grid: Grid) -> Volume:
 def _wide_enough(shells: Shells, dipole: Volume) -> float:
     """The narrowest cone that has enough frequencies for one shell at least."""
     for cone in CONES:
-        if 2 * np.count_nonzero(np.abs(dipole) < cone) > 2 * LEAST:
+        if 2 * np.count_nonzero(np.abs(dipole) < cone) > 2 * LEAST_FREQUENCIES:
             return cone
     raise ValueError(
         f'a grid of {shells.grid.shape} voxels has too few frequencies near the magic angle to tell '
@@ -198,7 +198,7 @@ def _on_cone(sums: Profile, power: Profile) -> Profile:
     for n in range(shells):
         reach = 0
         near = slice(n, n + 1)
-        while on[2, near].sum() < LEAST and reach < shells:
+        while on[2, near].sum() < LEAST_FREQUENCIES and reach < shells:
             reach += 1
             near = slice(max(0, n - reach), n + reach + 1)
         share[n] = on[0, near].sum() / max(expected[near].sum(), 1e-30)

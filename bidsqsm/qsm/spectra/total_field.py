@@ -9,7 +9,7 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume, bounding_box
 from bidsqsm.qsm.spectra.field_spectra import FieldSpectra, field_spectra
 
 #: What the removal leaves of the background on the cone, as a share of the amplitude of susceptibility
-LEAK = 0.1
+BACKGROUND_LEAK = 0.1
 #: Radius in mm of the spheres that take the background away; of a small mask, a share of its box
 RADIUS, SHARE_OF_BOX = 6.0, 0.1
 
@@ -54,4 +54,4 @@ def spectra_behind(total_field: Volume, mask: Mask, grid: Grid) -> FieldSpectra:
         max_radius=radius,
         min_radius=max(radius - 1e-3, 1e-3),
     )
-    return field_spectra(local, left, grid, leak=LEAK)
+    return field_spectra(local, left, grid, leak=BACKGROUND_LEAK)

@@ -40,6 +40,12 @@ def note_weight(value: float, name: str = 'weight') -> float:
     return value
 
 
+#: Of a total variation beside a squared misfit, and with a harmonic field that takes up slow errors
+VARIATION_FACTOR, HARMONIC_FACTOR = 1.1, 0.9
+#: Of one beside a plain misfit, and beside a map that is known where D is large (RTS)
+PLAIN_FACTOR, KNOWN_FACTOR = 1.0, 0.5
+#: Of the threshold of a filter that raises small D to it, and of one that leaves them out
+FLOOR_FACTOR, ZERO_FACTOR = 1.5, 1.0
 #: Noise over susceptibility that the truncation of the field by its mask stands for
 EDGE_RATIO = 0.003
 #: Of a total variation whose data are whitened; found by sweeps, as the powers are
@@ -66,7 +72,7 @@ def whitened_variation_weight(spectra: FieldSpectra, colour: float) -> float:
     return float(factor * level / spectra.gradient)
 
 
-def variation_weight(spectra: FieldSpectra, factor: float) -> float:
+def variation_weight(spectra: FieldSpectra, factor: float = VARIATION_FACTOR) -> float:
     r"""Weight of a total variation beside a squared misfit: :math:`c \bar N / g`, in ppm mm.
 
     Parameters
@@ -80,7 +86,9 @@ def variation_weight(spectra: FieldSpectra, factor: float) -> float:
     return note_weight(factor * spectra.noise_level / spectra.gradient)
 
 
-def plain_variation_weight(spectra: FieldSpectra, factor: float, name: str = 'weight') -> float:
+def plain_variation_weight(
+    spectra: FieldSpectra, factor: float = PLAIN_FACTOR, name: str = 'weight'
+) -> float:
     r"""Weight beside a plain, not squared, misfit: :math:`c \bar N^{1/2} / g`, in mm.
 
     See :func:`variation_weight`.
