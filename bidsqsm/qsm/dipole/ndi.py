@@ -87,7 +87,7 @@ def ndi(
     --------
     >>> from bidsqsm.qsm.phantom.sphere import make_sphere
     >>> sphere = make_sphere(chi=0.5)
-    >>> chi = ndi(sphere.local_field, sphere.mask, sphere.grid)
+    >>> chi = ndi(sphere.local_field, sphere.mask, sphere.grid, weight=2e-3)
     >>> round(sphere.contrast(chi), 2)
     0.38
 

@@ -73,13 +73,13 @@ def tikhonov(
     --------
     >>> from bidsqsm.qsm.phantom.sphere import make_sphere
     >>> sphere = make_sphere(chi=0.5)
-    >>> chi = tikhonov(sphere.local_field, sphere.mask, sphere.grid)
+    >>> chi = tikhonov(sphere.local_field, sphere.mask, sphere.grid, weight=5e-3)
     >>> round(sphere.contrast(chi), 2)
     0.37
 
     The loss of contrast can be undone:
 
-    >>> chi = tikhonov(sphere.local_field, sphere.mask, sphere.grid, rescale=True)
+    >>> chi = tikhonov(sphere.local_field, sphere.mask, sphere.grid, weight=5e-3, rescale=True)
     >>> round(sphere.contrast(chi), 2)
     0.48
 

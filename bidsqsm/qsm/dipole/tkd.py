@@ -65,7 +65,7 @@ def tkd(
     --------
     >>> from bidsqsm.qsm.phantom.sphere import make_sphere
     >>> sphere = make_sphere(chi=0.5)
-    >>> chi = tkd(sphere.local_field, sphere.mask, sphere.grid)
+    >>> chi = tkd(sphere.local_field, sphere.mask, sphere.grid, threshold=0.15)
     >>> round(sphere.contrast(chi), 2)
     0.39
 

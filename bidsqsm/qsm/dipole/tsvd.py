@@ -57,7 +57,7 @@ def tsvd(
     --------
     >>> from bidsqsm.qsm.phantom.sphere import make_sphere
     >>> sphere = make_sphere(chi=0.5)
-    >>> chi = tsvd(sphere.local_field, sphere.mask, sphere.grid)
+    >>> chi = tsvd(sphere.local_field, sphere.mask, sphere.grid, threshold=0.08)
     >>> round(sphere.contrast(chi), 2)
     0.4
 

@@ -71,7 +71,8 @@ def wiener_tv(
     mu
         Penalty of the splitting of the data, dimensionless; changes the speed, not the solution.
     tol
-        Relative change of the map, inside the mask, at which to stop.
+        Distance of the map to its limit, as a share of the map inside the mask, at which to stop;
+        estimated from how its changes fall.
     max_iter
         Iterations after which to stop regardless.
     padding

@@ -22,6 +22,15 @@ from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.operators import edge_spectra, gradient
 from bidsqsm.qsm.phantom.sphere import make_sphere
 from helpers.analytic_fields import make_scene
+from helpers.explicit_weights import explicitly
+
+# these fields have no noise that weights could follow
+hd = explicitly(hd)
+l1 = explicitly(l1)
+ndi = explicitly(ndi)
+nltv = explicitly(nltv)
+tv = explicitly(tv)
+wh = explicitly(wh)
 
 TURN = 2 * np.pi / 15  # ppm, at the default phase_scale
 
