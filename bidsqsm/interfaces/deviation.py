@@ -15,7 +15,7 @@ UNKNOWN = 'The standard deviation of susceptibility is not known: {}.'
 
 
 def deviation_of(
-    chi: Volume, mask: Mask, read: Callable[[], FieldSpectra]
+    chi: Volume, mask: Mask, read: Callable[[], FieldSpectra], background_share: float = 0.0
 ) -> tuple[Volume, SpectraTable | None, tuple[str, ...]]:
     """Standard deviation in ppm, the spectra that it follows from, and a warning where there are none.
 
@@ -27,4 +27,5 @@ def deviation_of(
     except ValueError as error:
         nothing = np.where(mask, np.float32(np.nan), np.float32(0))
         return nothing, None, (UNKNOWN.format(error),)
-    return standard_deviation(chi, mask, spectra), SpectraTable.of(spectra), ()
+    deviation = standard_deviation(chi, mask, spectra, background_share=background_share)
+    return deviation, SpectraTable.of(spectra), ()

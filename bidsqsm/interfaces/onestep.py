@@ -25,6 +25,7 @@ from bidsqsm.qsm.echo_signal import Echoes
 from bidsqsm.qsm.forward import field_of
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
+from bidsqsm.qsm.spectra.standard_deviation import BACKGROUND_SHARE
 from bidsqsm.qsm.spectra.total_field import spectra_behind
 from bidsqsm.qsm.spectra.weights import found_weights
 
@@ -74,7 +75,7 @@ class InvertTotalField(StepInterface):
             chi = invert(field, mask, grid, **data)
             local_field = field_of(chi, mask, grid)
             deviation, spectra, doubts = deviation_of(
-                chi, mask, lambda: spectra_behind(field, mask, grid)
+                chi, mask, lambda: spectra_behind(field, mask, grid), BACKGROUND_SHARE
             )
         self.save(
             runtime,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -105,10 +106,11 @@ class MapError:
 
     With the power E(k) of the error, see :mod:`bidsqsm.qsm.spectra.standard_deviation`, and n voxels,
 
-    .. math:: \operatorname{se}^2 = q \, \Big\langle E \, |F\{1_{ROI} / n\}|^2 \Big\rangle_k, \quad
-       q = \frac{\langle \sigma^2 \rangle_{ROI}}{\langle E \rangle_k}
+    .. math:: \operatorname{se}^2 = q \, \Big\langle E \, |F\{1_{ROI} / n\}|^2 \Big\rangle_k + s^2, \quad
+       q = \frac{\langle \sigma^2 \rangle_{ROI} - s^2}{\langle E \rangle_k}
 
-    as errors of neighbours go together, and are larger where the map's standard deviation is.
+    as errors of neighbours go together, and are larger where the map's standard deviation is. What
+    its least value has beyond E is slow, :math:`s^2`: all voxels of a region share it.
 
     Parameters
     ----------
@@ -124,6 +126,12 @@ class MapError:
     deviation: Volume
     spectra: FieldSpectra
     grid: Grid
+
+    @cached_property
+    def least(self) -> float:
+        """Least standard deviation of any voxel that has one, in ppm."""
+        known = self.deviation[self.deviation > 0]
+        return float(known.min()) if known.size else 0.0
 
     def error_of_mean(self, where: npt.NDArray[np.intp]) -> float:
         """Standard error (ppm) of the mean over voxels, given by their indices in the flat image.
@@ -155,7 +163,9 @@ class MapError:
         usual = float(mean_over_spectrum(error))
         error *= np.square(mean.real) + np.square(mean.imag)
         squared = np.square(self.deviation.ravel()[where], dtype=np.float64).mean()
-        return float(np.sqrt(float(mean_over_spectrum(error)) * squared / usual))
+        slow = max(self.least**2 - usual, 0.0)
+        quick = float(mean_over_spectrum(error)) * (squared - slow) / usual
+        return float(np.sqrt(quick + slow))
 
 
 def _inverse_dipole(grid: Grid) -> Volume:

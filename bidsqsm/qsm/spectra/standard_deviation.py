@@ -28,6 +28,9 @@ from bidsqsm.qsm.spectra.field_spectra import FieldSpectra
 CLOSED_FORM_FACTOR, CLOSED_FORM_POWER = 1.22, 0.125
 #: Error in proportion to chi itself, c u^p: where sources are strong, so are the errors of the model
 SOURCE_FACTOR, SOURCE_POWER = 0.9, 0.75
+#: Slow error where the background is told apart in the same step, as a share of the spread of chi, for
+#: a field that the model explains: spectra behind a total field leave it out
+BACKGROUND_SHARE = 0.38
 
 
 def error_spectrum(spectra: FieldSpectra, grid: Grid) -> Volume:
@@ -47,13 +50,15 @@ def error_spectrum(spectra: FieldSpectra, grid: Grid) -> Volume:
     return error * np.float32((CLOSED_FORM_FACTOR * spectra.unexplained**CLOSED_FORM_POWER) ** 2)
 
 
-def standard_deviation(chi: Volume, mask: Mask, spectra: FieldSpectra) -> Volume:
+def standard_deviation(
+    chi: Volume, mask: Mask, spectra: FieldSpectra, *, background_share: float = 0.0
+) -> Volume:
     r"""Standard deviation of susceptibility per voxel, in ppm.
 
-    .. math:: \sigma^2(r) = a^2 \langle E \rangle_k + b^2 (\chi(r) - \tilde\chi)^2, \quad
-       a = 1.22\, u^{1/8}, \; b = 0.9\, u^{3/4}
+    .. math:: \sigma^2(r) = a^2 \langle E \rangle_k + b^2 (\chi(r) - \tilde\chi)^2 + c^2 s^2,
+       \quad a = 1.22\, u^{1/8}, \; b = 0.9\, u^{3/4}
 
-    with the median :math:`\tilde\chi` over the mask and the share u of the field's power that the
+    with the median :math:`\tilde\chi` and the standard deviation s of chi over the mask, and the share u of the field's power that the
     model does not explain. On simulated heads, 68 and 95 % of the errors lie within one and 1.96 of it.
 
     Parameters
@@ -64,6 +69,8 @@ def standard_deviation(chi: Volume, mask: Mask, spectra: FieldSpectra) -> Volume
         Voxels that have one.
     spectra
         Of the field that it was made of.
+    background_share
+        c over 1 - u: :data:`BACKGROUND_SHARE` for a map of a total field, 0 for one of a local field.
 
     Returns
     -------
@@ -85,6 +92,7 @@ def standard_deviation(chi: Volume, mask: Mask, spectra: FieldSpectra) -> Volume
     share = np.float32(SOURCE_FACTOR * spectra.unexplained**SOURCE_POWER)
     out = np.zeros(chi.shape, np.float32)
     inside = chi[mask]
+    slow = background_share * (1 - spectra.unexplained) * inside.std(dtype=np.float64)
     inside = share * (inside - np.median(inside))
-    out[mask] = np.sqrt(mean_over_spectrum(error) + inside * inside)
+    out[mask] = np.sqrt(mean_over_spectrum(error) + inside * inside + np.float32(slow**2))
     return out

@@ -11,9 +11,10 @@ from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.panels.spec import PanelSpec
 
 _NOISE, _CHI, _RATIO = '#e69f00', '#56b4e9', '#cc79a7'
-_TALL = 2.6  # inches
+_SPECTRA_HEIGHT_INCHES = 2.6
 #: Largest magnitude of the dipole kernel
 _LARGEST_DIPOLE = 2 / 3
+_FREQUENCIES, _RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1), (0.05, 0.1, 0.2, 0.5, 1)
 
 
 def draw_spectra(scene: RunImages) -> bytes:
@@ -42,7 +43,7 @@ SPECTRA_PANEL = PanelSpec(
 
 
 def _draw(table: SpectraTable) -> bytes:
-    figure = figure_of(_TALL)
+    figure = figure_of(_SPECTRA_HEIGHT_INCHES)
     both, ratio = (axes_in(figure, (1, 2), (0, column)) for column in range(2))
     for values, colour, word in (
         (table.susceptibility, _CHI, 'susceptibility'),
@@ -55,7 +56,13 @@ def _draw(table: SpectraTable) -> bytes:
     ratio.loglog(table.frequency, quotient, color=_RATIO, linewidth=1.5)
     ratio.axhline(_LARGEST_DIPOLE, color=INK, linewidth=0.8, linestyle='--')
     ratio.set_title('noise over susceptibility', fontsize=8.5, color=INK, pad=4)
+    ratio.set_yticks(_RATIOS, [f'{value:g}' for value in _RATIOS])
+    # room for the line and for every tick
+    ratio.set_ylim(min(_RATIOS[0], quotient.min()), max(1.2, 1.1 * quotient.max()))
     for axes in (both, ratio):
-        axes.tick_params(which='minor', length=0)
+        axes.minorticks_off()
+        limits = axes.get_xlim()
+        axes.set_xticks(_FREQUENCIES, [f'{value:g}' for value in _FREQUENCIES])
+        axes.set_xlim(limits)
         axes.set_xlabel('spatial frequency (1/mm)', fontsize=8, color=INK, labelpad=2)
     return as_png(figure, [_NOISE, _CHI, _RATIO])
