@@ -38,6 +38,17 @@ def _input(target: pe.EngineBase, field: Field) -> str:
     return f'inputnode.{name}' if isinstance(target, pe.Workflow) else name
 
 
+def inversion_links(
+    made: Mapping[str, pe.Workflow], taker: str, fields: Sequence[Field] = ()
+) -> list[Link]:
+    """What a workflow takes of the inversion: these fields, and what it decided, of one step or two."""
+    inversion_wf, takes = made.get('inversion_wf'), made.get(taker)
+    if inversion_wf is None:
+        return []
+    facts = outputs_of(inversion_wf) & {'dipole_facts', 'onestep_facts'}
+    return [(inversion_wf, takes, [*fields, *((name, 'inversion_facts') for name in facts)])]
+
+
 def outputs_of(workflow: pe.Workflow) -> set[str]:
     """Names of the outputs of a workflow."""
     return {*workflow.get_node('outputnode').inputs.copyable_trait_names()}

@@ -17,7 +17,7 @@ from bidsqsm.workflows.memory import memory_gb
 from bidsqsm.workflows.onestep import INVERSION_INPUTS, init_onestep_wf
 
 #: What every inversion gives, and the facts of its steps besides.
-OUTPUTS = ('chi', 'mask', 'local_field', 'local_mask')
+OUTPUTS = ('chi', 'mask', 'deviation', 'local_field', 'local_mask')
 
 
 def inverting_steps(choices: Mapping[str, Choice]) -> tuple[str, ...]:
@@ -73,6 +73,8 @@ def init_inversion_wf(
         Susceptibility, in ppm, not yet referenced.
     mask
         Voxels that have a susceptibility.
+    deviation
+        Standard deviation of susceptibility, in ppm.
     local_field
         Field of the sources inside the mask, in ppm.
     local_mask
@@ -99,7 +101,7 @@ def init_inversion_wf(
         workflow.connect(
             between(
                 (inputnode, onestep_wf, INVERSION_INPUTS),
-                (onestep_wf, outputnode, ['chi', 'mask', 'local_field']),
+                (onestep_wf, outputnode, ['chi', 'mask', 'deviation', 'local_field']),
                 # the field of a map is known wherever the map is
                 (onestep_wf, outputnode, [('mask', 'local_mask'), ('facts', 'onestep_facts')]),
             )
@@ -119,7 +121,7 @@ def init_inversion_wf(
             (inputnode, dipole_wf, [('mask', 'support'), ('magnitude_rss', 'magnitude')]),
             (inputnode, dipole_wf, ['noise', 'r2star']),
             (background_wf, outputnode, ['local_field', ('mask', 'local_mask')]),
-            (dipole_wf, outputnode, ['chi', 'mask']),
+            (dipole_wf, outputnode, ['chi', 'mask', 'deviation']),
             (background_wf, outputnode, [('facts', 'background_facts')]),
             (dipole_wf, outputnode, [('facts', 'dipole_facts')]),
         )

@@ -86,6 +86,8 @@ def init_onestep_wf(
         Susceptibility, in ppm, not yet referenced.
     mask
         Mask of voxels that have a susceptibility.
+    deviation
+        Standard deviation of susceptibility, in ppm.
     local_field
         Field that the map makes inside the mask, in ppm.
     facts
@@ -95,9 +97,8 @@ def init_onestep_wf(
     workflow = pe.Workflow(name=name)
 
     inputnode = pe.Node(niu.IdentityInterface(fields=[*INVERSION_INPUTS]), name='inputnode')
-    outputnode = pe.Node(
-        niu.IdentityInterface(fields=['chi', 'mask', 'local_field', 'facts']), name='outputnode'
-    )
+    outputs = ['chi', 'mask', 'deviation', 'local_field', 'facts']
+    outputnode = pe.Node(niu.IdentityInterface(fields=outputs), name='outputnode')
 
     invert_total_field = pe.Node(
         InvertTotalField(
@@ -119,7 +120,7 @@ def init_onestep_wf(
                 invert_total_field,
                 [('magnitude', 'echoes'), ('magnitude_rss', 'magnitude')],
             ),
-            (invert_total_field, outputnode, ['chi', 'mask', 'local_field', 'facts']),
+            (invert_total_field, outputnode, outputs),
         )
     )
     return workflow

@@ -10,7 +10,7 @@ from nipype.pipeline import engine as pe
 from bidsqsm.derivatives.metrics_files import about_run
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.interfaces.quality import FILES, MeasureQuality
-from bidsqsm.workflows.connections import Link
+from bidsqsm.workflows.connections import Link, inversion_links
 
 
 def init_quality_wf(
@@ -40,6 +40,8 @@ def init_quality_wf(
         See :class:`bidsqsm.qsm.quality.maps.Maps`; any may be left out.
     labels, table
         Regions on the grid of the run, and what was measured in them.
+    inversion_facts
+        What the inversion decided, with the spectra of the field.
 
     Outputs
     -------
@@ -50,7 +52,7 @@ def init_quality_wf(
 
     """
     workflow = pe.Workflow(name=name)
-    fields = [*FILES, 'labels', 'table']
+    fields = [*FILES, 'labels', 'table', 'inversion_facts']
     inputnode = pe.Node(niu.IdentityInterface(fields=fields), name='inputnode')
     outputnode = pe.Node(niu.IdentityInterface(fields=['metrics', 'extras']), name='outputnode')
 
@@ -74,6 +76,7 @@ def quality_links(made: Mapping[str, pe.Workflow], quality_wf: pe.Workflow) -> l
     """What the quality of a run is measured on, of the workflows that it is made of."""
     step = made.get
     return [
+        *inversion_links({**made, 'quality_wf': quality_wf}, 'quality_wf'),
         (step('phase_wf'), quality_wf, ['magnitude']),
         (step('sign_wf'), quality_wf, ['unwrapped', 'total_field']),
         (step('fieldmap_wf'), quality_wf, ['quality', 'residual', 'noise']),

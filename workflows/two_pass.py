@@ -48,8 +48,8 @@ def init_two_pass_wf(
     holed_mask
         Voxels whose value is that of the mask with holes.
     two_pass_facts
-        How the maps were joined; the others are those of one inversion, the local field and the
-        facts those of the whole mask.
+        How the maps were joined; the others are those of one inversion, the local
+        field, the standard deviation and the facts those of the whole mask.
 
     """
     workflow = pe.Workflow(name=name)

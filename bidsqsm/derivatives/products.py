@@ -90,6 +90,19 @@ PRODUCTS: Mapping[str, Product] = {
         description='Magnetic susceptibility relative to the reference region, zero outside the '
         'mask.',
     ),
+    'chi_deviation': Product(
+        maker='dipole',
+        output='deviation',
+        folder='anat',
+        suffix='Chimap',
+        desc='sd',
+        units='ppm',
+        steps=upstream('dipole', 'onestep'),
+        made_by=('dipole', 'onestep'),
+        description='Standard deviation of the magnetic susceptibility from noise and from errors of '
+        'the model, as the field shows them: that of an inversion which knows their spectra, '
+        'whatever the method. Zero outside the mask.',
+    ),
     'r2star': Product(
         maker='relaxometry',
         folder='anat',

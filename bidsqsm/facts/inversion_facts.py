@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from bidsqsm.facts.record import StepFacts
+from bidsqsm.qsm.spectra.spectra_table import SpectraTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +63,15 @@ class DipoleFacts(StepFacts):
         SHA-256 of the network, where one was used.
     weights
         Regularisation weights that were found in the field, by name, in the unit of the parameter.
+    spectra
+        Amplitudes of noise and susceptibility that the field shows, over the spatial frequency.
 
     """
 
     steps: ClassVar[tuple[str, ...]] = ('dipole',)
     digest: str | None = None
     weights: Mapping[str, float] | None = None
+    spectra: SpectraTable | None = field(default=None, metadata={'kind': SpectraTable})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +82,14 @@ class OneStepFacts(StepFacts):
     ----------
     weights
         Regularisation weights that were found in the field, by name, in the unit of the parameter.
+    spectra
+        Amplitudes of noise and susceptibility that the field shows, over the spatial frequency.
 
     """
 
     steps: ClassVar[tuple[str, ...]] = ('onestep',)
     weights: Mapping[str, float] | None = None
+    spectra: SpectraTable | None = field(default=None, metadata={'kind': SpectraTable})
 
 
 @dataclass(frozen=True, kw_only=True)

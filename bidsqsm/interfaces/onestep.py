@@ -7,6 +7,7 @@ from typing import Any
 from nipype.interfaces.base import File, traits
 
 from bidsqsm.facts.inversion_facts import OneStepFacts
+from bidsqsm.interfaces.deviation import deviation_of
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
@@ -24,6 +25,8 @@ from bidsqsm.qsm.echo_signal import Echoes
 from bidsqsm.qsm.forward import field_of
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
+from bidsqsm.qsm.spectra.standard_deviation import BACKGROUND_SHARE
+from bidsqsm.qsm.spectra.total_field import spectra_behind
 from bidsqsm.qsm.spectra.weight_laws import found_weights
 
 
@@ -44,6 +47,7 @@ class _InvertTotalFieldInputSpec(StepInputSpec):
 class _InvertTotalFieldOutputSpec(StepOutputSpec):
     chi = File(exists=True, desc='susceptibility, in ppm, not yet referenced')
     mask = File(exists=True, desc='voxels that have a susceptibility')
+    deviation = File(exists=True, desc='standard deviation of susceptibility, in ppm')
     local_field = File(exists=True, desc='field that the map makes in the mask, in ppm')
 
 
@@ -70,11 +74,22 @@ class InvertTotalField(StepInterface):
         with threads(given.num_threads), watched() as endings, found_weights() as found:
             chi = invert(field, mask, grid, **data)
             local_field = field_of(chi, mask, grid)
-        self.save(runtime, given.in_file, chi=chi, mask=mask, local_field=local_field)
+            deviation, spectra, doubts = deviation_of(
+                chi, mask, lambda: spectra_behind(field, mask, grid), BACKGROUND_SHARE
+            )
+        self.save(
+            runtime,
+            given.in_file,
+            chi=chi,
+            mask=mask,
+            deviation=deviation,
+            local_field=local_field,
+        )
         self._results['facts'] = OneStepFacts(
             weights=rounded_weights(found),
+            spectra=spectra,
             convergence=convergence(endings),
-            warnings=not_converged(endings),
+            warnings=(*not_converged(endings), *doubts),
         )
         return runtime
 

@@ -11,6 +11,7 @@ from nipype.interfaces.base import File, traits
 from bidsqsm.atlases.label_image import load_labels
 from bidsqsm.derivatives import metrics_files
 from bidsqsm.derivatives.extra_files import ExtraFile
+from bidsqsm.facts.inversion_facts import DipoleFacts
 from bidsqsm.facts.record import StepFacts
 from bidsqsm.files.atomic import write_text
 from bidsqsm.files.json_files import write_json
@@ -39,6 +40,7 @@ class _MeasureQualityInputSpec(StepInputSpec):
     echo_times = traits.List(traits.Float, mandatory=True, desc='in s')
     labels = File(exists=True, desc='regions on the grid of the maps')
     table = File(exists=True, desc='what was measured in them')
+    inversion_facts = traits.Dict(desc='what the inversion decided, with the spectra')
 
 
 for _name in FILES:
@@ -59,8 +61,11 @@ class MeasureQuality(StepInterface):
     def _run_interface(self, runtime: Any) -> Any:
         table = self.given('table') and read_table(Path(self.inputs.table))
         values = measure(self._maps(table))
+        if spectra := DipoleFacts.of(self.given('inversion_facts')).spectra:
+            values |= {'unexplained_field': 100 * spectra.unexplained}
         if table is not None:
-            values = in_order(values | region_metrics(table))
+            values |= region_metrics(table)
+        values = in_order(values)
         content = metrics_files.content(self.inputs.about, values)
         path, listed = Path(runtime.cwd, 'metrics.json'), Path(runtime.cwd, 'metrics.tsv')
         write_json(path, content)

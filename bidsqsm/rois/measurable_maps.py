@@ -105,6 +105,8 @@ def _measurable(root: Path, chi: BidsFile, names: Path | None) -> Iterator[Found
             t2star=_beside(anat, own, 'T2starmap'),
             local_field=_beside(fmap, own, 'fieldmap', 'local'),
             noise=_beside(fmap, own, 'fieldmap', 'noise'),
+            # a map of several orientations has none
+            deviation=None if _desc(chi) else _beside(anat, own, 'Chimap', 'sd'),
             **optional,
         )
         name = _table_name(chi, labels)

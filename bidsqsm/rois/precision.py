@@ -1,8 +1,9 @@
-"""How far the noise of the field moves the mean susceptibility of a region."""
+"""How far noise of the field and errors of the model move the mean susceptibility of a region."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,9 @@ from scipy import fft
 
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.kernels import dipole_kernel
+from bidsqsm.qsm.kspace.kspace_filter import mean_over_spectrum
+from bidsqsm.qsm.spectra.field_spectra import FieldSpectra
+from bidsqsm.qsm.spectra.standard_deviation import error_spectrum
 
 WEIGHT = 5e-3  # of the penalty, the default of the catalogue's Tikhonov regularisation
 NOISE_REACH_MM = 48.0  # mm from the region's box within which the noise of the field is counted
@@ -94,6 +98,74 @@ class Noise:
         there = tuple(slice(a - o, b - o) for a, b, o in zip(low, high, begin, strict=True))
         moved = self.sigma[own] * spread[there]
         return float(np.sqrt(np.square(moved, out=moved).sum(dtype=np.float64)))
+
+
+@dataclass(frozen=True)
+class MapError:
+    r"""Error of a map that knows the spectra of its field, from which that of a region's mean follows.
+
+    With the power E(k) of the error, see :mod:`bidsqsm.qsm.spectra.standard_deviation`, and n voxels,
+
+    .. math:: \operatorname{se}^2 = q \, \Big\langle E \, |F\{1_{ROI} / n\}|^2 \Big\rangle_k + s^2, \quad
+       q = \frac{\langle \sigma^2 \rangle_{ROI} - s^2}{\langle E \rangle_k}
+
+    as errors of neighbours go together, and are larger where the map's standard deviation is. What
+    its least value has beyond E is slow, :math:`s^2`: all voxels of a region share it.
+
+    Parameters
+    ----------
+    deviation : (nx, ny, nz) float32 array
+        Standard deviation of susceptibility, in ppm.
+    spectra
+        Of the field.
+    grid
+        Voxel size and field direction.
+
+    """
+
+    deviation: Volume
+    spectra: FieldSpectra
+    grid: Grid
+
+    @cached_property
+    def least(self) -> float:
+        """Least standard deviation of any voxel that has one, in ppm."""
+        known = self.deviation[self.deviation > 0]
+        return float(known.min()) if known.size else 0.0
+
+    def error_of_mean(self, where: npt.NDArray[np.intp]) -> float:
+        """Standard error (ppm) of the mean over voxels, given by their indices in the flat image.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+        >>> from bidsqsm.qsm.spectra.field_spectra import field_spectra
+        >>> sphere = make_sphere()
+        >>> spectra = field_spectra(sphere.local_field, sphere.mask, sphere.grid)
+        >>> error = MapError(np.full(sphere.mask.shape, 0.01), spectra, sphere.grid)
+        >>> small = error.error_of_mean(np.flatnonzero(sphere.inside)[:20])
+        >>> error.error_of_mean(np.flatnonzero(sphere.inside)) < small < 0.01  # ppm
+        True
+
+        """
+        if not where.size:
+            return float('nan')
+        places = np.unravel_index(where, self.deviation.shape)
+        own = [p - p.min() for p in places]
+        nx, ny, nz = (int(p.max()) + 1 for p in own)
+        # so far apart, the errors of periodic copies have next to nothing in common
+        box = replace(self.grid, shape=(nx, ny, nz)).padded(NOISE_REACH_MM)
+        weights = np.zeros(box.shape, np.float32)
+        weights[tuple(own)] = 1 / where.size
+        mean = fft.rfftn(weights, overwrite_x=True)
+        error = error_spectrum(self.spectra, box)
+        usual = float(mean_over_spectrum(error))
+        error *= np.square(mean.real) + np.square(mean.imag)
+        squared = np.square(self.deviation.ravel()[where], dtype=np.float64).mean()
+        slow = max(self.least**2 - usual, 0.0)
+        quick = float(mean_over_spectrum(error)) * (squared - slow) / usual
+        return float(np.sqrt(quick + slow))
 
 
 def _inverse_dipole(grid: Grid) -> Volume:

@@ -106,7 +106,9 @@ def _columns_of_chi() -> dict[str, dict[str, str]]:
     }
     return measured | {
         'se': _described(
-            'Standard error of the mean susceptibility from the noise of the field', 'ppm'
+            'Standard error of the mean susceptibility from noise and errors of the model; from the '
+            'noise alone where the map has no standard deviation',
+            'ppm',
         ),
         'mean_wholebrain': _described('Mean less the mean over the QSM mask', 'ppm'),
         'mean_csf': _described('Mean less the mean of ventricular cerebrospinal fluid', 'ppm'),

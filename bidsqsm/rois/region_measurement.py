@@ -14,9 +14,11 @@ from bidsqsm import __version__
 from bidsqsm.atlases.label_image import load_labels
 from bidsqsm.atlases.label_table import read_labels
 from bidsqsm.errors import DatasetError
+from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.files.json_files import write_json
 from bidsqsm.files.nifti import load_volume
-from bidsqsm.qsm.grid import Mask, Volume
+from bidsqsm.qsm.grid import Grid, Mask, Volume
+from bidsqsm.qsm.spectra.field_spectra import FieldSpectra
 from bidsqsm.rois.literature import check
 from bidsqsm.rois.map_files import csf_value, one_grid
 from bidsqsm.rois.map_units import load_maps, noise_in_ppm, sidecar_of
@@ -35,6 +37,8 @@ class Files:
         Maps on one grid; see :mod:`bidsqsm.rois.map_units` for their units.
     labels
         Label image on that grid.
+    deviation
+        Standard deviation of chi, in ppm, whose sidecar has the spectra of the field.
     names
         Table of the labels' names.
     mask
@@ -52,6 +56,7 @@ class Files:
     t2star: Path | None = None
     local_field: Path | None = None
     noise: Path | None = None
+    deviation: Path | None = None
     r2prime: Path | None = None
     t2prime: Path | None = None
     chi_paramagnetic: Path | None = None
@@ -71,6 +76,7 @@ class Files:
             't2star',
             'local_field',
             'noise',
+            'deviation',
             *OPTIONAL_MAPS,
         )
         return {key: path for key in keys if (path := getattr(self, key)) is not None}
@@ -141,6 +147,8 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
         grid.voxel_size,
         noise=noise,
         grid=grid,
+        deviation=load_volume(files.deviation)[0] if files.deviation else None,
+        spectra=_spectra(files.deviation, grid) if files.deviation else None,
         csf=csf,
         coverage_limit=coverage,
         age=age,
@@ -154,6 +162,13 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
         'Notes': notes,
     }
     return Measurement(table, facts, notes)
+
+
+def _spectra(deviation: Path, grid: Grid) -> FieldSpectra | None:
+    """Spectra of the field that the sidecar of a standard deviation tells; None for none."""
+    facts = RunFacts.of(sidecar_of(deviation).get('Decisions'))
+    told = (getattr(facts[step], 'spectra', None) for step in ('dipole', 'onestep'))
+    return next((table.spectra(grid) for table in told if table and table.frequency), None)
 
 
 def _mask(files: Files, chi: Volume, notes: list[str]) -> Mask:

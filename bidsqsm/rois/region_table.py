@@ -14,8 +14,9 @@ import pandas as pd
 from bidsqsm.atlases.structures import Label
 from bidsqsm.files.tsv_files import read_frame, write_tsv
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Triple, Volume
+from bidsqsm.qsm.spectra.field_spectra import FieldSpectra
 from bidsqsm.rois.literature import published_range, verdict
-from bidsqsm.rois.precision import Noise
+from bidsqsm.rois.precision import MapError, Noise
 from bidsqsm.rois.region_columns import MEASURED_MAPS, columns, counted
 from bidsqsm.rois.regions import Places, Region, regions_of
 from bidsqsm.rois.statistics import summary
@@ -30,6 +31,8 @@ def roi_table(
     *,
     noise: Volume | None = None,
     grid: Grid | None = None,
+    deviation: Volume | None = None,
+    spectra: FieldSpectra | None = None,
     csf: float | None = None,
     coverage_limit: float = 0.5,
     age: float | None = None,
@@ -51,9 +54,13 @@ def roi_table(
     voxel_size
         In mm.
     noise : (nx, ny, nz) float array, optional
-        Standard deviation of the field in ppm, from which the standard error follows.
+        Standard deviation of the field in ppm, from which the standard error follows where those of
+        the map are not known.
     grid
         Voxel size and field direction; wanted with ``noise``.
+    deviation, spectra
+        Standard deviation of susceptibility in ppm, a (nx, ny, nz) float32 array, and the spectra of
+        the field that it was made of; the standard error follows from both.
     csf
         Mean susceptibility of cerebrospinal fluid in ppm, where it is known.
     coverage_limit
@@ -89,8 +96,10 @@ def roi_table(
     chi = maps['chi'].ravel() if has_chi else np.full(mask.size, np.nan, np.float32)
     known = mask.ravel() & (np.isfinite(chi) if has_chi else True)
     whole_brain = float(chi[known].mean(dtype=np.float64)) if known.any() else math.nan
-    spread = None
-    if noise is not None and grid is not None:
+    spread: Noise | MapError | None = None
+    if grid is not None and deviation is not None and spectra is not None:
+        spread = MapError(deviation, spectra, grid)
+    elif grid is not None and noise is not None:
         spread = Noise.within(noise, known.reshape(mask.shape), grid)
     # the copies of an affine in different files differ in the seventh digit
     voxel, places = math.prod(round(float(size), 5) for size in voxel_size), Places(labels)

@@ -226,7 +226,7 @@ def test_a_failing_move_puts_the_earlier_files_back(tmp_path, monkeypatch, run, 
 
 
 def test_an_unknown_product_is_told_with_the_known_ones(tmp_path, run, products):
-    with pytest.raises(ValueError, match=r"'chii'.*chi, r2star"):
+    with pytest.raises(ValueError, match=r"'chii'.*chi, chi_deviation, r2star"):
         write_run(tmp_path / 'out', run, {'chii': products['chi']}, RunFacts(), {})
 
 

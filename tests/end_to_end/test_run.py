@@ -119,7 +119,10 @@ def test_the_map_is_that_of_the_head(first, dataset):
 def test_every_subject_has_a_report_and_only_the_good_one_maps(first):
     for subject in ('sub-01', 'sub-02', 'sub-03'):
         assert (first.out / f'{subject}.html').stat().st_size > 1000
-    assert [p.name for p in first.out.rglob('*_Chimap.nii.gz')] == ['sub-01_Chimap.nii.gz']
+    assert sorted(p.name for p in first.out.rglob('*_Chimap.nii.gz')) == [
+        'sub-01_Chimap.nii.gz',
+        'sub-01_desc-sd_Chimap.nii.gz',
+    ]
 
 
 def test_nothing_was_written_elsewhere_nor_fetched(first, app):

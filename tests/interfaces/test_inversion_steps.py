@@ -8,8 +8,10 @@ import pytest
 from scipy import ndimage
 
 from bidsqsm.catalog import STEPS
+from bidsqsm.facts.inversion_facts import DipoleFacts
 from bidsqsm.files.nifti import save_volume
 from bidsqsm.interfaces.background import RemoveBackground
+from bidsqsm.interfaces.deviation import deviation_of
 from bidsqsm.interfaces.dipole import InvertDipole
 from bidsqsm.interfaces.onestep import InvertTotalField
 from bidsqsm.interfaces.reference import ReferenceChi, implausible, reach_of
@@ -59,6 +61,45 @@ def test_inversion_brings_back_the_map(phantom, phantom_files, tmp_path, method)
     chi = nb.load(node.run(cwd=tmp_path).outputs.chi).get_fdata()
     assert np.corrcoef(chi[phantom.mask], phantom.chi[phantom.mask])[0, 1] > 0.9
     assert not chi[~phantom.mask].any()
+
+
+def test_both_inversions_tell_how_far_they_err_and_by_what_spectra(
+    phantom, phantom_files, tmp_path
+):
+    shared = {
+        'in_file': phantom_files['field'],
+        'in_mask': phantom_files['mask'],
+        'noise': phantom_files['noise'],
+    }
+    acquired = {
+        'phase': phantom_files['field'],
+        'echoes': phantom_files['one'],
+        'sign': -1,
+        'echo_times': [0.01],
+        'imaging_frequency': MHZ,
+    }
+    for node in (
+        InvertDipole(**shared, support=phantom_files['mask'], method='tkd'),
+        InvertTotalField(**shared, **acquired, method='sstv'),
+    ):
+        outputs = node.run(cwd=tmp_path).outputs
+        deviation = nb.load(outputs.deviation).get_fdata()
+        assert deviation[phantom.mask].min() > 0
+        assert not deviation[~phantom.mask].any()
+        spectra = DipoleFacts.of(outputs.facts).spectra
+        assert len(spectra.frequency) == len(spectra.noise) == len(spectra.susceptibility)
+        assert 0 < spectra.unexplained < 1
+
+
+def test_a_map_whose_spectra_cannot_be_told_has_no_deviation():
+    def fail():
+        raise ValueError('too small')
+
+    mask = np.array([[[True, False]]])
+    deviation, table, doubts = deviation_of(np.zeros(mask.shape, np.float32), mask, fail)
+    assert np.array_equal(np.isnan(deviation), mask)
+    assert table is None
+    assert 'too small' in doubts[0]
 
 
 def test_one_step_gives_the_map_its_mask_and_its_field(phantom, phantom_files, tmp_path):

@@ -22,7 +22,7 @@ from bidsqsm.workflows.anatomy.overlay import init_overlay_wf, overlaid
 from bidsqsm.workflows.anatomy.registration import init_anatomical_wf
 from bidsqsm.workflows.anatomy.rois import init_rois_wf, spaces_of
 from bidsqsm.workflows.anatomy.transform_paths import SPACE_OUTPUTS
-from bidsqsm.workflows.connections import Link, outputs_of
+from bidsqsm.workflows.connections import Link, inversion_links, outputs_of
 
 #: Those that take the maps of a run.
 _TAKERS = ('alignment_wf', 'rois_wf', 'spaces_wf')
@@ -88,6 +88,7 @@ def region_links(
         # what is measured, brought to the template or registered with it
         *((step('reference_wf'), step(taker), ['chi']) for taker in _TAKERS),
         (step('inversion_wf'), step('rois_wf'), ['mask', 'local_field']),
+        *inversion_links(made, 'rois_wf', ['deviation']),
         (step('inversion_wf'), step('alignment_wf'), [('mask', 'qsm_mask')]),
         (step('inversion_wf'), step('spaces_wf'), [('mask', 'qsm_mask')]),
         (step('masking_wf'), step('spaces_wf'), ['brain_mask']),

@@ -27,6 +27,8 @@ ROI_INPUTS = (
     't2star',
     'local_field',
     'noise',
+    'deviation',
+    'inversion_facts',
     'reference_region',
     *OPTIONAL_MAPS,
 )
@@ -69,6 +71,8 @@ def init_rois_wf(
     chi, mask, r2star, t2star, local_field, noise, reference_region
         Maps (ppm, 1/s, s, ppm, ppm), the mask of the first, what its zero is; the mask alone is
         needed.
+    deviation, inversion_facts
+        Standard deviation of susceptibility, in ppm, and what the inversion decided.
     into_<space>, registrations_<space>
         Transforms of points from the run to a space, and facts of the registrations.
 

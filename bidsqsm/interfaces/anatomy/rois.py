@@ -9,6 +9,7 @@ from nipype.interfaces.base import File, traits
 
 from bidsqsm.atlases.label_image import load_labels
 from bidsqsm.atlases.structures import Label
+from bidsqsm.facts.inversion_facts import DipoleFacts
 from bidsqsm.facts.region_facts import RegionsFacts
 from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
@@ -35,6 +36,8 @@ class _MeasureRoisInputSpec(StepInputSpec):
     t2star = File(exists=True, desc='T2*, in s')
     local_field = File(exists=True, desc='local field, in ppm')
     noise = File(exists=True, desc='noise of the field, in ppm')
+    deviation = File(exists=True, desc='standard deviation of susceptibility, in ppm')
+    inversion_facts = traits.Dict(desc='what the inversion decided, with the spectra')
     imaging_frequency = traits.Float(mandatory=True, desc='in MHz')
     reference_region = traits.Str(desc='what was taken for zero')
     age = traits.Float(desc='in years')
@@ -69,6 +72,7 @@ class MeasureRois(StepInterface):
         if noise is not None:  # as it is read back from the file that is written
             noise = in_ppm(in_hz(noise, frequency), round(frequency, 6))
         mask, grid = read_mask(self.inputs.in_mask), read_grid(self.inputs.in_mask)
+        told = DipoleFacts.of(self.given('inversion_facts')).spectra
         csf = csf_value(maps.get('chi'), mask, grid, maps.get('r2star'))
         table = roi_table(
             labels,
@@ -78,6 +82,8 @@ class MeasureRois(StepInterface):
             grid.voxel_size,
             noise=noise,
             grid=grid,
+            deviation=read_optional_volume(self.given('deviation')),
+            spectra=told.spectra(grid) if told else None,
             csf=csf,
             age=self.given('age'),
         )

@@ -228,6 +228,18 @@ _ROWS = (
         'explain: sources inside the mask make next to no such field, sources outside nothing else.',
     ),
     Metric(
+        name='unexplained_field',
+        title='Field that the model cannot explain',
+        unit='%',
+        better='lower',
+        high=100.0,
+        stage='local',
+        about='Share of the power of the local field that no susceptibility makes, as the cone shows it '
+        'where the dipole kernel vanishes: noise, motion, what is left of the background, and what '
+        'fibres do to the field. In a map made in one step it is that of the total field less a first '
+        'removal of the background.',
+    ),
+    Metric(
         name='edge_excess',
         title='Excess at the rim',
         better='lower',

@@ -140,7 +140,8 @@ def windowed_spectra(
     cone = _wide_enough(shells, dipole)
     sums = _power(field, edge, shells, dipole, cone)
     count = sums[:, 2].sum(axis=0)
-    power, squared = _filled(sums[1, 0] / sums[1, 2]), _filled(sums[1, 1] / sums[1, 2])
+    off = np.where(sums[1, 2] > 0, sums[1, 2], np.nan)
+    power, squared = _filled(sums[1, 0] / off), _filled(sums[1, 1] / off)
     noise = _on_cone(sums, power)
     spectrum = fft.rfftn(field)
     for _ in range(PASSES):

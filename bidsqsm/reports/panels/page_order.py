@@ -27,6 +27,7 @@ from bidsqsm.reports.panels.region_values import REGION_VALUES_PANEL
 from bidsqsm.reports.panels.registration_figures import FLICKER_PANEL, TEMPLATE_EDGES_PANEL
 from bidsqsm.reports.panels.source_figures import SEPARATION_PANEL
 from bidsqsm.reports.panels.spec import PanelSpec
+from bidsqsm.reports.panels.spectra_figures import SPECTRA_PANEL
 from bidsqsm.reports.panels.swi_figures import CLEAR_SWI_PANEL, SWI_PANEL, TRUE_SWI_PANEL
 from bidsqsm.reports.panels.vein_figures import VEINS_PANEL
 
@@ -45,6 +46,7 @@ PANELS: tuple[PanelSpec, ...] = (
     CHI_MOSAIC_PANEL,
     VESSELS_PANEL,
     HISTOGRAMS_PANEL,
+    SPECTRA_PANEL,
     CONVERGENCE_PANEL,
     TEMPLATE_EDGES_PANEL,
     FLICKER_PANEL,

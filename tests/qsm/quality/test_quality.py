@@ -387,7 +387,8 @@ def test_regions_tell_asymmetry_range_and_coverage():
 
 def test_every_metric_of_the_table_is_measured_and_no_other():
     found = measure(everything()) | region_metrics(regions())
-    assert {metric_of(key).name for key in found} == {*METRICS}
+    # one is read off the spectra that the inversion found
+    assert {metric_of(key).name for key in found} == {*METRICS} - {'unexplained_field'}
     for key, value in found.items():
         metric = metric_of(key)
         assert metric.per_echo == (echo_of(key) is not None), key

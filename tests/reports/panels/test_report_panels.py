@@ -34,6 +34,7 @@ from bidsqsm.reports.panels.histograms import draw_histograms
 from bidsqsm.reports.panels.page_order import PANELS
 from bidsqsm.reports.panels.registration_figures import draw_edges, draw_flicker, tissue_borders
 from bidsqsm.reports.panels.spec import PanelSpec
+from bidsqsm.reports.panels.spectra_figures import draw_spectra
 from bidsqsm.reports.subject.picture_files import save_panels
 from bidsqsm.reports.subject.run_record import RunRecord
 from bidsqsm.reports.subject.subject_page import render, write_subject_report
@@ -285,6 +286,19 @@ def test_a_curve_is_drawn_for_each_history_and_none_without(run, monkeypatch):
         assert draw_convergence(RunImages(run, {}, empty)) == b''
     old = {'solver': 'wh', 'iterations': 5, 'last': 0.008, 'tolerance': 0.01, 'converged': True}
     assert not [*histories(RunFacts.of({'dipole': {'convergence': [old]}}))]
+
+
+def test_spectra_are_drawn_where_an_inversion_told_them(run):
+    table = {
+        'frequency': [0.02, 0.1, 0.4],
+        'noise': [20.0, 5.0, 1.0],
+        'susceptibility': [500.0, 90.0, 2.0],
+        'count': [60, 900, 40000],
+    }
+    for step in ('dipole', 'onestep'):
+        assert draw_spectra(RunImages(run, {}, RunFacts.of({step: {'spectra': table}})))
+    for nothing in ({}, {'dipole': {}}, {'dipole': {'spectra': {}}}):
+        assert draw_spectra(RunImages(run, {}, RunFacts.of(nothing))) == b''
 
 
 def test_the_history_reaches_the_page_from_the_sidecars(run, tmp_path):
