@@ -6,26 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from bidsqsm.files.tsv_files import read_columns
+from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.rois.statistics import STATISTICS
 
 
 @dataclass(frozen=True)
 class MapColumn:
-    """A map that may be measured: its unit, and whether only values above zero are fits."""
+    """A map that may be measured, and its unit.
+
+    Of a rate or a time, ``inverse`` names the map that is one over it. There a voxel counts where it
+    is above zero in both: a rate of zero is no fit, or no decay to be seen, whose time is not known.
+    """
 
     title: str
     units: str
-    positive: bool = False
+    inverse: str = ''
 
 
 MEASURED_MAPS: Mapping[str, MapColumn] = {
     'chi': MapColumn('susceptibility', 'ppm'),
-    'r2star': MapColumn('R2*', '1/s', positive=True),
-    't2star': MapColumn('T2*', 's', positive=True),
+    'r2star': MapColumn('R2*', '1/s', inverse='t2star'),
+    't2star': MapColumn('T2*', 's', inverse='r2star'),
     'local_field': MapColumn('local field', 'Hz'),
-    'r2prime': MapColumn("R2'", '1/s', positive=True),
-    't2prime': MapColumn("T2'", 's', positive=True),
+    'r2prime': MapColumn("R2'", '1/s', inverse='t2prime'),
+    't2prime': MapColumn("T2'", 's', inverse='r2prime'),
     'chi_paramagnetic': MapColumn('paramagnetic susceptibility', 'ppm'),
     'chi_diamagnetic': MapColumn('diamagnetic susceptibility', 'ppm'),
     'iron': MapColumn('iron (wet weight)', 'mg/kg'),
@@ -34,6 +41,25 @@ MEASURED_MAPS: Mapping[str, MapColumn] = {
 
 #: Those that a run has only where they were asked for
 OPTIONAL_MAPS = tuple(MEASURED_MAPS)[4:]
+
+
+def counted(key: str, maps: Mapping[str, Volume]) -> Mask:
+    """Voxels of a map that have a value: finite, and of rates and times above zero, inverse included.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> maps = {'r2star': np.array([20, 0, 0]), 't2star': np.array([0.05, 0.5, 0])}
+    >>> counted('r2star', maps).tolist() == counted('t2star', maps).tolist() == [True, False, False]
+    True
+
+    """
+    found: Mask = np.isfinite(maps[key])
+    if inverse := MEASURED_MAPS[key].inverse:
+        for name in (key, inverse):
+            if name in maps:
+                found &= np.isfinite(maps[name]) & (maps[name] > 0)
+    return found
 
 
 def columns() -> Mapping[str, Mapping[str, str]]:
@@ -96,7 +122,14 @@ def _columns_of_other_maps() -> dict[str, dict[str, str]]:
     found = {}
     for key, one in MEASURED_MAPS.items():
         if key != 'chi':
-            found[f'{key}_n_voxels'] = _described(f'Voxels among n_voxels that have {one.title}')
+            also = (
+                f': above zero, and {MEASURED_MAPS[one.inverse].title} with it'
+                if one.inverse
+                else ''
+            )
+            found[f'{key}_n_voxels'] = _described(
+                f'Voxels among n_voxels that have {one.title}{also}'
+            )
             for name, meaning in STATISTICS.items():
                 text = f'{one.title[0].upper()}{one.title[1:]}: {meaning}'
                 found[f'{key}_{name}'] = _described(text, one.units)

@@ -16,7 +16,7 @@ from bidsqsm.files.tsv_files import read_frame, write_tsv
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Triple, Volume
 from bidsqsm.rois.literature import published_range, verdict
 from bidsqsm.rois.precision import Noise
-from bidsqsm.rois.region_columns import MEASURED_MAPS, columns
+from bidsqsm.rois.region_columns import MEASURED_MAPS, columns, counted
 from bidsqsm.rois.regions import Places, Region, regions_of
 from bidsqsm.rois.statistics import summary
 
@@ -94,6 +94,7 @@ def roi_table(
         spread = Noise.within(noise, known.reshape(mask.shape), grid)
     # the copies of an affine in different files differ in the seventh digit
     voxel, places = math.prod(round(float(size), 5) for size in voxel_size), Places(labels)
+    counts = {key: counted(key, maps).ravel() for key in maps}
     rows = []
     for region in regions_of(names):
         where = places.of(region.members)
@@ -106,7 +107,8 @@ def roi_table(
         row['mean_csf'] = math.nan if csf is None else row['mean'] - csf
         row |= _against_literature(region, row['mean_wholebrain'], age)
         for key in (key for key in MEASURED_MAPS if key in maps and key != 'chi'):
-            row |= _other(key, maps[key].ravel()[inside], coverage_limit * where.size)
+            valued = inside[counts[key][inside]]
+            row |= _other(key, maps[key].ravel()[valued], coverage_limit * where.size)
         rows.append(row)
     return pd.DataFrame(rows, columns=_names(maps))
 
@@ -163,11 +165,7 @@ def _against_literature(region: Region, value: float, age: float | None) -> dict
 
 
 def _other(key: str, values: npt.NDArray[np.floating], least: float) -> dict[str, Any]:
-    """Columns of a map that is not chi, from its values where chi was measured."""
-    fitted = np.isfinite(values)
-    if MEASURED_MAPS[key].positive:
-        fitted &= values > 0
-    values = values[fitted]
+    """Columns of a map that is not chi, from its values where chi was measured and it has one."""
     found = summary(values if values.size >= least else values[:0])
     return {f'{key}_n_voxels': values.size, **{f'{key}_{k}': v for k, v in found.items()}}
 

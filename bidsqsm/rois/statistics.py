@@ -12,15 +12,19 @@ from bidsqsm.qsm.units import MAD_TO_SD
 
 ROBUST_MEAN_SDS = 2.5  # scaled median absolute deviations from the median, for the robust mean
 
+_PERCENTILE = (
+    'percentile (every voxel counts the same; linear between the two nearest, as numpy.percentile)'
+)
+
 #: Every statistic and what it is.
 STATISTICS: Mapping[str, str] = {
     'mean': 'mean',
     'sd': 'standard deviation (n - 1 in the denominator)',
-    'median': 'median',
-    'p05': '5th percentile',
-    'p25': '25th percentile',
-    'p75': '75th percentile',
-    'p95': '95th percentile',
+    'median': 'median (of an even number, the mean of the middle two)',
+    'p05': f'5th {_PERCENTILE}',
+    'p25': f'25th {_PERCENTILE}',
+    'p75': f'75th {_PERCENTILE}',
+    'p95': f'95th {_PERCENTILE}',
     'min': 'smallest value',
     'max': 'largest value',
     'robust_mean': f'mean of the values within {ROBUST_MEAN_SDS} scaled median absolute deviations '
@@ -52,7 +56,7 @@ def summary(values: npt.NDArray[np.floating]) -> dict[str, float]:
     values = values.astype(np.float64)
     if not values.size:
         return dict.fromkeys(STATISTICS, math.nan)
-    p05, p25, p75, p95 = np.percentile(values, [5, 25, 75, 95]).tolist()
+    p05, p25, p75, p95 = np.percentile(values, [5, 25, 75, 95], method='linear').tolist()
     return {
         'mean': float(values.mean()),
         'sd': float(values.std(ddof=1)) if values.size > 1 else math.nan,

@@ -19,7 +19,7 @@ from bidsqsm.qsm.concentration.vial_line import FEWEST_VIALS, Line, core_of, lin
 from bidsqsm.qsm.grid import Labels, Mask, Triple, Volume
 from bidsqsm.rois.map_files import one_grid
 from bidsqsm.rois.map_units import load_maps
-from bidsqsm.rois.region_columns import MEASURED_MAPS
+from bidsqsm.rois.region_columns import MEASURED_MAPS, counted
 from bidsqsm.rois.statistics import summary
 
 #: Maps that are held against concentrations
@@ -208,10 +208,7 @@ def _row(
         'concentration': vial.concentration,
     }
     for key, values in maps.items():
-        inside: npt.NDArray[np.floating] = values[core & known]
-        inside = inside[
-            np.isfinite(inside) & (inside > 0 if MEASURED_MAPS[key].positive else True)
-        ]
+        inside: npt.NDArray[np.floating] = values[core & known & counted(key, maps)]
         if not inside.size:
             raise DatasetError(
                 f'{getattr(files, key)} has no value in label {vial.index} ({vial.name}), expected '

@@ -22,6 +22,7 @@ from bidsqsm.rois.literature import check
 from bidsqsm.rois.region_columns import MEASURED_MAPS, columns, columns_of
 from bidsqsm.rois.region_table import roi_table, write_table
 from bidsqsm.rois.regions import regions_of, with_unnamed
+from bidsqsm.rois.statistics import summary
 
 NAMES = [
     make_label(7, 'left caudate'),
@@ -150,6 +151,28 @@ def test_relaxation_that_was_not_fitted_is_no_zero(scene):
     assert np.isnan(pallidum['r2star_mean'])
     assert pallidum['n_voxels'] == 48
     assert not [name for name in table if name.startswith(('t2star', 'local_field'))]
+
+
+def test_a_rate_of_zero_is_left_out_of_rate_and_time_alike(scene):
+    """Relaxometry has its longest T2* where it saw no decay, and zero where it fitted none."""
+    labels, _, _ = scene
+    r2star, t2star = np.full(labels.shape, 20, np.float32), np.full(labels.shape, 0.05, np.float32)
+    r2star[0:2, 0:2], t2star[0:2, 0:2] = 0, 0.5
+    r2star[0:2, 2:3], t2star[0:2, 2:3] = 0, 0
+    row = row_of(measured(scene, {'r2star': r2star, 't2star': t2star}), 'left caudate')
+    left = ((labels == 7) & (r2star > 0)).sum()
+    assert (row['r2star_n_voxels'], row['t2star_n_voxels']) == (left, left)
+    assert 0 < left < (labels == 7).sum()
+    assert (row['r2star_mean'], row['t2star_max']) == (20, pytest.approx(0.05))
+
+
+def test_percentiles_are_as_the_json_tells():
+    assert summary(np.array([0.0, 1, 2, 10]))['p75'] == pytest.approx(4)
+    for name in ('p05', 'r2star_p95'):
+        assert (
+            'linear between the two nearest, as numpy.percentile' in columns()[name]['Description']
+        )
+    assert 'T2* with it' in columns()['r2star_n_voxels']['Description']
 
 
 def test_columns_of_further_maps_are_there_where_the_map_is(scene, tmp_path):
