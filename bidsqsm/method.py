@@ -6,8 +6,8 @@ import hashlib
 import inspect
 import re
 import types
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -167,7 +167,16 @@ class Choice:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, *args: Any, **arrays: Any) -> Any:
-        return self.method.function(*args, **arrays, **self.values)
+        """What the method makes; a ValueError where a number in its arrays is not finite."""
+        result = self.method.function(*args, **arrays, **self.values)
+        for name, array in _arrays_of(result):
+            if wrong := array.size - np.count_nonzero(np.isfinite(array)):
+                raise ValueError(
+                    f'{self.step.replace("_", "-")} {self.method.name} made NaN or infinity of {wrong} of '
+                    f'{array.size} values{name}: check its input for wild values inside the mask, or take '
+                    'another method or other parameters'
+                )
+        return result
 
     def __str__(self) -> str:
         pairs = [f'{k}={as_text(v)}' for k, v in self.values.items()]
@@ -205,6 +214,22 @@ def within_sentence(title: str) -> str:
 def as_text(value: Any) -> str:
     """Write a value as the command line takes it."""
     return {True: 'yes', False: 'no'}[value] if isinstance(value, bool) else f'{value}'
+
+
+def _arrays_of(result: Any) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+    # arrays of numbers with a part behind the point, and where they are in the result
+    if isinstance(result, np.ndarray):
+        parts = {'': result}
+    elif is_dataclass(result):
+        parts = {f' of {f.name}': getattr(result, f.name) for f in fields(result)}
+    elif isinstance(result, tuple):
+        names = getattr(result, '_fields', range(1, len(result) + 1))
+        parts = {f' of {name}': part for name, part in zip(names, result, strict=True)}
+    else:
+        parts = {}
+    for name, part in parts.items():
+        if isinstance(part, np.ndarray) and np.issubdtype(part.dtype, np.inexact):
+            yield name, part
 
 
 def _is_data(hint: Any) -> bool:

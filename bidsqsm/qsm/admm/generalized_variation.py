@@ -100,7 +100,7 @@ class GeneralizedVariation:
 
     def right_side(self) -> Spectrum:
         """See :class:`~bidsqsm.qsm.admm.solver.Penalty`."""
-        out = np.empty_like(self.pull[0])
+        out: Spectrum = np.empty_like(self.pull[0])
         right_of_slopes(self.pull, self.bend_pull, self.steps, self.rho, self.nu, out)
         return out
 

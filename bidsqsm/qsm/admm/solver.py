@@ -134,11 +134,11 @@ class Admm(Generic[P]):
 
 
 def relative_change(new: Volume, old: Volume, mask: Mask) -> float:
-    """Length of new - old over that of new, inside the mask; 0 where new is zero there."""
+    """Length of new - old over that of new, inside the mask; 0 where new is zero there, NaN for NaN."""
     sums = np.empty((2, mask.shape[0]))
     _plane_changes(new, old, mask, sums)
     moved, whole = sums.sum(axis=1)
-    return float(np.sqrt(moved / whole)) if whole > 0 else 0.0
+    return 0.0 if whole == 0 else float(np.sqrt(moved / whole))
 
 
 @kernel()

@@ -98,7 +98,7 @@ class SourceDescent:
         )
         moved, size, uphill = self.changes.sum(axis=0)
         self.speed = 1.0 if uphill > 0 else speed  # start anew where the momentum leads astray
-        return math.sqrt(moved / size) if size > 0 else 0.0
+        return 0.0 if size == 0 else math.sqrt(moved / size)
 
 
 @kernel()
