@@ -27,7 +27,7 @@ def part_factors(voxel_size: Triple) -> Volume:
 
     Examples
     --------
-    >>> part_factors((1.0, 1.0, 1.0))[:4].round(3).tolist()
+    >>> [round(float(q), 3) for q in part_factors((1.0, 1.0, 1.0))[:4]]
     [0.25, 0.25, 0.354, 0.25]
 
     """
