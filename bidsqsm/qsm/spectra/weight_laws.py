@@ -33,11 +33,7 @@ def found_weights() -> Iterator[dict[str, float]]:
 
 
 def note_weight(value: float, name: str = 'weight') -> float:
-    """Round a weight that was found in the data, and make it known to the log and to whoever collects.
-
-    With two digits it is the same however the image is stored, whose sums differ in the seventh.
-    """
-    value = float(f'{value:.2g}')
+    """Make a weight that was found in the data known to the log and to whoever collects."""
     LOGGER.info('%s %.3g, from the noise and the susceptibility that the field shows', name, value)
     if (found := _FOUND.get()) is not None:
         found[name] = value

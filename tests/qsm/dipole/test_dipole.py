@@ -67,12 +67,12 @@ SLOPE = {
     'tsvd': (0.7, 0.95),
     'tv': (0.9, 1.05),
     'wh': (0.9, 1.05),
-    'wiener': (0.9, 1.05),
+    'wiener': (0.8, 1.05),
     'wiener-tv': (0.9, 1.05),
 }
 
 #: Of a tilted cylinder, whose spectrum lies in one plane, filters lose more than of a ball.
-CONTRAST = {'ndi': 0.5, 'tikhonov': 0.45, 'tkd': 0.4, 'tsvd': 0.4, 'wiener': 0.4}
+CONTRAST = {'ndi': 0.5, 'tikhonov': 0.45, 'tkd': 0.4, 'tsvd': 0.4, 'wiener': 0.5}
 
 
 #: Error with a wrong kernel over that with the right one; a weight that follows the misfit hides it.

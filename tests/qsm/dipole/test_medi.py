@@ -24,7 +24,7 @@ from helpers.analytic_fields import SHAPES, ball, field_of_sphere, make_scene, s
 from helpers.explicit_weights import explicitly
 
 # these fields have no noise that weights could follow
-medi = explicitly(medi)
+medi, medi0 = explicitly(medi), explicitly(medi0)
 
 
 @pytest.fixture(scope='module')
