@@ -66,6 +66,11 @@ class FieldSpectra:
     count: Profile
 
     @property
+    def mean_noise(self) -> float:
+        """Noise in ppm^2, the mean over all frequencies: its variance in a voxel."""
+        return float(np.average(self.noise, weights=self.count))
+
+    @property
     def noise_level(self) -> float:
         """Noise in ppm^2, the geometric mean over all frequencies."""
         return float(np.exp(np.average(np.log(self.noise), weights=self.count)))

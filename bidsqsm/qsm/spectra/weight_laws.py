@@ -41,24 +41,25 @@ def note_weight(value: float, name: str = 'weight') -> float:
 
 
 #: Of a total variation beside a squared misfit, and with a harmonic field that takes up slow errors
-VARIATION_FACTOR, HARMONIC_FACTOR = 1.1, 0.9
+VARIATION_FACTOR, HARMONIC_FACTOR = 0.38, 0.3
 #: Of one beside a plain misfit, and beside a map that is known where D is large (RTS)
-PLAIN_FACTOR, KNOWN_FACTOR = 1.0, 0.5
+PLAIN_FACTOR, KNOWN_FACTOR = 0.6, 0.11
 #: Of the threshold of a filter that raises small D to it, and of one that leaves them out
 FLOOR_FACTOR, ZERO_FACTOR = 1.5, 1.0
 #: Noise over susceptibility that the truncation of the field by its mask stands for
 EDGE_RATIO = 0.003
-#: Of a total variation whose data are whitened; found by sweeps, as the powers are
-WHITENED_FACTOR, UNEXPLAINED_POWER = 0.4, 0.45
+#: Of a total variation whose data are whitened
+WHITENED_FACTOR = 0.25
+#: Powers of the share that is not explained, beside squared and beside plain misfits
+UNEXPLAINED_POWER, PLAIN_POWER = 0.45, 0.2
 
 
 def whitened_variation_weight(spectra: FieldSpectra, colour: float) -> float:
     r"""Weight of a total variation beside errors that are whitened to the power c.
 
-    .. math:: \lambda = 0.4\, u^{-0.45} \frac{\bar N^{1-c} N_{min}^c}{g}
+    .. math:: \lambda = 0.25\, u^{-0.45} \frac{\langle N \rangle^{1-c} N_{min}^c}{g}
 
-    with the share u of the field's power that the model does not explain: the more it explains, the
-    more of the quick changes that the weight suppresses are noise.
+    See :func:`variation_weight`, whose law it is for c = 0 but for the factor.
 
     Returns
     -------
@@ -67,13 +68,19 @@ def whitened_variation_weight(spectra: FieldSpectra, colour: float) -> float:
 
     """
     quiet = float(spectra.noise.min())
-    level = spectra.noise_level ** (1 - colour) * quiet**colour
+    level = spectra.mean_noise ** (1 - colour) * quiet**colour
     factor = WHITENED_FACTOR * spectra.unexplained**-UNEXPLAINED_POWER
     return float(factor * level / spectra.gradient)
 
 
 def variation_weight(spectra: FieldSpectra, factor: float = VARIATION_FACTOR) -> float:
-    r"""Weight of a total variation beside a squared misfit: :math:`c \bar N / g`, in ppm mm.
+    r"""Weight of a total variation beside a squared misfit, in ppm mm.
+
+    .. math:: \lambda = c\, u^{-0.45} \langle N \rangle / g
+
+    with the mean noise over all frequencies, the gradient g of chi, and the share u of the field's
+    power that the model does not explain: the more it explains, the more of the quick changes that
+    the weight suppresses are noise.
 
     Parameters
     ----------
@@ -83,17 +90,21 @@ def variation_weight(spectra: FieldSpectra, factor: float = VARIATION_FACTOR) ->
         c, dimensionless; a method's own.
 
     """
-    return note_weight(factor * spectra.noise_level / spectra.gradient)
+    share = spectra.unexplained**-UNEXPLAINED_POWER
+    return note_weight(factor * share * spectra.mean_noise / spectra.gradient)
 
 
 def plain_variation_weight(
     spectra: FieldSpectra, factor: float = PLAIN_FACTOR, name: str = 'weight'
 ) -> float:
-    r"""Weight beside a plain, not squared, misfit: :math:`c \bar N^{1/2} / g`, in mm.
+    r"""Weight beside a plain, not squared, misfit: :math:`c\, u^{-0.2} \langle N \rangle^{1/2} / g`, in mm.
 
     See :func:`variation_weight`.
     """
-    return note_weight(factor * float(np.sqrt(spectra.noise_level)) / spectra.gradient, name)
+    share = spectra.unexplained**-PLAIN_POWER
+    return note_weight(
+        factor * share * float(np.sqrt(spectra.mean_noise)) / spectra.gradient, name
+    )
 
 
 def filter_threshold(spectra: FieldSpectra, factor: float) -> float:
@@ -111,5 +122,5 @@ def noise_ratio(spectra: FieldSpectra) -> float:
     It is what a filter with one number for all frequencies adds to :math:`D^2`. The edge of a mask
     alone asks for :data:`EDGE_RATIO`.
     """
-    noise = np.average(spectra.noise, weights=spectra.count)
+    noise = spectra.mean_noise
     return float(noise / np.average(spectra.susceptibility, weights=spectra.count) + EDGE_RATIO)
