@@ -71,11 +71,6 @@ class FieldSpectra:
         return float(np.average(self.noise, weights=self.count))
 
     @property
-    def noise_level(self) -> float:
-        """Noise in ppm^2, the geometric mean over all frequencies."""
-        return float(np.exp(np.average(np.log(self.noise), weights=self.count)))
-
-    @property
     def gradient(self) -> float:
         """Root mean square of the gradient of chi, in ppm/mm."""
         squared = (2 * np.pi * self.shells.middle) ** 2 * self.susceptibility
@@ -127,7 +122,7 @@ def field_spectra(field: Volume, mask: Mask, grid: Grid, *, leak: float = LEAK) 
     >>> mask = np.ones((48, 48, 48), bool)
     >>> noise = np.random.default_rng(0).standard_normal(mask.shape).astype(np.float32)
     >>> spectra = field_spectra(0.01 * noise, mask, Grid(mask.shape, (1.0, 1.0, 1.0)))
-    >>> 0.009 < spectra.noise_level**0.5 < 0.011
+    >>> 0.009 < spectra.mean_noise**0.5 < 0.011
     True
 
     """

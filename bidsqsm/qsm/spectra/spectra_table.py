@@ -57,7 +57,7 @@ class SpectraTable:
         >>> sphere = make_sphere()
         >>> spectra = field_spectra(sphere.local_field, sphere.mask, sphere.grid)
         >>> again = SpectraTable.of(spectra).spectra(sphere.grid)
-        >>> bool(abs(again.noise_level / spectra.noise_level - 1) < 0.01)
+        >>> bool(abs(again.mean_noise / spectra.mean_noise - 1) < 0.01)
         True
 
         """

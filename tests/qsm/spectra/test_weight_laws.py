@@ -73,7 +73,7 @@ def test_a_finer_grid_asks_for_a_smaller_voxel_only(noisy):
     found = {}
     for name, grid in (('whole', scene.grid), ('half', half)):
         spectra = field_spectra(field, scene.mask, grid)
-        found[name] = spectra.noise_level / spectra.gradient
+        found[name] = spectra.mean_noise / spectra.gradient
     assert found['half'] == pytest.approx(found['whole'] / 2, rel=0.25)
     assert tv.parameters['weight'].automatic
 
