@@ -158,9 +158,10 @@ def test_fibres_cross_the_midline_and_rise_through_the_stem(small_head):
     x, y, z = at
     white = fibres.white > 0.7
     callosal = white & (abs(x) < 5) & (abs(y) < 25) & (z > 5)
-    stem = white & (abs(x) < 12) & (z < -35)
+    stem = (fibres.white > 0.3) & (np.hypot(x, y + 28) < 12) & (z < -30)
+    assert stem.sum() > 10
     assert np.mean(fibres.direction[0][callosal] ** 2) > 0.6
-    assert np.mean(fibres.direction[2][stem] ** 2) > 0.6
+    assert np.mean(fibres.direction[2][stem] ** 2) > 0.45  # of any direction it is a third
 
 
 @pytest.mark.parametrize(
