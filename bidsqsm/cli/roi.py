@@ -22,6 +22,7 @@ _OPTIONS_OF_ONE_FILE = (
     'r2star',
     't2star',
     'local_field',
+    'total_field',
     'noise',
     'units',
     *OPTIONAL_MAPS,
@@ -72,6 +73,12 @@ def _add_further_maps(parser: argparse.ArgumentParser) -> None:
     add('--r2star', type=Path, metavar='FILE', help='R2* map, in 1/s')
     add('--t2star', type=Path, metavar='FILE', help='T2* map, in s')
     add('--local-field', type=Path, metavar='FILE', help='local field, in Hz')
+    add(
+        '--total-field',
+        type=Path,
+        metavar='FILE',
+        help='total (or local) field that the map was made of, in Hz, for corrected means',
+    )
     add(
         '--noise',
         type=Path,

@@ -21,6 +21,7 @@ MAP_UNITS: Mapping[str, Mapping[str, float]] = {
     'r2star': {'1/s': 1, 's^-1': 1, 's-1': 1, 'Hz': 1, '1/ms': 1e3, 'ms^-1': 1e3},
     't2star': {'s': 1, 'ms': 1e-3},
     'local_field': {'Hz': 1, 'ppm': 1, 'ppb': 1e-3},
+    'total_field': {'Hz': 1, 'ppm': 1, 'ppb': 1e-3},
     'noise': {'Hz': 1, 'ppm': 1, 'ppb': 1e-3},
     'r2prime': {'1/s': 1, 's^-1': 1, 's-1': 1, 'Hz': 1, '1/ms': 1e3, 'ms^-1': 1e3},
     't2prime': {'s': 1, 'ms': 1e-3},
@@ -135,12 +136,12 @@ def _check_size(key: str, values: Volume, path: Path, units: str) -> None:
         )
 
 
-def noise_in_ppm(path: Path, chi: Path) -> Volume:
-    """Read the noise of the field, in ppm (float64); Hz where the sidecar tells no unit."""
-    values, units = load_volume(path)[0], unit_of('noise', path) or 'Hz'
+def field_in_ppm(key: str, path: Path, chi: Path) -> Volume:
+    """Read a field, or its noise, in ppm (float64); Hz where the sidecar tells no unit."""
+    values, units = load_volume(path)[0], unit_of(key, path) or 'Hz'
     if units == 'Hz':
         return in_ppm(values, frequency_of(path, chi))
-    return np.asarray(values.astype(np.float64) * MAP_UNITS['noise'][units])
+    return np.asarray(values.astype(np.float64) * MAP_UNITS[key][units])
 
 
 def frequency_of(*paths: Path) -> float:

@@ -104,6 +104,8 @@ def _measurable(root: Path, chi: BidsFile, names: Path | None) -> Iterator[Found
             r2star=_beside(anat, own, 'R2starmap'),
             t2star=_beside(anat, own, 'T2starmap'),
             local_field=_beside(fmap, own, 'fieldmap', 'local'),
+            # a map of several orientations has several fields
+            total_field=None if _desc(chi) else _beside(fmap, own, 'fieldmap', 'total'),
             noise=_beside(fmap, own, 'fieldmap', 'noise'),
             # a map of several orientations has none
             deviation=None if _desc(chi) else _beside(anat, own, 'Chimap', 'sd'),

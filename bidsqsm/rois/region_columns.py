@@ -110,6 +110,20 @@ def _columns_of_chi() -> dict[str, dict[str, str]]:
             'noise alone where the map has no standard deviation',
             'ppm',
         ),
+        'mean_corrected': _described(
+            'Mean freed from what regularisation takes: mean and what the region lacks of it, fitted to '
+            'what the map leaves of the total field; same zero as the mean',
+            'ppm',
+        ),
+        'mean_corrected_se': _described(
+            'Standard error of mean_corrected: that of the mean and that of the fit together',
+            'ppm',
+        ),
+        'recovery': _described(
+            'Share of the contrast of mean_corrected with the mean over the QSM mask that the mean '
+            'has; not given where that contrast is below three standard errors',
+            '1',
+        ),
         'mean_wholebrain': _described('Mean less the mean over the QSM mask', 'ppm'),
         'mean_csf': _described('Mean less the mean of ventricular cerebrospinal fluid', 'ppm'),
         'chi_range_low': _described(

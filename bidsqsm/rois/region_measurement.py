@@ -21,7 +21,7 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.spectra.field_spectra import FieldSpectra
 from bidsqsm.rois.literature import check
 from bidsqsm.rois.map_files import csf_value, one_grid
-from bidsqsm.rois.map_units import load_maps, noise_in_ppm, sidecar_of
+from bidsqsm.rois.map_units import field_in_ppm, load_maps, sidecar_of
 from bidsqsm.rois.region_columns import MEASURED_MAPS, OPTIONAL_MAPS, columns
 from bidsqsm.rois.region_table import roi_table, write_table
 from bidsqsm.rois.regions import with_unnamed, without_combined
@@ -33,7 +33,7 @@ class Files:
 
     Parameters
     ----------
-    chi, r2star, t2star, local_field, noise, and the further ones
+    chi, r2star, t2star, local_field, total_field, noise, and the further ones
         Maps on one grid; see :mod:`bidsqsm.rois.map_units` for their units.
     labels
         Label image on that grid.
@@ -55,6 +55,7 @@ class Files:
     r2star: Path | None = None
     t2star: Path | None = None
     local_field: Path | None = None
+    total_field: Path | None = None
     noise: Path | None = None
     deviation: Path | None = None
     r2prime: Path | None = None
@@ -75,6 +76,7 @@ class Files:
             'r2star',
             't2star',
             'local_field',
+            'total_field',
             'noise',
             'deviation',
             *OPTIONAL_MAPS,
@@ -137,7 +139,10 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
     if not (labels > 0).any():
         notes.append(f'{files.labels.name} has no label above 0: no region was measured.')
     names, unnamed = with_unnamed(labels, without_combined(named, labels))
-    noise = noise_in_ppm(files.noise, files.chi) if files.noise else None
+    noise = field_in_ppm('noise', files.noise, files.chi) if files.noise else None
+    total = (
+        field_in_ppm('total_field', files.total_field, files.chi) if files.total_field else None
+    )
     csf = csf_value(maps['chi'], mask, grid, maps.get('r2star'))
     table = roi_table(
         labels,
@@ -149,6 +154,7 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
         grid=grid,
         deviation=load_volume(files.deviation)[0] if files.deviation else None,
         spectra=_spectra(files.deviation, grid) if files.deviation else None,
+        total_field=total,
         csf=csf,
         coverage_limit=coverage,
         age=age,

@@ -15,6 +15,7 @@ from bidsqsm.atlases.structures import Label
 from bidsqsm.files.tsv_files import read_frame, write_tsv
 from bidsqsm.qsm.grid import Grid, Labels, Mask, Triple, Volume
 from bidsqsm.qsm.spectra.field_spectra import FieldSpectra
+from bidsqsm.rois.corrected_means import corrected, fit_labels, four_digits
 from bidsqsm.rois.literature import published_range, verdict
 from bidsqsm.rois.precision import MapError, Noise
 from bidsqsm.rois.region_columns import MEASURED_MAPS, columns, counted
@@ -33,6 +34,7 @@ def roi_table(
     grid: Grid | None = None,
     deviation: Volume | None = None,
     spectra: FieldSpectra | None = None,
+    total_field: Volume | None = None,
     csf: float | None = None,
     coverage_limit: float = 0.5,
     age: float | None = None,
@@ -61,6 +63,9 @@ def roi_table(
     deviation, spectra
         Standard deviation of susceptibility in ppm, a (nx, ny, nz) float32 array, and the spectra of
         the field that it was made of; the standard error follows from both.
+    total_field
+        Total or local field that the map was made of in ppm, a (nx, ny, nz) float array, from which the
+        corrected means follow; needs ``grid``.
     csf
         Mean susceptibility of cerebrospinal fluid in ppm, where it is known.
     coverage_limit
@@ -104,6 +109,9 @@ def roi_table(
     # the copies of an affine in different files differ in the seventh digit
     voxel, places = math.prod(round(float(size), 5) for size in voxel_size), Places(labels)
     counts = {key: counted(key, maps).ravel() for key in maps}
+    fit = None
+    if grid is not None and total_field is not None and has_chi:
+        fit = fit_labels(labels, names, maps['chi'], total_field, known.reshape(mask.shape), grid)
     rows = []
     for region in regions_of(names):
         where = places.of(region.members)
@@ -111,7 +119,10 @@ def roi_table(
         enough = where.size > 0 and inside.size >= coverage_limit * where.size
         row = _about(region, where.size, inside.size, voxel)
         row |= summary(chi[inside] if enough and has_chi else chi[:0])
-        row['se'] = _digits(spread.error_of_mean(inside)) if spread and enough else math.nan
+        row['se'] = four_digits(spread.error_of_mean(inside)) if spread and enough else math.nan
+        if fit is not None and enough:
+            voxels = [int((labels.ravel()[inside] == value).sum()) for value in fit.regions]
+            row |= corrected(row['mean'], row['se'], fit.of(voxels), whole_brain)
         row['mean_wholebrain'] = row['mean'] - whole_brain
         row['mean_csf'] = math.nan if csf is None else row['mean'] - csf
         row |= _against_literature(region, row['mean_wholebrain'], age)
@@ -146,10 +157,6 @@ def _check(
             )
     if not 0 <= coverage_limit <= 1:
         raise ValueError(f'the coverage limit is {coverage_limit:g}, expected 0 to 1')
-
-
-def _digits(value: float) -> float:
-    return float(f'{value:.4g}')
 
 
 def _about(region: Region, whole: int, measured: int, voxel: float) -> dict[str, Any]:

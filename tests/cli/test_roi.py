@@ -53,6 +53,9 @@ def arrays():
         'r2star': (random.uniform(10, 40, SHAPE) * (labels > 0) + 2 * mask).astype(np.float32),
         't2star': random.uniform(0.02, 0.2, SHAPE).astype(np.float32),
         'local_field': (tissue / 3 * mask).astype(np.float32),
+        'total_field': (tissue / 3 + np.linspace(0, 1, SHAPE[0])[:, None, None]).astype(
+            np.float32
+        ),
         'noise': random.uniform(0.001, 0.004, SHAPE).astype(np.float32),
     }
 
@@ -68,7 +71,7 @@ def derivatives(arrays, tmp_path):
     write(anat / 'sub-01_desc-qsm_mask.nii.gz', arrays['mask'])
     write(anat / 'sub-01_R2starmap.nii.gz', arrays['r2star'], Units='1/s')
     write(anat / 'sub-01_T2starmap.nii.gz', arrays['t2star'], Units='s')
-    for key, desc in (('local_field', 'local'), ('noise', 'noise')):
+    for key, desc in (('local_field', 'local'), ('total_field', 'total'), ('noise', 'noise')):
         name = f'sub-01_desc-{desc}_fieldmap.nii.gz'
         write(fmap / name, arrays[key] * hz, Units='Hz', **known)
     write(anat / 'sub-01_atlas-X_dseg.nii.gz', arrays['labels'], SpatialReference='orig')
@@ -119,6 +122,8 @@ def test_single_files_give_the_same_table_as_their_folder(derivatives, tmp_path)
         f'{stem}_T2starmap.nii.gz',
         '--local-field',
         f'{fmap}/sub-01_desc-local_fieldmap.nii.gz',
+        '--total-field',
+        f'{fmap}/sub-01_desc-total_fieldmap.nii.gz',
         '--noise',
         f'{fmap}/sub-01_desc-noise_fieldmap.nii.gz',
         '--age',

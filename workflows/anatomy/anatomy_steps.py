@@ -96,6 +96,7 @@ def region_links(
         (step('relaxometry_wf'), step('rois_wf'), ['t2star']),
         (step('relaxometry_wf'), step('spaces_wf'), ['t2star']),
         (step('fieldmap_wf'), step('rois_wf'), ['noise']),
+        (step('sign_wf'), step('rois_wf'), ['total_field']),
         (step('reference_wf'), step('rois_wf'), [('region_name', 'reference_region')]),
         *(
             (maker, step('rois_wf'), [(output, key)])

@@ -26,6 +26,7 @@ ROI_INPUTS = (
     'r2star',
     't2star',
     'local_field',
+    'total_field',
     'noise',
     'deviation',
     'inversion_facts',
@@ -68,8 +69,8 @@ def init_rois_wf(
 
     Inputs
     ------
-    chi, mask, r2star, t2star, local_field, noise, reference_region
-        Maps (ppm, 1/s, s, ppm, ppm), the mask of the first, what its zero is; the mask alone is
+    chi, mask, r2star, t2star, local_field, total_field, noise, reference_region
+        Maps (ppm, 1/s, s, ppm, ppm, ppm), the mask of the first, what its zero is; the mask alone is
         needed.
     deviation, inversion_facts
         Standard deviation of susceptibility, in ppm, and what the inversion decided.

@@ -20,6 +20,7 @@ from bidsqsm.interfaces.step_interface import (
     read_optional_volume,
     read_volume,
 )
+from bidsqsm.qsm.grid import Volume
 from bidsqsm.rois.literature import check
 from bidsqsm.rois.map_files import csf_value, in_hz, in_ppm
 from bidsqsm.rois.region_columns import MEASURED_MAPS, OPTIONAL_MAPS
@@ -35,6 +36,7 @@ class _MeasureRoisInputSpec(StepInputSpec):
     r2star = File(exists=True, desc='R2*, in 1/s')
     t2star = File(exists=True, desc='T2*, in s')
     local_field = File(exists=True, desc='local field, in ppm')
+    total_field = File(exists=True, desc='total field, in ppm')
     noise = File(exists=True, desc='noise of the field, in ppm')
     deviation = File(exists=True, desc='standard deviation of susceptibility, in ppm')
     inversion_facts = traits.Dict(desc='what the inversion decided, with the spectra')
@@ -68,9 +70,7 @@ class MeasureRois(StepInterface):
         frequency = self.inputs.imaging_frequency
         if 'local_field' in maps:
             maps['local_field'] = in_hz(maps['local_field'], frequency)
-        noise = read_optional_volume(self.given('noise'))
-        if noise is not None:  # as it is read back from the file that is written
-            noise = in_ppm(in_hz(noise, frequency), round(frequency, 6))
+        noise, total = (self._as_written(name) for name in ('noise', 'total_field'))
         mask, grid = read_mask(self.inputs.in_mask), read_grid(self.inputs.in_mask)
         told = DipoleFacts.of(self.given('inversion_facts')).spectra
         csf = csf_value(maps.get('chi'), mask, grid, maps.get('r2star'))
@@ -84,6 +84,7 @@ class MeasureRois(StepInterface):
             grid=grid,
             deviation=read_optional_volume(self.given('deviation')),
             spectra=told.spectra(grid) if told else None,
+            total_field=total,
             csf=csf,
             age=self.given('age'),
         )
@@ -96,3 +97,11 @@ class MeasureRois(StepInterface):
             warnings=(*warnings, *(check(table, self.given('age')) if judged else ())),
         )
         return runtime
+
+    def _as_written(self, name: str) -> Volume | None:
+        """A field in ppm, as it is read back from the file in Hz that is written."""
+        field, frequency = (
+            read_optional_volume(self.given(name)),
+            self.inputs.imaging_frequency,
+        )
+        return None if field is None else in_ppm(in_hz(field, frequency), round(frequency, 6))
