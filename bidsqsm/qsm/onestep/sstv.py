@@ -29,9 +29,9 @@ def sstv(
     colour: Annotated[float, From(0, 1)] = 0.4,
     max_radius: Annotated[float, Between(0, 100)] = 18.0,
     n_radii: Annotated[int, Between(0, 100)] = 6,
-    rho: Annotated[float, Between(0, 1e6)] = 100.0,
+    rho: Annotated[float, Between(0, 1e6)] = 400.0,
     mu: Annotated[float, Between(0, 100)] = 5e-2,
-    tol: Annotated[float, Between(0, 1)] = 2e-2,
+    tol: Annotated[float, Between(0, 1)] = 1e-2,
     max_iter: Annotated[int, Between(0, 10000)] = 200,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:

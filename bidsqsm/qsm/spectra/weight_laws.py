@@ -49,7 +49,7 @@ FLOOR_FACTOR, ZERO_FACTOR = 1.5, 1.0
 #: Noise over susceptibility that the truncation of the field by its mask stands for
 EDGE_RATIO = 0.003
 #: Of a total variation whose data are whitened
-WHITENED_FACTOR = 0.25
+WHITENED_FACTOR = 0.2
 #: Powers of the share that is not explained, beside squared and beside plain misfits
 UNEXPLAINED_POWER, PLAIN_POWER = 0.45, 0.2
 
@@ -57,7 +57,7 @@ UNEXPLAINED_POWER, PLAIN_POWER = 0.45, 0.2
 def whitened_variation_weight(spectra: FieldSpectra, colour: float) -> float:
     r"""Weight of a total variation beside errors that are whitened to the power c.
 
-    .. math:: \lambda = 0.25\, u^{-0.45} \frac{\langle N \rangle^{1-c} N_{min}^c}{g}
+    .. math:: \lambda = 0.2\, u^{-0.45} \frac{\langle N \rangle^{1-c} N_{min}^c}{g}
 
     See :func:`variation_weight`, whose law it is for c = 0 but for the factor.
 
