@@ -51,7 +51,7 @@ def make_fibres(head: Head, anatomy: Anatomy, subject: Subject, pose: Volume | N
 
     There is no tractography in the templates. Fibres run from left to right across the midline,
     turn upwards beside it (corpus callosum), rise beside the ventricles (corona radiata) and in
-    the stem, run to and fro along the surface further out (association bundles) and turn towards
+    the stem, run from front to back along the surface further out (association bundles) and turn towards
     the cortex in the last millimetres. Smooth random vectors, 10 and 4 mm wide, bend them.
 
     Parameters
