@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import multiprocessing as mp
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
@@ -29,6 +31,9 @@ SENTENCE = (
     'this work folder have them at hand'
 )
 
+#: Seconds within which the process may leave by itself, so that it takes its locks with it
+PATIENCE = 3.0
+
 
 @contextmanager
 def compiling_ahead(choices: Mapping[str, Choice], tell: Callable[[str], None]) -> Iterator[None]:
@@ -50,6 +55,8 @@ def compiling_ahead(choices: Mapping[str, Choice], tell: Callable[[str], None]) 
     try:
         yield
     finally:
+        process.terminate()
+        process.join(PATIENCE)
         process.kill()
         process.join()
 
@@ -66,6 +73,7 @@ def marker_of(texts: Mapping[str, str]) -> Path | None:
 def compile_loops(texts: Mapping[str, str], marker: Path) -> None:
     """Run methods, each written as ``name:parameter=value``, on a small sphere; leave the marker."""
     forget_handlers()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     os.nice(5)  # the steps of a run come first
     try:
         with threads(1):
