@@ -112,7 +112,7 @@ def main() -> None:
     """Print a table for each voxel size."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').split('\n', 1)[0])
     parser.add_argument('--voxel-size', nargs='+', default=['2', '1'], metavar='MM')
-    parser.add_argument('--seed', default='31')
+    parser.add_argument('--seed', default='59')
     parser.add_argument('--realism', choices=REALISM, default='plain')
     parser.add_argument('--only', nargs='+', metavar='METHOD', help='choices of the catalogue')
     parser.add_argument('--keep', type=Path, help='folder to keep the heads in')
