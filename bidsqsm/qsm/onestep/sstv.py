@@ -15,7 +15,11 @@ from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.spectra.total_field import spectra_behind
-from bidsqsm.qsm.spectra.weight_laws import note_weight, whitened_variation_weight
+from bidsqsm.qsm.spectra.weight_laws import (
+    SPHERES_FACTOR,
+    note_weight,
+    whitened_variation_weight,
+)
 from bidsqsm.qsm.window import Window
 
 
@@ -111,7 +115,7 @@ def sstv(
     found = spectra_behind(total_field, mask, grid)
     power = (found.noise / found.noise.min()) ** colour
     if weight is None:
-        weight = note_weight(whitened_variation_weight(found, colour))
+        weight = note_weight(whitened_variation_weight(found, colour, SPHERES_FACTOR))
     error = replace(found.shells, grid=window.grid).on_grid(power) - np.float32(1)
     terms = sphere_terms(
         window.cut(total_field), trust, trust > 0, window, radii, mu=mu, error=error

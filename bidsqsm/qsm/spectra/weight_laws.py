@@ -48,18 +48,20 @@ PLAIN_FACTOR, KNOWN_FACTOR = 0.6, 0.11
 FLOOR_FACTOR, ZERO_FACTOR = 1.5, 1.0
 #: Noise over susceptibility that the truncation of the field by its mask stands for
 EDGE_RATIO = 0.003
-#: Of a total variation whose data are whitened
-WHITENED_FACTOR = 0.2
+#: Of a total variation whose data are whitened: beside a local field, and behind spheres (SSTV)
+WHITENED_FACTOR, SPHERES_FACTOR = 0.25, 0.2
 #: Powers of the share that is not explained, beside squared and beside plain misfits
 UNEXPLAINED_POWER, PLAIN_POWER = 0.45, 0.2
 
 
-def whitened_variation_weight(spectra: FieldSpectra, colour: float) -> float:
+def whitened_variation_weight(
+    spectra: FieldSpectra, colour: float, factor: float = WHITENED_FACTOR
+) -> float:
     r"""Weight of a total variation beside errors that are whitened to the power c.
 
-    .. math:: \lambda = 0.2\, u^{-0.45} \frac{\langle N \rangle^{1-c} N_{min}^c}{g}
+    .. math:: \lambda = b\, u^{-0.45} \frac{\langle N \rangle^{1-c} N_{min}^c}{g}
 
-    See :func:`variation_weight`, whose law it is for c = 0 but for the factor.
+    See :func:`variation_weight`, whose law it is for c = 0 but for the factor b, a method's own.
 
     Returns
     -------
@@ -69,8 +71,8 @@ def whitened_variation_weight(spectra: FieldSpectra, colour: float) -> float:
     """
     quiet = float(spectra.noise.min())
     level = spectra.mean_noise ** (1 - colour) * quiet**colour
-    factor = WHITENED_FACTOR * spectra.unexplained**-UNEXPLAINED_POWER
-    return float(factor * level / spectra.gradient)
+    share = spectra.unexplained**-UNEXPLAINED_POWER
+    return float(factor * share * level / spectra.gradient)
 
 
 def variation_weight(spectra: FieldSpectra, factor: float = VARIATION_FACTOR) -> float:
