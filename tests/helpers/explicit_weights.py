@@ -24,6 +24,7 @@ EXPLICIT = {
     'tsvd': {'threshold': 0.08},
     'tv': {'weight': 2e-4},
     'wh': {'weight': 1e-4},
+    'wiener-tv': {'weight': 2e-4},
 }
 
 
