@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 
 from bidsqsm.config import Config
@@ -61,7 +62,8 @@ def check_paths(config: Config) -> None:
 
 def make_writable(folder: Path, name: str) -> None:
     """Make a folder and try it, so that a read-only place is told before hours of computing."""
-    trial = folder / f'.bidsqsm-{os.getpid()}'
+    # processes in containers share their numbers
+    trial = folder / f'.bidsqsm-{uuid.uuid4().hex}'
     try:
         folder.mkdir(parents=True, exist_ok=True)
         trial.write_bytes(b'0')

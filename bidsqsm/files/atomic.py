@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +27,17 @@ def write_text(path: Path, text: str) -> Path:
 def write_bytes(path: Path, content: bytes) -> Path:
     """Write bytes under a temporary name beside the file, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
+    # not by tempfile, whose files only their owner reads: a dataset is shared
+    temporary = path.with_name(f'.{path.name}.{uuid.uuid4().hex[:12]}')
     try:
-        with os.fdopen(handle, 'wb') as stream:
+        with temporary.open('xb') as stream:
             stream.write(content)
-        # mkstemp makes files that only their owner reads; a dataset is shared
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except OSError as error:  # a full disk does not say which one it is
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     return path
 
@@ -71,26 +72,47 @@ def staged(output_dir: Path, name: str) -> Iterator[Path]:
 
 
 def _move_all(new: Path, old: Path, target: Path) -> None:
+    """Move every file from ``new`` to ``target``, each in one step, or put all back from ``old``."""
     files = sorted(path.relative_to(new) for path in new.rglob('*') if path.is_file())
     moved: list[Path] = []
+    with _alone(target):
+        try:
+            for name in files:
+                for folder in (old, target):
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                moved.append(name)
+                _keep(target / name, old / name)
+                (new / name).replace(target / name)
+        except BaseException:
+            for name in reversed(moved):
+                if (old / name).exists():
+                    (old / name).replace(target / name)
+                elif not (new / name).exists():
+                    (target / name).unlink(missing_ok=True)
+            raise
+
+
+def _keep(path: Path, kept: Path) -> None:
+    """Give a file a second name, if it is there; under its own it is never missing."""
+    with suppress(FileNotFoundError):
+        try:
+            os.link(path, kept)
+        except FileNotFoundError:
+            raise
+        except OSError:  # a disk without links
+            shutil.copy2(path, kept)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait for whoever moves files into the folder, so that two sets of files do not mix.
+
+    Disks that have no such locks go without: files then still come whole, each in one step.
+    """
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        for name in files:
-            for folder in (old, target):
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            moved.append(name)
-            if (target / name).exists():
-                (target / name).replace(old / name)
-            (new / name).replace(target / name)
-    except BaseException:
-        for name in reversed(moved):
-            if (old / name).exists():
-                (old / name).replace(target / name)
-            elif not (new / name).exists():
-                (target / name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import uuid
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -216,7 +216,7 @@ def save_volume(array: Array, affine: Affine, path: Path | str) -> Path:
     dtype = np.uint8 if array.dtype == bool else array.dtype if integer else np.float32
     header = _header(array, affine, np.dtype(dtype))
     ending = '.nii.gz' if path.name.endswith('.nii.gz') else '.nii'
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.part{ending}')
+    temporary = path.with_name(f'.{path.name}.{uuid.uuid4().hex[:12]}.part{ending}')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with created(temporary) as stream:
