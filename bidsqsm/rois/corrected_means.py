@@ -44,7 +44,8 @@ def fit_labels(
 
     """
     known = mask & np.isfinite(total_field)
-    there = [name.index for name in names if (known & (labels == name.index)).any()]
+    present = set(np.unique(labels[known]).tolist())
+    there = [name.index for name in names if name.index in present]
     if not there:
         return None
     field = np.where(known, total_field, 0).astype(np.float32)
