@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 from nipype.pipeline import engine as pe
 
@@ -73,5 +73,6 @@ def clean(config: Config, states: Sequence[RunState]) -> None:
             subject = config.work_dir / NAME / subject_workflow_name(state.run.entities['sub'])
             shutil.rmtree(subject / workflow_name(state.run.name), ignore_errors=True)
             for folder in (subject, subject.parent):
-                if folder.is_dir() and not any(folder.iterdir()):
+                # another call may have put something in, or removed it
+                with suppress(OSError):
                     folder.rmdir()

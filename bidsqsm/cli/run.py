@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from bidsqsm.cli.resources import available_cpus, available_memory
 from bidsqsm.cli.validation import find_validator, refuse, validation_errors
 from bidsqsm.config import Config
 from bidsqsm.errors import DatasetError
+from bidsqsm.files.folder_lock import InUseError, exclusive
 from bidsqsm.files.json_files import load_json
 
 if TYPE_CHECKING:
@@ -63,6 +65,9 @@ def main(argv: Sequence[str]) -> int:
         line = f'bidsqsm failed: {error}'
     except KeyboardInterrupt as error:
         line, code = _interrupted(error)
+    except InUseError as error:
+        advice = 'wait for its end, as --wait does, or choose another with --work-dir'
+        line, code = f'bidsqsm failed: {error}: {advice}', 1
     except OSError as error:
         LOGGER.debug('the app ended', exc_info=True)
         line, code = f'bidsqsm failed: {_of_disk(error)}', 1
@@ -112,9 +117,10 @@ def participant(config: Config, command: str) -> tuple[str, int]:
     LOGGER.info('bidsqsm %s: %s', __version__, command)
     for atlas in anatomy.atlases:
         LOGGER.info('atlas %s (%s): licence: %s', atlas.name, atlas.dseg, atlas.license)
-    _validate(call)
-    call.write_settings()
-    statuses = _statuses(call)
+    with _claims(call):
+        _validate(call)
+        call.write_settings()
+        statuses = _statuses(call)
     if call.interrupted is not None:
         return _interrupted(call.interrupted)
     return outcome(statuses, time.monotonic() - started) if statuses else ('', 0)
@@ -127,6 +133,22 @@ def _statuses(call: Call) -> list[Status]:
         print(f'methods text: {call.write_boilerplate()}')
         return []
     return call.report_again() if call.config.reports_only else call.process()
+
+
+def _claims(call: Call) -> AbstractContextManager[None]:
+    """Keep other calls from the work files of the participants, where any are used."""
+    if call.config.boilerplate_only:
+        return nullcontext()
+    return exclusive(
+        call.config.work_dir / 'claims',
+        {f'sub-{run.entities["sub"]}' for run in call.found},
+        _say_waiting if call.config.wait else None,
+    )
+
+
+def _say_waiting(words: str) -> None:
+    LOGGER.info('%s', words)
+    print(f'waiting: {words}', flush=True)
 
 
 def settle(config: Config, found: Sequence[GreRun | Skipped]) -> Config:

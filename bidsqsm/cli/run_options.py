@@ -216,6 +216,12 @@ def _add_work(group: Any) -> None:
         help='remove the work files of a run once its derivatives are written',
     )
     add(
+        '--wait',
+        action='store_true',
+        help='wait for other calls that use the work files of the same participants'
+        ' (default: say so and leave)',
+    )
+    add(
         '--config-file',
         type=existing,
         metavar='FILE',
