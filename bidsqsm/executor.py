@@ -28,6 +28,7 @@ from typing import Any
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
 from bidsqsm.errors import DatasetError
+from bidsqsm.stored_results import keep_account, remove_unusable
 
 #: imported once by the server that the processes of the nodes are forked from
 PRELOAD = (__name__, 'numba', 'scipy.fft', 'scipy.ndimage')
@@ -88,8 +89,10 @@ class ProcessPerNodePlugin(MultiProcPlugin):
     """Nipype's MultiProc scheduling with one process for each node.
 
     Of its ``plugin_args``, ``on_failure(node, failure)`` returns the path of a crash file,
-    ``on_end(node, usage)`` is told what a node used, and ``preload`` lists modules that its nodes
-    need, to be loaded once for all.
+    ``on_end(node, usage)`` is told what a node used, ``on_damage(node, trouble)`` what is wrong with
+    the finished result of a node, which is then run again, and ``preload`` lists modules that its
+    nodes need, to be loaded once for all. With ``check_contents``, finished results count only if
+    every file that they were made from and consist of still holds the same.
     """
 
     pool: Any  # Nipype's, of processes that are shared
@@ -99,6 +102,8 @@ class ProcessPerNodePlugin(MultiProcPlugin):
         super().__init__(plugin_args={'raise_insufficient': False, **plugin_args})
         self._on_failure: Callable[[Any, Failure], str] = plugin_args['on_failure']
         self._on_end: Callable[[Any, Usage], None] = plugin_args['on_end']
+        self._on_damage: Callable[[Any, str], None] = plugin_args['on_damage']
+        self._check_contents: bool = plugin_args.get('check_contents', False)
         self._tasks: dict[int, _Task] = {}
         self.pool.shutdown()  # this class has no use for it
         self.pool = None
@@ -121,6 +126,11 @@ class ProcessPerNodePlugin(MultiProcPlugin):
 
     def _postrun_check(self) -> None:
         """Nothing is open: a process ends with its node."""
+
+    def _local_hash_check(self, jobid: int, graph: Any) -> bool:
+        """Whether a node is finished; a result that is damaged is removed, and it is not."""
+        remove_unusable(self.procs[jobid], self._on_damage, contents=self._check_contents)
+        return bool(super()._local_hash_check(jobid, graph))
 
     def _submit_job(self, node: Any, updatehash: bool = False) -> int:
         self._taskid += 1
@@ -202,6 +212,7 @@ def _run_node(node: Any, updatehash: bool, outbox: Connection, levels: dict[str,
     started = time.monotonic()
     try:
         node.run(updatehash=updatehash)
+        keep_account(node)
     except Exception as error:  # noqa: BLE001 - every failure is one of this node alone
         _tell(outbox, describe(error))
         os._exit(1)

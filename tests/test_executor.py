@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
-from nipype.interfaces.base import traits
+from nipype.interfaces.base import File, traits
 from nipype.pipeline import engine as pe
 
 from bidsqsm.errors import DatasetError
 from bidsqsm.executor import Failure, ProcessPerNodePlugin, describe
+from bidsqsm.files.inventory import write_inventory
 from bidsqsm.interfaces.step_interface import StepInputSpec, StepInterface, StepOutputSpec
 
 LOGGER = logging.getLogger('bidsqsm.test')
@@ -25,10 +29,12 @@ LOGGER = logging.getLogger('bidsqsm.test')
 class _ActInputSpec(StepInputSpec):
     how = traits.Str()
     before = traits.Any()
+    in_file = File(exists=True)
 
 
 class _ActOutputSpec(StepOutputSpec):
     out = traits.Int()
+    out_file = File(exists=True)
 
 
 class Act(StepInterface):
@@ -51,7 +57,10 @@ class Act(StepInterface):
             raise errors[self.inputs.how]
         if self.inputs.how == 'slow':
             time.sleep(60)
-        self._results.update(out=os.getpid(), facts={'how': self.inputs.how})
+        (written := Path(runtime.cwd, 'out.txt')).write_text(self.inputs.how)
+        self._results.update(
+            out_file=str(written), out=os.getpid(), facts={'how': self.inputs.how}
+        )
         return runtime
 
 
@@ -60,19 +69,22 @@ class Watch:
 
     def __init__(self) -> None:
         self.failures: dict[str, Failure] = {}
-        self.used, self.events = {}, []
+        self.used, self.events, self.damages = {}, [], {}
 
-    def run(self, tmp_path, *chains: list[str], **settings):
+    def run(self, tmp_path, *chains: list[str], check_contents=False, in_file=None, **settings):
         """Run chains of nodes, each named after what it does."""
         workflow = pe.Workflow(name='wf', base_dir=str(tmp_path))
         for number, chain in enumerate(chains):
             nodes = [pe.Node(Act(how=how), name=f'{how}_{number}') for how in chain]
+            if in_file:
+                nodes[0].inputs.in_file = str(in_file)
             workflow.add_nodes(nodes)
             for one, other in pairwise(nodes):
                 workflow.connect(one, 'out', other, 'before')
         workflow.config['execution'] = {
             'poll_sleep_duration': '0',
             'create_report': 'false',
+            'remove_unnecessary_outputs': 'false',
             **settings,
         }
         plugin = ProcessPerNodePlugin(
@@ -82,6 +94,8 @@ class Watch:
                 'status_callback': lambda node, event: self.events.append((node.name, event)),
                 'on_failure': self._failed,
                 'on_end': lambda node, usage: self.used.update({node.name: usage}),
+                'on_damage': lambda node, trouble: self.damages.update({node.name: trouble}),
+                'check_contents': check_contents,
             }
         )
         return workflow.run(plugin=plugin)
@@ -150,6 +164,82 @@ def test_a_second_run_uses_again_what_is_finished(watch, tmp_path):
     assert not again.used
 
 
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+def fill(path):
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def in_a_folders_place(path):
+    folder = path.parent
+    shutil.rmtree(folder)
+    folder.touch()
+
+
+def outdated(path):
+    """What can be read but holds nothing that is known."""
+    path.write_bytes(gzip.compress(b'cno.such.module\nthing\n.'))
+    write_inventory(path.parent)
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'name'),
+    [
+        (cut, 'result_fine_0.pklz'),
+        (fill, 'result_fine_0.pklz'),
+        (outdated, 'result_fine_0.pklz'),
+        (cut, 'out.txt'),
+        (fill, 'out.txt'),
+        (Path.unlink, 'out.txt'),
+        (Path.unlink, '_inventory.json'),
+        (cut, '_inventory.json'),
+    ],
+)
+def test_a_damaged_result_is_told_and_made_again(watch, tmp_path, spoil, name):
+    watch.run(tmp_path, ['fine', 'well'])
+    spoil(tmp_path / 'wf' / 'fine_0' / name)
+    again, after = Watch(), Watch()
+    again.run(tmp_path, ['fine', 'well'])
+    assert not again.failures
+    assert [*again.damages] == ['fine_0']
+    assert [*again.used] == ['fine_0', 'well_0']
+    assert (tmp_path / 'wf' / 'fine_0' / 'out.txt').read_text() == 'fine'
+    after.run(tmp_path, ['fine', 'well'])
+    assert not after.damages
+    assert not after.used
+
+
+@pytest.mark.parametrize('spoil', [Path.unlink, in_a_folders_place])
+def test_a_result_that_is_gone_is_made_again(watch, tmp_path, spoil):
+    watch.run(tmp_path, ['fine', 'well'])
+    spoil(tmp_path / 'wf' / 'fine_0' / 'result_fine_0.pklz')
+    again = Watch()
+    again.run(tmp_path, ['fine', 'well'])
+    assert not again.failures
+    assert 'fine_0' in again.used
+
+
+def test_other_contents_of_the_same_size_and_time_are_seen_where_that_is_asked_for(
+    watch, tmp_path
+):
+    echo = tmp_path / 'echo.nii'
+    echo.write_bytes(b'abc')
+    watch.run(tmp_path / 'work', ['fine'], in_file=echo)
+    before = echo.stat()
+    echo.write_bytes(b'abd')
+    os.utime(echo, ns=(before.st_atime_ns, before.st_mtime_ns))
+    usual, careful, after = Watch(), Watch(), Watch()
+    usual.run(tmp_path / 'work', ['fine'], in_file=echo)
+    assert not usual.used
+    for one in (careful, after):
+        one.run(tmp_path / 'work', ['fine'], in_file=echo, check_contents=True)
+    assert [*careful.used] == ['fine_0']
+    assert careful.damages['fine_0'] == f'{echo} no longer holds what it held'
+    assert not after.used
+
+
 def test_stopping_at_the_first_crash_ends_the_other_processes(watch, tmp_path):
     started = time.monotonic()
     with pytest.raises(RuntimeError):
@@ -180,6 +270,7 @@ if __name__ == '__main__':
     workflow = pe.Workflow(name='w', base_dir='work')
     workflow.add_nodes([pe.Node(niu.Merge(1, in1=1), name='merge')])
     told = {'on_failure': lambda node, failure: failure.message, 'on_end': lambda node, usage: None}
+    told['on_damage'] = print
     workflow.run(plugin=ProcessPerNodePlugin({'n_procs': 1, 'memory_gb': 1, **told}))
 """
 

@@ -40,6 +40,8 @@ def execute(
             'status_callback': ledger.on_status,
             'on_failure': ledger.on_failure,
             'on_end': ledger.on_end,
+            'on_damage': ledger.on_damage,
+            'check_contents': config.check_contents,
             # with the builders come the interfaces and what these compute with
             'preload': [run_of_the_graph.__name__],
         }

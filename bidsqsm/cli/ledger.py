@@ -110,6 +110,11 @@ class Ledger:
             usage.peak_gb,
         )
 
+    def on_damage(self, node: Any, trouble: str) -> None:
+        """Tell that a step that was finished runs again, and why."""
+        said = f'{self._state(node).run.name}: {words_of_node(node.name)} is run again: {trouble}'
+        self._progress.tell(said, logging.WARNING)
+
     def on_failure(self, node: Any, failure: Failure) -> str:
         """Book a failure to its run; returns the path of the crash file."""
         state = self._state(node)

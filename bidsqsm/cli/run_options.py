@@ -216,6 +216,12 @@ def _add_work(group: Any) -> None:
         help='remove the work files of a run once its derivatives are written',
     )
     add(
+        '--check-contents',
+        action='store_true',
+        help='use finished steps again only if the files that they were made from, and their own, still'
+        ' hold the same (default: if these have the same size and time), which reads all of them',
+    )
+    add(
         '--wait',
         action='store_true',
         help='wait for other calls that use the work files of the same participants'
