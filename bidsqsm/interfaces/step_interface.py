@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.metadata
+import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,22 +32,61 @@ from bidsqsm.qsm.iteration import Convergence
 CHANGES = 200
 
 
+#: Parts of the package that no result in the work folder depends on.
+WITHOUT_RESULTS = {'__main__.py', 'cli', 'cohort', 'data', 'demo', 'executor.py', 'reports'}
+#: Distributions that the numbers come from; the Python that runs them counts as well.
+LIBRARIES = (
+    'isal',
+    'llvmlite',
+    'networkx',
+    'nibabel',
+    'nipype',
+    'numba',
+    'numpy',
+    'onnxruntime',
+    'pandas',
+    'picsl_greedy',
+    'scikit-image',
+    'scipy',
+    'simpleitk',
+)
+
+
 @functools.cache
 def software() -> str:
-    """Version of the app and a digest of its numerics: results of other code are not reused."""
-    root = Path(bidsqsm.__file__).parent
-    digest = hashlib.sha256()
-    parts = ('qsm/**', 'rois', 'interfaces/**')
-    for path in sorted(path for part in parts for path in root.glob(f'{part}/*.py')):
-        digest.update(path.read_bytes())
+    """Version of the app and a digest of what a result depends on besides the inputs of its step.
+
+    These are the code that decides, reads, computes and connects, and the versions of the
+    libraries: results of others are not used again.
+    """
+    root, digest = Path(bidsqsm.__file__).parent, hashlib.sha256()
+    for part in sorted(root.iterdir()):
+        if part.name not in WITHOUT_RESULTS:
+            # the workflows may be a link
+            place = part.resolve()
+            for path in [place] if place.is_file() else sorted(place.rglob('*.py')):
+                digest.update(f'{part.name}/{path.relative_to(place)}\n'.encode())
+                digest.update(path.read_bytes())
+    digest.update(f'python {platform.python_version()}'.encode())
+    for name in LIBRARIES:
+        digest.update(f' {name} {_version(name)}'.encode())
     return f'{bidsqsm.__version__}+{digest.hexdigest()[:12]}'
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return 'none'
 
 
 class StepInputSpec(BaseInterfaceInputSpec):
     """Inputs that every step has."""
 
     num_threads = traits.Int(1, usedefault=True, nohash=True, desc='threads the step may use')
-    software = traits.Str(desc='version of the numerics, part of what makes a result valid')
+    software = traits.Str(
+        desc='version of the code and its libraries, part of what makes a result valid'
+    )
 
 
 class StepOutputSpec(TraitedSpec):
