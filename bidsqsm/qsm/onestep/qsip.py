@@ -13,6 +13,8 @@ from bidsqsm.qsm.harmonic_field import anharmonic_field
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
 from bidsqsm.qsm.krylov import conjugate_gradients
 from bidsqsm.qsm.masking.head_mask import head_mask
+from bidsqsm.qsm.spectra.total_field import spectra_behind
+from bidsqsm.qsm.spectra.weight_laws import noise_ratio, note_weight
 from bidsqsm.qsm.window import Window
 
 
@@ -23,7 +25,7 @@ def qsip(
     *,
     weight_map: Volume | None = None,
     magnitude: Volume | None = None,
-    weight: Annotated[float, Between(0, 10)] = 0.05,
+    weight: Annotated[float | None, Between(0, 10)] = None,
     outside_spread: Annotated[float, Between(0, 1e6)] = 1.0,
     residual_tol: Annotated[float, Between(0, 1)] = 1e-3,
     max_iter: Annotated[int, Between(0, 10000)] = 300,
@@ -62,7 +64,7 @@ def qsip(
     magnitude : (nx, ny, nz) float32 array, optional
         Root of the sum of squares of the echoes; without it nothing is taken for air.
     weight
-        Regularisation weight :math:`\lambda`, dimensionless.
+        Regularisation weight :math:`\lambda`, dimensionless; found in the field if not given.
     outside_spread
         How much more chi may differ from its prior outside the mask than inside (s, dimensionless).
     residual_tol
@@ -91,6 +93,8 @@ def qsip(
     True
 
     """
+    if weight is None:
+        weight = note_weight(noise_ratio(spectra_behind(total_field, mask, grid)) ** 0.5)
     window = Window.around(mask, grid, padding)
     trust = window.data_weight(weight_map)
     unexplained = total_field - _field_of_air(total_field, magnitude, mask, grid, padding)

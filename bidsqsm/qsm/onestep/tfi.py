@@ -18,6 +18,8 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.harmonic_field import harmonic_part
 from bidsqsm.qsm.iteration import iterate
 from bidsqsm.qsm.kernels import convolve, dipole_kernel
+from bidsqsm.qsm.spectra.total_field import spectra_behind
+from bidsqsm.qsm.spectra.weight_laws import GIVEN_BACK_FACTOR, variation_weight
 from bidsqsm.qsm.window import Window
 
 # steps of the solver in the first round, which starts from nothing, and in later ones
@@ -31,7 +33,7 @@ def tfi(
     *,
     weight_map: Volume | None = None,
     magnitude: Volume | None = None,
-    weight: Annotated[float, Between(0, 1)] = 1e-4,
+    weight: Annotated[float | None, Between(0, 1)] = None,
     edges: Annotated[float, From(0, 100)] = 10.0,
     outside: Annotated[float, Between(0, 100)] = 0.3,
     outlier: Annotated[float, Between(0, 1000)] = 6.0,
@@ -77,7 +79,7 @@ def tfi(
     magnitude : (nx, ny, nz) float32 array
         Of the scan, in any unit; needed, though it comes as a keyword.
     weight
-        Regularisation weight :math:`\lambda`, in ppm mm.
+        Regularisation weight :math:`\lambda`, in ppm mm; found in the field if not given.
     edges
         Percentage of the differences between neighbours in the mask that count as edges: those with
         the largest relative change of the magnitude per mm.
@@ -124,6 +126,8 @@ def tfi(
     True
 
     """
+    if weight is None:
+        weight = variation_weight(spectra_behind(total_field, mask, grid), GIVEN_BACK_FACTOR)
     window = Window.around(mask, grid, padding)
     given = mask.astype(np.float32) if weight_map is None else weight_map
     local_field, left = lbv(total_field, mask & (given > 0), grid)

@@ -14,6 +14,8 @@ from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.harmonic_field import anharmonic_field
 from bidsqsm.qsm.iteration import settle
 from bidsqsm.qsm.kernels import dipole_kernel
+from bidsqsm.qsm.spectra.total_field import spectra_behind
+from bidsqsm.qsm.spectra.weight_laws import variation_weight
 from bidsqsm.qsm.window import Window
 
 
@@ -24,7 +26,7 @@ def tgv(
     *,
     weight_map: Volume | None = None,
     echoes: Echoes | None = None,
-    weight: Annotated[float, Between(0, 1)] = 2e-4,
+    weight: Annotated[float | None, Between(0, 1)] = None,
     second: Annotated[float, Between(0, 1000)] = 4.0,
     outside: Annotated[float, Between(0, 100)] = 0.1,
     erosion: Annotated[int, From(0, 100)] = 0,
@@ -68,7 +70,8 @@ def tgv(
     echoes : Echoes, optional
         Wrapped phase and magnitude of each echo.
     weight
-        Regularisation weight :math:`\lambda`, in ppm mm, inside the mask.
+        Regularisation weight :math:`\lambda`, in ppm mm, inside the mask; found in the field if
+        not given.
     second
         Price of a change of slope over that of a step, :math:`\tau`, in mm.
     outside
@@ -107,6 +110,8 @@ def tgv(
     True
 
     """
+    if weight is None:
+        weight = variation_weight(spectra_behind(total_field, mask, grid))
     window = Window.around(mask, grid, padding)
     trust = window.data_weight(weight_map)
     field, known = anharmonic_field(total_field, echoes, trust > 0, erosion, window)

@@ -42,6 +42,8 @@ def note_weight(value: float, name: str = 'weight') -> float:
 
 #: Of a total variation beside a squared misfit, and with a harmonic field that takes up slow errors
 VARIATION_FACTOR, HARMONIC_FACTOR = 0.38, 0.3
+#: Of one behind a total field whose harmonic part is given back to the field of the map (TFI)
+GIVEN_BACK_FACTOR = 0.23
 #: Of one beside a plain misfit, and beside a map that is known where D is large (RTS)
 PLAIN_FACTOR, KNOWN_FACTOR = 0.6, 0.11
 #: Of the threshold of a filter that raises small D to it, and of one that leaves them out
