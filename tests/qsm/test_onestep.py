@@ -51,7 +51,7 @@ def test_balls_come_out_of_a_field_of_sources_outside(scene, method):
 
 
 def test_a_quadratic_penalty_sees_the_balls_a_little_weaker(scene):
-    slope, error = agreement(qsip(scene.total, scene.mask, scene.grid), scene)
+    slope, error = agreement(qsip(scene.total, scene.mask, scene.grid, weight=0.05), scene)
     assert slope == pytest.approx(0.85, abs=0.15)
     assert error < 0.65
 
@@ -177,6 +177,7 @@ def test_a_harmonic_field_leaves_nothing():
 def test_wrapped_phase_and_unwrapped_field_give_one_map():
     scene = make_scene(shape=(33, 37, 31), b0_direction=TILTED)
     echoes = rising_echoes(scene.total, [0.003, 0.006, 0.012])
-    by_field = tgv(scene.total, scene.mask, scene.grid)
-    by_phase = tgv(0 * scene.total, scene.mask, scene.grid, echoes=echoes)
+    by_field = tgv(scene.total, scene.mask, scene.grid, weight=2e-4)
+    # no field: all that is known of it is in the phase
+    by_phase = tgv(0 * scene.total, scene.mask, scene.grid, echoes=echoes, weight=2e-4)
     assert np.linalg.norm(by_phase - by_field) < 0.1 * np.linalg.norm(by_field)

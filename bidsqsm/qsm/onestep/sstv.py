@@ -35,7 +35,7 @@ def sstv(
     n_radii: Annotated[int, Between(0, 100)] = 6,
     rho: Annotated[float, Between(0, 1e6)] = 400.0,
     mu: Annotated[float, Between(0, 100)] = 5e-2,
-    tol: Annotated[float, Between(0, 1)] = 1.5e-2,
+    tol: Annotated[float, Between(0, 1)] = 1e-2,
     max_iter: Annotated[int, Between(0, 10000)] = 200,
     padding: Annotated[float, From(0, 500)] = 20.0,
 ) -> Volume:
