@@ -6,10 +6,10 @@ import logging
 import multiprocessing as mp
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
+from multiprocessing import util
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +73,7 @@ def marker_of(texts: Mapping[str, str]) -> Path | None:
 def compile_loops(texts: Mapping[str, str], marker: Path) -> None:
     """Run methods, each written as ``name:parameter=value``, on a small sphere; leave the marker."""
     forget_handlers()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _leave)
     os.nice(5)  # the steps of a run come first
     try:
         with threads(1):
@@ -82,6 +82,13 @@ def compile_loops(texts: Mapping[str, str], marker: Path) -> None:
         LOGGER.debug('not all is compiled: %s', error)
         return
     write_text(marker, f'{", ".join(done)}\n')
+
+
+def _leave(*_: object) -> None:
+    """End at once, whatever is being compiled, and give back the locks that numba made."""
+    # an exception would be lost in the callbacks of the compiler, which go on
+    util._exit_function()  # type: ignore[attr-defined]  # noqa: SLF001 - what ends every such process
+    os._exit(0)
 
 
 def run_on_sphere(choices: Mapping[str, Choice]) -> Iterator[str]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from bidsqsm.errors import DatasetError
 from bidsqsm.facts.field_facts import PhaseFacts
 from bidsqsm.files.nifti import channel_loader, load_stored, load_volumes
-from bidsqsm.files.voxel_checks import check_volumes
+from bidsqsm.files.voxel_checks import check_volumes, clip_negative, negative_sentence
 from bidsqsm.inputs.metadata import readout_of
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.method import Choice
@@ -120,11 +120,12 @@ def read_magnitude(run: GreRun) -> tuple[Volume, PhaseFacts]:
     facts = PhaseFacts(parts='magnitude')
     said = [*run.warnings]
     if run.n_channels > 1:
-        load = channel_loader(run.magnitude)
+        load, negative = _magnitudes(run)
         squares = load(0) ** 2
         for index in range(1, run.n_channels):
             squares += load(index) ** 2
         magnitude = np.sqrt(squares)
+        said += [negative_sentence(sum(negative.values()))] * any(negative.values())
         facts = replace(facts, channels=run.n_channels)
         said.append(
             f'The magnitudes of {run.n_channels} receive channels were combined as the root of '
@@ -155,10 +156,11 @@ def _read(run: GreRun) -> tuple[Volume, Volume, PhaseFacts]:
 
 
 def _combine(run: GreRun, coil: Choice, unwrap: Choice) -> tuple[Volume, Volume, PhaseFacts]:
-    load, scaling = _channels(run)
+    load, scaling, negative = _channels(run)
     phase, magnitude = coil(load, run.n_channels, run.echo_times, run.grid, unwrap)
     # files of single channels are not checked by themselves
     said = check_volumes(phase, magnitude, **_names(run))
+    said += [negative_sentence(sum(negative.values()))] * any(negative.values())
     facts = PhaseFacts(
         scaling=scaling,
         channels=run.n_channels,
@@ -168,8 +170,13 @@ def _combine(run: GreRun, coil: Choice, unwrap: Choice) -> tuple[Volume, Volume,
     return phase, magnitude, facts
 
 
-def _channels(run: GreRun) -> tuple[Callable[[int], npt.NDArray[np.complex64]], str]:
-    """A reader of one channel at a time as complex numbers, and what its phase was taken for."""
+def _channels(
+    run: GreRun,
+) -> tuple[Callable[[int], npt.NDArray[np.complex64]], str, Mapping[int, int]]:
+    """A reader of one channel at a time as complex numbers, and what its phase was taken for.
+
+    Then how many magnitudes of each channel were below zero, once it has been read.
+    """
     if run.real:
         real, imag = channel_loader(run.real), channel_loader(run.imag)
 
@@ -179,8 +186,8 @@ def _channels(run: GreRun) -> tuple[Callable[[int], npt.NDArray[np.complex64]], 
             channel.real, channel.imag = part, imag(index)
             return channel
 
-        return join, 'Channels were read as real and imaginary images.'
-    phase, magnitude = channel_loader(run.phase), channel_loader(run.magnitude)
+        return join, 'Channels were read as real and imaginary images.', {}
+    phase, (magnitude, negative) = channel_loader(run.phase), _magnitudes(run)
     scale = _scale_of_channels(run, phase)
 
     def load(index: int) -> npt.NDArray[np.complex64]:
@@ -188,7 +195,20 @@ def _channels(run: GreRun) -> tuple[Callable[[int], npt.NDArray[np.complex64]], 
         channel *= magnitude(index)
         return channel
 
-    return load, scale.sentence
+    return load, scale.sentence, negative
+
+
+def _magnitudes(run: GreRun) -> tuple[Reader, Mapping[int, int]]:
+    """A reader of the magnitude of a channel, and how many voxels of each it found below zero."""
+    read = channel_loader(run.magnitude)
+    negative: dict[int, int] = {}
+
+    def load(index: int) -> Volume:
+        size = read(index)
+        negative[index] = clip_negative(size, f'{run.magnitude[0].name}, channel {index + 1},')
+        return size
+
+    return load, negative
 
 
 def _scale_of_channels(run: GreRun, read: Reader) -> PhaseScale:

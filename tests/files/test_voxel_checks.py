@@ -100,3 +100,23 @@ def test_a_magnitude_without_signal_is_named(head):
     head[1][0] = 0
     with pytest.raises(DatasetError, match=r'm of echo 1 has no voxel above 0'):
         check_volumes(*head, magnitude_name='m')
+
+
+@pytest.mark.parametrize('share', [0.0003, 0.1, 0.4])
+def test_a_magnitude_that_dips_below_zero_is_clipped_with_a_count(head, share):
+    """As resampling, an offset or a filter of noise that is centred on zero leaves it: in air."""
+    phase, magnitude = head
+    air = np.argwhere(magnitude < 10)
+    below = air[:: round(1 / share)] if share < 0.4 else air[::2]
+    magnitude[tuple(below.T)] *= -1
+    whole = magnitude.copy()
+    (said,) = check_volumes(phase, magnitude)
+    assert f'below zero in {len(below)} voxels' in said
+    np.testing.assert_array_equal(magnitude, np.maximum(whole, 0))
+
+
+@pytest.mark.parametrize('offset', [0.0, -3.0])
+def test_an_unwrapped_phase_is_no_magnitude(head, offset):
+    phase, _ = head
+    with pytest.raises(DatasetError, match=r'm of echo 1 is below zero in \d+% of its voxels'):
+        check_volumes(phase, 3 * phase + offset, magnitude_name='m')

@@ -61,7 +61,7 @@ def prepare(
     phase : (n_echoes, nx, ny, nz) float32 array
         Phase in rad; voxels that are not finite count as unknown and become zero.
     magnitude : (n_echoes, nx, ny, nz) float32 array
-        Magnitude, any unit.
+        Magnitude, any unit, nowhere below zero.
     mask : (nx, ny, nz) bool array or None
         The head; where None, the voxels with signal.
     echo_times
@@ -128,6 +128,8 @@ def _check(phase: Volume, magnitude: Volume, echo_times: Sequence[float]) -> Non
             f'phase {phase.shape}, magnitude {magnitude.shape} and {len(echo_times)} echo times '
             'do not fit; expected (echoes, x, y, z) twice and one time for each echo'
         )
+    if below := int(np.count_nonzero(magnitude < 0)):
+        raise ValueError(f'the magnitude is below zero in {below} voxels, expected none')
     if any(b <= a for a, b in zip((0, *echo_times), echo_times, strict=False)):
         raise ValueError(
             f'echo times {list(echo_times)}, expected seconds, positive and ascending'
