@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from bidsqsm.atlases.selection import NO_ATLASES, AtlasesAndSpaces
 from bidsqsm.catalog import STEPS
@@ -15,23 +13,31 @@ from bidsqsm.cli.ledger import Ledger, RunState
 from bidsqsm.cli.logs import new_identity
 from bidsqsm.cli.outcome import Status
 from bidsqsm.cli.progress import Progress
+from bidsqsm.cli.run_memory import RunMemory
 from bidsqsm.cli.write_reports import write_reports
 from bidsqsm.cohort.run_files import FAILED, OK, SKIPPED
 from bidsqsm.config import Config
 from bidsqsm.derivatives.methods_text import as_markdown, methods_text, write_citation
+from bidsqsm.derivatives.run_outputs import (
+    left_over,
+    leftover_sentence,
+    outputs_of_run,
+    pictures_of_run,
+)
 from bidsqsm.derivatives.sidecars import provenance
 from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.files.atomic import write_text
-from bidsqsm.files.json_files import load_json, write_json
 from bidsqsm.files.tsv_files import write_tsv
-from bidsqsm.inputs.orientation_set import OrientationSet
+from bidsqsm.inputs.orientation_set import OrientationSet, name_of
 from bidsqsm.inputs.run import GreRun, Skipped
 from bidsqsm.method import Choice
-from bidsqsm.reports.subject.resource_use import StepUse, with_earlier
+from bidsqsm.reports.subject.resource_use import with_earlier
 from bidsqsm.reports.subject.run_record import RunRecord
 from bidsqsm.steps import workflows_of
 from bidsqsm.workflows.base import init_bidsqsm_wf, init_configured_run_wf, workflows_of_run
 from bidsqsm.workflows.method_selection import used_choices
+
+LOGGER = logging.getLogger(__name__)
 
 
 class Call:
@@ -67,6 +73,7 @@ class Call:
         self.skipped = [run for run in self.found if isinstance(run, Skipped)]
         self.identity = new_identity()
         self.interrupted: KeyboardInterrupt | None = None
+        self.memory = RunMemory(config.work_dir)
 
     def log_file(self, ending: str) -> Path:
         """A file of this call in the log folder of the output."""
@@ -118,11 +125,13 @@ class Call:
                 states, self.interrupted = [*ledger.states.values()], ledger.interrupted
                 if self.config.resource_monitor:
                     self._write_usage(ledger)
-            self._recall_use(states)
-            self._remember(states)
+            for state in states:
+                state.used = with_earlier(state.used, self.memory.used(state.run))
+                self.settle_leftovers(state, progress)
+                self.memory.keep(state)
             if any(state.status.status == OK for state in states):
                 write_citation(self.config.output_dir)
-            statuses = self._report(states, progress)
+            statuses = self.report(states, progress)
         if self.config.clean_workdir:
             clean(self.config, states)
         return statuses
@@ -132,13 +141,14 @@ class Call:
         processed = [*self.runs, *self.sets]
         with Progress({run.name: 1 for run in processed}) as progress:
             self._tell_skipped(progress)
-            return self._report([self._remembered(run) for run in processed], progress)
+            states = [self.memory.recall(run) or self._forgotten(run) for run in processed]
+            return self.report(states, progress)
 
     def _tell_skipped(self, progress: Progress) -> None:
         for run in self.skipped:
             progress.tell(f'{run.name} skipped: {run.reason}', logging.WARNING)
 
-    def _report(self, states: Sequence[RunState], progress: Progress) -> list[Status]:
+    def report(self, states: Sequence[RunState], progress: Progress) -> list[Status]:
         """Write the status of every run and the report of every subject."""
         statuses = {s.run.name: s.status for s in states} | {
             run.name: Status(run.name, SKIPPED, run.reason) for run in self.skipped
@@ -152,6 +162,11 @@ class Call:
         for run in self.found:
             record = self._record(run, statuses[run.name], by_name.get(run.name))
             records.setdefault(run.entities['sub'], []).append(record)
+        for subject in [*records]:
+            if self._stands(subject, records[subject]):
+                del records[subject]
+                page = self.config.output_dir / f'sub-{subject}.html'
+                progress.tell(f'{page} stays as an earlier call made it', logging.WARNING)
 
         def done(subject: str, trouble: str | None) -> None:
             for status in (statuses[record.run.name] for record in records[subject]):
@@ -174,6 +189,11 @@ class Call:
 
     def _record(self, run: GreRun | Skipped, status: Status, state: RunState | None) -> RunRecord:
         content = status.content(self.command)
+        if status.status != OK and self._outputs(run):
+            # what an earlier call made is still there, and is shown if it can be
+            state = self.memory.recall(run) if isinstance(run, GreRun) else None
+            note = 'the maps, and what is shown of them, are of an earlier call'
+            content['reason'] = f'{status.reason} ({note})'
         if state is None:
             return RunRecord(run, content)
         told = provenance(state.run, state.facts, self._choices(state.run, state.methods))
@@ -200,47 +220,37 @@ class Call:
         ]
         write_tsv(self.log_file('resources.tsv'), columns, rows)
 
-    def _memory_of(self, run: GreRun) -> Path:
-        return self.config.work_dir / 'records' / f'{run.name}.json'
+    def _outputs(self, run: GreRun | Skipped) -> list[Path]:
+        """Files of a run in the output folder, of this call or of an earlier one."""
+        joint = run.name == name_of(run.entities)
+        return outputs_of_run(self.config.output_dir, run.entities, joint=joint)
 
-    def _recall_use(self, states: Sequence[RunState]) -> None:
-        for state in states:
-            earlier = self._memory(state.run).get('used', {})
-            state.used = with_earlier(state.used, earlier)
+    def _stands(self, subject: str, records: Sequence[RunRecord]) -> bool:
+        """Whether the page of a subject is left alone: this call made none of the maps there."""
+        page = self.config.output_dir / f'sub-{subject}.html'
+        none_made = all(record.status['status'] != OK for record in records)
+        maps = (self.config.output_dir / f'sub-{subject}').rglob('*.nii.gz')
+        return none_made and page.is_file() and any(maps)
 
-    def _memory(self, run: GreRun) -> dict[str, Any]:
-        """What an earlier call wrote down of a run; empty where there is nothing to read."""
-        try:
-            content = load_json(self._memory_of(run))
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) else {}
+    def settle_leftovers(self, state: RunState, progress: Progress) -> None:
+        """Tell of files that an earlier call left and this one did not make, or remove them."""
+        if state.status.status != OK:
+            return
+        left = left_over(self._outputs(state.run), state.written)
+        if not self.config.clean_output:
+            for said in [leftover_sentence(left)] if left else []:
+                state.status.warn([said], 'outputs_wf')
+                progress.tell(f'{state.run.name}: {said}', logging.WARNING)
+            return
+        joint = len(state.run.runs) > 1
+        pictures = pictures_of_run(self.config.output_dir, state.run.entities, joint=joint)
+        for path in [*left, *pictures]:
+            path.unlink(missing_ok=True)
+            LOGGER.info('removed %s of an earlier call', path)
 
-    def _remember(self, states: Sequence[RunState]) -> None:
-        for state in states:
-            content = {
-                'status': asdict(state.status),
-                'products': {key: str(path) for key, path in state.products.items()},
-                'facts': state.facts.plain(),
-                'used': {node: asdict(use) for node, use in state.used.items()},
-                'methods': state.methods,
-            }
-            write_json(self._memory_of(state.run), content)
-
-    def _remembered(self, run: GreRun) -> RunState:
-        missing = Status(
-            run.name,
-            FAILED,
+    def _forgotten(self, run: GreRun) -> RunState:
+        missing = (
             f'{self.config.work_dir} holds no maps of {run.name}, expected those of an earlier '
-            'call: run without --reports-only',
+            'call, unchanged: run without --reports-only'
         )
-        content = self._memory(run)
-        try:
-            products = {key: Path(path) for key, path in content['products'].items()}
-            status, facts = Status(**content['status']), RunFacts.of(content['facts'])
-            used = {node: StepUse(**use) for node, use in content.get('used', {}).items()}
-        except (KeyError, TypeError, AttributeError):
-            return RunState(run, missing)
-        there = {key: path for key, path in products.items() if path.is_file()}
-        status = status if there == products else missing
-        return RunState(run, status, there, facts, used, content.get('methods', {}))
+        return RunState(run, Status(run.name, FAILED, missing))

@@ -39,6 +39,7 @@ class RunState:
     facts: RunFacts = field(default_factory=RunFacts)
     used: dict[str, StepUse] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
+    written: tuple[Path, ...] = ()
     finished: bool = False
 
 
@@ -177,6 +178,7 @@ class Ledger:
             state.facts |= RunFacts.of(dict.fromkeys(steps, told))
         if node.name == 'write_derivatives':
             state.finished, state.methods = True, {**node.inputs.methods}
+            state.written = tuple(map(Path, outputs.get('out_files') or ()))
 
     def _state(self, node: Any) -> RunState:
         return self.states[self._placed(node)[0]]

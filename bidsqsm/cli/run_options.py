@@ -216,6 +216,12 @@ def _add_work(group: Any) -> None:
         help='remove the work files of a run once its derivatives are written',
     )
     add(
+        '--clean-output',
+        action='store_true',
+        help='remove files that an earlier call wrote for a run and this one does not make, such as maps of'
+        ' other --products (default: name them in a warning)',
+    )
+    add(
         '--check-contents',
         action='store_true',
         help='use finished steps again only if the files that they were made from, and their own, still'

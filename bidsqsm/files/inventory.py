@@ -28,8 +28,8 @@ def write_inventory(folder: Path, read: Iterable[Path] = ()) -> Path:
     """
     made = (path for path in folder.rglob('*') if path.is_file() and path.name[0] != '_')
     content = {
-        'made': {f'{path.relative_to(folder)}': _entry(path) for path in sorted(made)},
-        'read': {f'{path}': _entry(path) for path in sorted({*read}) if path.is_file()},
+        'made': {f'{path.relative_to(folder)}': file_entry(path) for path in sorted(made)},
+        'read': {f'{path}': file_entry(path) for path in sorted({*read}) if path.is_file()},
     }
     return write_text(folder / INVENTORY, json.dumps(content))
 
@@ -53,10 +53,10 @@ def damage(folder: Path, *, contents: bool = False) -> str | None:
     try:
         content = json.loads((folder / INVENTORY).read_text(encoding='utf-8'))
         for name, entry in content['made'].items():
-            if said := _difference(folder / name, entry, contents=contents):
+            if said := difference(folder / name, entry, contents=contents):
                 return said
         for name, entry in content['read'].items() if contents else ():
-            if said := _difference(Path(name), entry, contents=True):
+            if said := difference(Path(name), entry, contents=True):
                 return said
     except FileNotFoundError:
         return f'{folder} has no inventory'
@@ -65,7 +65,19 @@ def damage(folder: Path, *, contents: bool = False) -> str | None:
     return None
 
 
-def _difference(path: Path, entry: Mapping[str, Any], *, contents: bool) -> str | None:
+def difference(path: Path, entry: Mapping[str, Any], *, contents: bool = False) -> str | None:
+    """What tells a file from the one that an entry describes; None where nothing does.
+
+    Parameters
+    ----------
+    path
+        The file.
+    entry
+        What :func:`file_entry` gave.
+    contents
+        Whether it is read even if size and time are the same.
+
+    """
     if not path.is_file():
         return f'{path} is missing'
     found = path.stat()
@@ -76,7 +88,8 @@ def _difference(path: Path, entry: Mapping[str, Any], *, contents: bool) -> str 
     return None
 
 
-def _entry(path: Path) -> dict[str, int]:
+def file_entry(path: Path) -> dict[str, int]:
+    """Size, time and checksum of a file."""
     found = path.stat()
     return {'size': found.st_size, 'time_ns': found.st_mtime_ns, 'crc32': _checksum(path)}
 

@@ -57,7 +57,9 @@ def write_subject_report(output_dir: Path, subject: str, records: Sequence[RunRe
             panels = make_panels(run, record.products, record.decisions)
             save_panels(panels, run.name, folder)
             save_thumbnail(run, record.products, folder)
-        write_viewer(run, record.products, folder)
+        # a run without products may have those of an earlier call, and their viewer
+        if record.products:
+            write_viewer(run, record.products, folder)
         drawn.append((record, panels))
     return write_text(Path(output_dir) / f'{name}.html', render(name, drawn, Path(output_dir)))
 
