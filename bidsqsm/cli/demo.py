@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from collections.abc import Sequence as Several
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bidsqsm.cli.resources import available_cpus
+from bidsqsm.cli.terminal import say
 from bidsqsm.demo.demo_dataset import write_demo
 from bidsqsm.demo.demo_options import DemoOptions
 from bidsqsm.demo.scanner_conventions import CONVENTIONS
@@ -167,13 +167,13 @@ def main(argv: Several[str] | None = None) -> int:
         options = options_from(arguments)
         _write(arguments.directory, options, console)
     except (ValueError, OSError) as error:
-        sys.stderr.write(f'bidsqsm demo failed: {error}\n')
+        say(f'bidsqsm demo failed: {error}', error=True)
         return 2
     together = ' --orientations acq' if options.orientations > 2 else ''
-    sys.stdout.write(
+    say(
         f'Wrote {options.subjects} simulated subject(s) to {arguments.directory}; now run:\n'
         f'  bidsqsm {arguments.directory} OUTPUT_DIR participant{together}'
-        f' --atlases {arguments.directory / "derivatives" / "atlas"}\n'
+        f' --atlases {arguments.directory / "derivatives" / "atlas"}'
     )
     return 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from bidsqsm.atlases.templateflow import (
     parse_space,
     unknown_atlas,
 )
+from bidsqsm.cli.terminal import say
 from bidsqsm.errors import DatasetError
 
 
@@ -64,11 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         atlases, spaces = wanted_from(arguments)
-        fetched = fetch(atlases, spaces, lambda file, how: print(f'{how}: {file}', flush=True))
+        fetched = fetch(atlases, spaces, lambda file, how: say(f'{how}: {file}'))
     except (FetchError, DatasetError) as error:
-        sys.stderr.write(f'bidsqsm fetch-templates failed: {error}\n')
+        say(f'bidsqsm fetch-templates failed: {error}', error=True)
         return 2 if isinstance(error, DatasetError) else 1
     for atlas in atlases:
-        print(f'{atlas}: {FLOW_ATLASES[atlas].source}; licence: {FLOW_ATLASES[atlas].license}')
-    print(f'fetched {len(fetched)} files into {home()}')
+        say(f'{atlas}: {FLOW_ATLASES[atlas].source}; licence: {FLOW_ATLASES[atlas].license}')
+    say(f'fetched {len(fetched)} files into {home()}')
     return 0

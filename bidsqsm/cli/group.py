@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from bidsqsm.cli.arguments import existing
 from bidsqsm.cli.logs import new_identity, start_logging
 from bidsqsm.cli.outcome import cohort_outcome
 from bidsqsm.cli.paths import check_places, make_writable
+from bidsqsm.cli.terminal import say
 from bidsqsm.errors import DatasetError
+from bidsqsm.files.plain_text import escaped
 
 LOGGER = logging.getLogger(__name__)
 
@@ -120,6 +121,6 @@ def _tell(troubles: Sequence[str]) -> None:
     for trouble in troubles:
         LOGGER.warning('%s', trouble)
     for trouble in troubles[:_FILES_ON_SCREEN]:
-        print(f'warning: {trouble}', file=sys.stderr)
+        say(escaped(f'warning: {trouble}'), error=True)
     if len(troubles) > _FILES_ON_SCREEN:
-        print(f'warning: and {len(troubles) - _FILES_ON_SCREEN} more', file=sys.stderr)
+        say(f'warning: and {len(troubles) - _FILES_ON_SCREEN} more', error=True)

@@ -19,6 +19,7 @@ from bidsqsm.facts.record import StepFacts
 from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.files.atomic import write_text
 from bidsqsm.files.json_files import as_json
+from bidsqsm.files.plain_text import escaped_lines
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.reports.subject.resource_use import StepUse
 from bidsqsm.steps import step_of_workflows, words_of_node
@@ -122,7 +123,8 @@ class Ledger:
         reason = self.reason(node, failure)
         path = self._log_folder(state.run) / f'{state.run.name}_{node.name}_crash.txt'
         inputs = '\n'.join(f'  {k} = {v}' for k, v in sorted(node.inputs.get().items()))
-        write_text(path, f'{reason}\n\n{node.fullname}\n{inputs}\n\n{failure.details}\n')
+        text = f'{reason}\n\n{node.fullname}\n{inputs}\n\n{failure.details}\n'
+        write_text(path, escaped_lines(text))
         if state.status.status == OK:  # the first failure is the cause
             state.status.status = SKIPPED if failure.kind is FailureKind.DATASET else FAILED
             state.status.reason, state.status.crash = reason, str(path)

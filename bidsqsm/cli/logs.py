@@ -10,6 +10,8 @@ import uuid
 import warnings
 from pathlib import Path
 
+from bidsqsm.files.plain_text import escaped_lines
+
 #: Level of the log for bidsqsm and for Nipype, by how often -v was given.
 _LEVELS = (
     (logging.INFO, logging.WARNING),
@@ -23,12 +25,19 @@ def new_identity() -> str:
     return f'{time.strftime("%Y%m%d-%H%M%S")}_{uuid.uuid4().hex[:8]}'
 
 
+class _Plain(logging.Formatter):
+    """Further lines of a record are set in, so that none of them passes for a record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return escaped_lines(super().format(record)).replace('\n', '\n  ')
+
+
 def start_logging(path: Path, verbose: int = 0) -> None:
     """Send the records of every library to a file, one line each, with the time."""
     own, _ = _LEVELS[min(verbose, 2)]
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding='utf-8')
-    handler.setFormatter(logging.Formatter('%(asctime)s %(levelname)s %(name)s: %(message)s'))
+    handler.setFormatter(_Plain('%(asctime)s %(levelname)s %(name)s: %(message)s'))
     root = logging.getLogger()
     for old in root.handlers[:]:
         if isinstance(old, logging.FileHandler | logging.StreamHandler):

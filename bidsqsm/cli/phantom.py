@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bidsqsm import __version__
+from bidsqsm.cli.terminal import say
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.atomic import write_bytes
 from bidsqsm.files.json_files import write_json
@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = calibrate(files, rim=arguments.rim)
         _write(found, files, arguments)
     except (DatasetError, ValueError, OSError) as error:
-        sys.stderr.write(f'bidsqsm phantom failed: {error}\n')
+        say(f'bidsqsm phantom failed: {error}', error=True)
         return 2
     _tell(found, arguments)
     return 0
@@ -187,21 +187,21 @@ def _fit(key: str, line: Line, unit: str) -> dict[str, Any]:
 
 
 def _tell(found: Calibration, arguments: argparse.Namespace) -> None:
-    say, unit = sys.stdout.write, arguments.concentration_unit
+    unit = arguments.concentration_unit
     for note in found.notes:
-        say(f'{note}\n')
+        say(note)
     for key, line in found.lines.items():
         low, high = line.slope_interval
         say(
             f'{MEASURED_MAPS[key].title}: slope {line.slope:.4g} {MEASURED_MAPS[key].units} per {unit} (95 % CI '
             f'{low:.4g} to {high:.4g}), intercept {line.intercept:.4g}, R2 {line.r2:.4f}, '
-            f'RMSE {line.rmse:.3g}, {line.n} vials\n'
+            f'RMSE {line.rmse:.3g}, {line.n} vials'
         )
     chi = found.lines['chi']
     known = MEASURED_MAPS.get(arguments.substance)
     if known and known.units == unit and chi.slope > 0:
         say(
             f'To use it: --concentration {arguments.substance}:coefficient={chi.slope:.4g},'
-            f'baseline={chi.intercept:.4g}\n'
+            f'baseline={chi.intercept:.4g}'
         )
-    say(f'Wrote {arguments.out} and what lies beside it\n')
+    say(f'Wrote {arguments.out} and what lies beside it')

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from bidsqsm.cli.terminal import say
+from bidsqsm.files.plain_text import escaped
 from bidsqsm.steps import words_of_node
 
 LOGGER = logging.getLogger('bidsqsm.progress')
@@ -73,11 +75,12 @@ class Progress:
 
     def tell(self, text: str, level: int = logging.INFO) -> None:
         """Print a line that stays, and log it."""
+        text = escaped(text)
         LOGGER.log(level, '%s', text)
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False)
         else:
-            print(time.strftime('%H:%M:%S'), text, flush=True)
+            say(f'{time.strftime("%H:%M:%S")} {text}')
 
     def _count(self, run: str, nodes: int) -> None:
         nodes = min(nodes, self._left.get(run, 0))  # a failed run may still have a branch going
@@ -92,7 +95,9 @@ class Progress:
     def _show(self) -> None:
         if self._bar is None:
             return
-        now = ', '.join(f'{run} {words_of_node(node)}' for run, node in list(self._running)[-2:])
+        now = escaped(
+            ', '.join(f'{run} {words_of_node(node)}' for run, node in list(self._running)[-2:])
+        )
         self._bar.update(
             self._task, completed=self._done, description=now or 'waiting', runs=self._runs()
         )

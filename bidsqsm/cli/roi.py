@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bidsqsm.cli.terminal import say
 from bidsqsm.derivatives.dataset_files import write_dataset_files
 from bidsqsm.errors import DatasetError
 from bidsqsm.inputs.participants import ages_of
@@ -139,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _measure_folder(arguments)
             _measure_files(arguments)
     except (DatasetError, ValueError, OSError) as error:
-        sys.stderr.write(f'bidsqsm roi failed: {error}\n')
+        say(f'bidsqsm roi failed: {error}', error=True)
         return 2
     return 0
 
@@ -178,11 +178,11 @@ def _measure_folder(arguments: argparse.Namespace) -> int:
             _write(one.files, out / one.path, age, arguments)
         except (DatasetError, ValueError) as error:
             failed += 1
-            sys.stderr.write(f'{_called(one)}: {error}\n')
+            say(f'{_called(one)}: {error}', error=True)
     if not (out / 'dataset_description.json').is_file():
         write_dataset_files(out, {'maps': root})
     if failed:
-        sys.stderr.write(f'bidsqsm roi failed: {failed} of {len(found)} tables not written\n')
+        say(f'bidsqsm roi failed: {failed} of {len(found)} tables not written', error=True)
     return 1 if failed else 0
 
 
@@ -191,8 +191,8 @@ def _write(files: Files, path: Path, age: float | None, arguments: argparse.Name
     sources = {**files.images, **({'names': files.names} if files.names else {})}
     write_measurement(measured, path, sources, overwrite=arguments.overwrite)
     for note in measured.notes:
-        sys.stdout.write(f'{path.name}: {note}\n')
-    sys.stdout.write(f'Wrote {len(measured.table)} regions to {path}\n')
+        say(f'{path.name}: {note}')
+    say(f'Wrote {len(measured.table)} regions to {path}')
 
 
 def _called(found: Found) -> str:

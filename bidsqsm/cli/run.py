@@ -7,7 +7,6 @@ import math
 import shlex
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -25,11 +24,13 @@ from bidsqsm.cli.outcome import Status, outcome
 from bidsqsm.cli.parser import parse_arguments
 from bidsqsm.cli.paths import check_paths, contain_caches, make_writable
 from bidsqsm.cli.resources import available_cpus, available_memory
+from bidsqsm.cli.terminal import say
 from bidsqsm.cli.validation import find_validator, refuse, validation_errors
 from bidsqsm.config import Config
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.folder_lock import InUseError, exclusive
 from bidsqsm.files.json_files import load_json
+from bidsqsm.files.plain_text import escaped
 
 if TYPE_CHECKING:
     from bidsqsm.cli.call import Call
@@ -82,7 +83,7 @@ def main(argv: Sequence[str]) -> int:
         signal.signal(signal.SIGTERM, before)
     if line:
         LOGGER.log(logging.ERROR if code else logging.INFO, '%s', line)
-        print(line, file=sys.stderr if code else sys.stdout, flush=True)
+        say(escaped(line), error=bool(code))
     return code
 
 
@@ -100,7 +101,7 @@ def participant(config: Config, command: str) -> tuple[str, int]:
     if config.dry_run:
         from bidsqsm.inputs.run_table import run_table
 
-        print(run_table([*found, *sets]))
+        say(run_table([*found, *sets]))
         return '', 0
     if config.write_graph and shutil.which('dot') is None:
         return 'bidsqsm failed: --write-graph needs the program dot (of Graphviz): install it', 127
@@ -128,9 +129,9 @@ def participant(config: Config, command: str) -> tuple[str, int]:
 
 def _statuses(call: Call) -> list[Status]:
     if call.config.write_graph and call.runs:
-        print(f'graph: {call.draw()}')
+        say(f'graph: {call.draw()}')
     if call.config.boilerplate_only:
-        print(f'methods text: {call.write_boilerplate()}')
+        say(f'methods text: {call.write_boilerplate()}')
         return []
     return call.report_again() if call.config.reports_only else call.process()
 
@@ -148,7 +149,7 @@ def _claims(call: Call) -> AbstractContextManager[None]:
 
 def _say_waiting(words: str) -> None:
     LOGGER.info('%s', words)
-    print(f'waiting: {words}', flush=True)
+    say(f'waiting: {words}')
 
 
 def settle(config: Config, found: Sequence[GreRun | Skipped]) -> Config:

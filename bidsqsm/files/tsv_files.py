@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from bidsqsm.files.atomic import write_text
+from bidsqsm.files.plain_text import inert_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,9 @@ def read_frame(path: Path) -> pd.DataFrame:
 def as_tsv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     r"""Text of a table; floats have nine digits.
 
+    Text that a spreadsheet would compute, as it begins with one of ``= + - @`` and is no number,
+    has an apostrophe before it, and control characters are written out.
+
     Nine digits tell any two float32 numbers apart, so that equal values are equal text.
 
     Examples
@@ -53,7 +57,7 @@ def as_tsv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     'name\tchi\ncaudate\t0.1\nn/a\tn/a\n'
 
     """
-    lines = ['\t'.join(columns), *('\t'.join(map(_cell, row)) for row in rows)]
+    lines = ['\t'.join(map(inert_cell, columns)), *('\t'.join(map(_cell, row)) for row in rows)]
     return '\n'.join(lines) + '\n'
 
 
@@ -75,4 +79,4 @@ def _opened(path: Path) -> Iterator[TextIO]:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f'{value:.9g}' if math.isfinite(value) else NOTHING
-    return f'{value}' or NOTHING
+    return (inert_cell(value) if isinstance(value, str) else f'{value}') or NOTHING

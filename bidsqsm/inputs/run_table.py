@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bidsqsm.files.plain_text import escaped
 from bidsqsm.inputs.names import join
 from bidsqsm.inputs.run import GreRun, Skipped
 
@@ -35,7 +36,7 @@ def run_table(runs: Sequence[GreRun | Skipped]) -> str:
     Lines of plain text; the tilt is the angle in degrees between B0 and the nearest voxel axis.
 
     """
-    rows = [HEAD, *(_row(run) for run in runs)]
+    rows = [HEAD, *(tuple(map(escaped, _row(run))) for run in runs)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         '  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -46,7 +47,7 @@ def run_table(runs: Sequence[GreRun | Skipped]) -> str:
     lines += ['', f'{ready} to process, {len(runs) - ready} to skip']
     for run in runs:
         if isinstance(run, GreRun):
-            lines += [f'note on {run.name}: {said}' for said in run.warnings]
+            lines += [escaped(f'note on {run.name}: {said}') for said in run.warnings]
     return '\n'.join(lines)
 
 

@@ -6,9 +6,12 @@ import base64
 import hashlib
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
+
+from bidsqsm.files.plain_text import escaped_lines
 
 
 @cache
@@ -18,8 +21,16 @@ def environment() -> jinja2.Environment:
         loader=jinja2.PackageLoader('bidsqsm.reports', 'templates'),
         autoescape=True,
         undefined=jinja2.ChainableUndefined,
+        finalize=_plain,
         trim_blocks=True,
         lstrip_blocks=True,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Text from outside with its control characters written out; markup is of the package."""
+    return (
+        escaped_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
     )
 
 

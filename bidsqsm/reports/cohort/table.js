@@ -103,9 +103,15 @@ function buildChooser() {
   byId('chooser').querySelector('.filters').append(...groups.values());
 }
 
+// text that a spreadsheet would take for a formula gets an apostrophe; numbers stay
+function inert(text) {
+  const number = /^([+-]?(\d[\d.,]*|[.,]\d+)(e[+-]?\d+)? ?%?|[+-]?(inf|nan)|[+-]+)$/i;
+  return /^[=+\-@＝＋－＠]/.test(text) && !number.test(text) ? `'${text}` : text;
+}
+
 function asTsv() {
   const shown = tableFields();
-  const clean = (value) => (known(value) ? String(value).replace(/\s+/g, ' ') : 'n/a');
+  const clean = (value) => (known(value) ? inert(String(value).replace(/\s+/g, ' ').trim()) : 'n/a');
   const rows = state.shown.map((run) => shown.map((one) => clean(one.values[run])).join('\t'));
   return [shown.map((one) => clean(one.title)).join('\t'), ...rows].join('\n') + '\n';
 }

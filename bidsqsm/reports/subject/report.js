@@ -38,7 +38,9 @@
 
   // one cell of a table: a line of text, n/a where there is none
   function cell(text) {
-    return String(text).replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ').trim() || 'n/a';
+    const line = String(text).replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ').trim() || 'n/a';
+    // a comment that a spreadsheet would take for a formula
+    return /^[=+\-@＝＋－＠]/.test(line) && !/^[+-]?[\d.,]*$/.test(line) ? `'${line}` : line;
   }
 
   function rated() {

@@ -15,6 +15,7 @@ from bidsqsm.derivatives.bibliography import cited, works
 from bidsqsm.derivatives.methods_text import methods_text
 from bidsqsm.derivatives.writer import reference_statistics
 from bidsqsm.files.atomic import write_text
+from bidsqsm.files.plain_text import escaped_lines
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.reports.drawing.thumbnail import save_thumbnail
 from bidsqsm.reports.html import digest, environment, packaged, safe
@@ -133,7 +134,7 @@ def _with_links(paragraph: str, numbers: Mapping[str, int]) -> Markup:
         return f'({"; ".join(shown)})'
 
     # whatever came from metadata is made harmless first; what follows adds our own marks only
-    safe = str(escape(paragraph))
+    safe = str(escape(escaped_lines(paragraph)))
     safe = re.sub(r'\[(@[^\]]+)\]', links, safe)
     return Markup(re.sub(r'`([^`]+)`', r'<code>\1</code>', safe))  # noqa: S704
 
