@@ -32,7 +32,18 @@ def test_a_name_that_is_not_utf8_can_be_printed():
 
 @pytest.mark.parametrize(
     'text',
-    ['=1+1', '=HYPERLINK("x")', '+cmd|x', '-2+3', '@SUM(A1)', '\uff1d1', ' =1', '\t=1', '-x', '-1;2'],
+    [
+        '=1+1',
+        '=HYPERLINK("x")',
+        '+cmd|x',
+        '-2+3',
+        '@SUM(A1)',
+        '\uff1d1',
+        ' =1',
+        '\t=1',
+        '-x',
+        '-1;2',
+    ],
 )
 def test_a_cell_that_begins_like_a_formula_is_text(text):
     cell = inert_cell(text)
