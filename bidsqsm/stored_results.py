@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bidsqsm.files.inventory import damage, write_inventory
+from bidsqsm.files.inventory import damage, others_may_write, write_inventory
 
 
 def keep_account(node: Any) -> None:
@@ -39,8 +39,13 @@ def remove_unusable(node: Any, tell: Callable[[Any, str], None], *, contents: bo
 
 
 def _trouble(node: Any, *, contents: bool) -> str | None:
-    if trouble := damage(Path(node.output_dir()), contents=contents):
+    folder = Path(node.output_dir())
+    if trouble := damage(folder, contents=contents):
         return trouble
+    # a stored object can run code as it is loaded
+    for path in (folder / f'result_{node.name}.pklz', *_folders_of(node)):
+        if others_may_write(path):
+            return f'all may write to {path}, and who else did is not known'
     try:
         outputs = node.result.outputs
     except Exception as error:  # noqa: BLE001 - a stored object may fail to load in any way
@@ -48,6 +53,15 @@ def _trouble(node: Any, *, contents: bool) -> str | None:
             f'its result cannot be loaded ({" ".join(f"{type(error).__name__}: {error}".split())})'
         )
     return None if outputs is not None else 'its result is empty'
+
+
+def _folders_of(node: Any) -> Iterator[Path]:
+    """The folder of a node and those that it lies in, up to the work folder."""
+    folder, work = Path(node.output_dir()), Path(node.base_dir).resolve()
+    for place in (folder, *folder.parents):
+        if place == work:
+            return
+        yield place
 
 
 def _files_read(node: Any) -> set[Path]:

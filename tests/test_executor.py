@@ -184,6 +184,10 @@ def outdated(path):
     write_inventory(path.parent)
 
 
+def open_to_all(path):
+    path.chmod(0o777)
+
+
 @pytest.mark.parametrize(
     ('spoil', 'name'),
     [
@@ -195,6 +199,8 @@ def outdated(path):
         (Path.unlink, 'out.txt'),
         (Path.unlink, '_inventory.json'),
         (cut, '_inventory.json'),
+        (open_to_all, 'result_fine_0.pklz'),
+        (open_to_all, ''),
     ],
 )
 def test_a_damaged_result_is_told_and_made_again(watch, tmp_path, spoil, name):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
+import stat
 import uuid
 from pathlib import Path
 
 from bidsqsm.config import Config
 from bidsqsm.errors import DatasetError
+from bidsqsm.files.inventory import others_may_write
 
 #: Variables that point to caches; all of them go into the work folder.
 _CACHES = {
@@ -16,6 +19,8 @@ _CACHES = {
     'NIPYPE_CONFIG_DIR': 'nipype',
     'DENO_DIR': 'deno',
 }
+#: Folders of the work folder whose files are loaded as objects or as compiled code.
+_OWN_PARTS = {'bidsqsm_wf', *_CACHES.values()}
 
 
 def check_places(bids: Path, out: Path) -> None:
@@ -73,6 +78,42 @@ def make_writable(folder: Path, name: str) -> None:
             f'the {name} folder {folder} cannot be written ({error.strerror}), expected a '
             'writable folder with free space: choose another or mend its rights'
         ) from error
+
+
+def write_for_no_others() -> None:
+    """What this process and those it starts make from now on is not for all to write to."""
+    os.umask(os.umask(0) | stat.S_IWOTH)
+
+
+def keep_others_out(work: Path) -> None:
+    """Refuse a work folder that all may write to: what is read back from it can run code.
+
+    The members of its group are trusted. In a folder such as ``/tmp``, where all may make files but
+    only touch their own, what is there already has to be the user's.
+    """
+    mode = work.stat().st_mode
+    shared = bool(mode & stat.S_IWOTH)
+    if shared and not mode & stat.S_ISVTX:
+        raise _open_to_all(work)
+    for part in sorted(work.iterdir()):
+        found = part.stat() if part.is_dir() else None
+        if found and part.name in _OWN_PARTS:
+            if others_may_write(part):
+                raise _open_to_all(part)
+            if shared and found.st_uid != os.geteuid():
+                raise DatasetError(
+                    f'{part} belongs to another user, expected a work folder of your own, since '
+                    'what is read back from it can run code: choose another with --work-dir'
+                )
+
+
+def _open_to_all(folder: Path) -> DatasetError:
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    return DatasetError(
+        f'all may write to {folder} (mode {mode:04o}), expected a work folder that only you and your '
+        'group may write to, since what is read back from it can run code: take the right from '
+        f'them (chmod -R o-w {shlex.quote(str(folder))}) or choose another with --work-dir'
+    )
 
 
 def contain_caches(work_dir: Path) -> None:

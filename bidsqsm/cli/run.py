@@ -22,7 +22,13 @@ from bidsqsm.cli.group import GroupSettings, group
 from bidsqsm.cli.logs import quiet_nipype, start_logging
 from bidsqsm.cli.outcome import Status, outcome
 from bidsqsm.cli.parser import parse_arguments
-from bidsqsm.cli.paths import check_paths, contain_caches, make_writable
+from bidsqsm.cli.paths import (
+    check_paths,
+    contain_caches,
+    keep_others_out,
+    make_writable,
+    write_for_no_others,
+)
 from bidsqsm.cli.resources import available_cpus, available_memory
 from bidsqsm.cli.terminal import say
 from bidsqsm.cli.validation import find_validator, refuse, validation_errors
@@ -106,8 +112,10 @@ def participant(config: Config, command: str) -> tuple[str, int]:
     if config.write_graph and shutil.which('dot') is None:
         return 'bidsqsm failed: --write-graph needs the program dot (of Graphviz): install it', 127
     anatomy = _resolve(config)
+    write_for_no_others()
     make_writable(config.output_dir, 'output')
     make_writable(config.work_dir, 'work')
+    keep_others_out(config.work_dir)
     contain_caches(config.work_dir)
     # what follows needs the caches in their place
     from bidsqsm.cli.call import Call

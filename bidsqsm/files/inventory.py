@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,11 @@ def difference(path: Path, entry: Mapping[str, Any], *, contents: bool = False) 
     if (contents or found.st_mtime_ns != entry['time_ns']) and _checksum(path) != entry['crc32']:
         return f'{path} no longer holds what it held'
     return None
+
+
+def others_may_write(path: Path) -> bool:
+    """Whether all users of the machine may write to a file or a folder."""
+    return bool(path.stat().st_mode & stat.S_IWOTH)
 
 
 def file_entry(path: Path) -> dict[str, int]:

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from bidsqsm.cli.parser import parse_arguments
-from bidsqsm.cli.paths import check_paths, make_writable
+from bidsqsm.cli.paths import check_paths, keep_others_out, make_writable, write_for_no_others
 from bidsqsm.errors import DatasetError
 from helpers.bids_skeleton import Skeleton
 
@@ -36,3 +36,42 @@ def test_an_output_that_is_a_file_is_told_before_computing(tmp_path):
     (tmp_path / 'out').write_text('')
     with pytest.raises(DatasetError, match=r'the output folder .* cannot be written'):
         make_writable(tmp_path / 'out', 'output')
+
+
+@pytest.fixture
+def work(tmp_path):
+    """A work folder with parts, and the mask of rights as it was."""
+    before = os.umask(0o022)
+    for part in ('bidsqsm_wf', 'numba', 'claims'):
+        (tmp_path / 'work' / part).mkdir(parents=True)
+    yield tmp_path / 'work'
+    os.umask(before)
+
+
+@pytest.mark.parametrize('mode', [0o700, 0o755, 0o775, 0o2770])
+def test_a_work_folder_of_a_user_and_a_group_is_taken(work, mode):
+    work.chmod(mode)
+    keep_others_out(work)
+
+
+@pytest.mark.parametrize('part', ['', 'bidsqsm_wf', 'numba'])
+@pytest.mark.parametrize('mode', [0o777, 0o757, 0o702])
+def test_a_work_folder_that_all_may_write_to_is_refused(work, part, mode):
+    (work / part).chmod(mode)
+    with pytest.raises(DatasetError, match=rf'all may write to {work / part} \(mode 0{mode:o}\)'):
+        keep_others_out(work)
+
+
+def test_in_a_shared_folder_for_temporary_files_the_parts_must_be_of_the_user(work, monkeypatch):
+    work.chmod(0o1777)
+    keep_others_out(work)
+    monkeypatch.setattr(os, 'geteuid', lambda: 12345)
+    with pytest.raises(DatasetError, match='bidsqsm_wf belongs to another user'):
+        keep_others_out(work)
+
+
+def test_what_is_made_from_then_on_is_not_for_others_to_write(work):
+    os.umask(0)
+    write_for_no_others()
+    (work / 'new').mkdir()
+    assert (work / 'new').stat().st_mode & 0o777 == 0o775
