@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.phase.difference import Unwrapper, unwrapped_difference
+from bidsqsm.qsm.phase.slice_phase import UNEVEN_FIELD_RAD, SlicePhase, find_slice_phase
 from bidsqsm.qsm.phase.smooth import smooth_phase
 from bidsqsm.qsm.phase.terms import ReceivePhase
-from bidsqsm.qsm.phase.wrap import subtract_wrapped
+from bidsqsm.qsm.phase.wrap import subtract_wrapped, wrap
 
 OFFSET_WIDTH_MM = 7.0  # of the smoothing
 
@@ -32,7 +34,8 @@ def remove_offset(
 
     .. math:: \phi_0 = \phi_1 - \frac{TE_1}{TE_2 - TE_1} \, U(\phi_2 - \phi_1)
 
-    Local fields cancel in it, so that smoothing has noise to remove and nothing to lose.
+    Local fields cancel in it, so that smoothing has noise to remove and nothing to lose, but for
+    slices with phases of their own, which are taken off before it and added again.
 
     Parameters
     ----------
@@ -67,16 +70,21 @@ def remove_offset(
 
     """
     if len(echo_times) < 2:
-        sentence = 'Receive phase not removed: one echo does not tell it from the field.'
         nothing = np.zeros(phase.shape[1:], np.float32)
-        return phase, nothing, ReceivePhase(removed=False, sentence=sentence)
+        return phase, nothing, _of_one_echo(phase[0], magnitude[0] * mask)
     second = 2 if bipolar and len(echo_times) > 2 else 1
     first_time, interval = echo_times[0], echo_times[second] - echo_times[0]
     weight = np.where(mask, magnitude[0] * magnitude[second], np.float32(0))
     weight /= np.float32(max(float(weight.max()), 1e-30))
     grown = unwrapped_difference(phase[second] - phase[0], np.sqrt(weight), mask, interval, unwrap)
     raw = phase[0] - np.float32(first_time / interval) * grown
+    slices = find_slice_phase(raw, weight)
     offset = smooth_phase(raw, weight, grid, OFFSET_WIDTH_MM)
+    if slices is not None:
+        rest = raw - slices.spread()
+        slices = slices.refined(rest - smooth_phase(rest, weight, grid, OFFSET_WIDTH_MM), weight)
+        offset = smooth_phase(raw - slices.spread(), weight, grid, OFFSET_WIDTH_MM)
+        offset = wrap(offset + slices.spread())
     echoes = (1, second + 1)
     spread = _spread(offset[mask])
     sentence = (
@@ -84,7 +92,40 @@ def remove_offset(
         f'smoothed by {OFFSET_WIDTH_MM:g} mm); it varied by {spread:.2g} rad over the head.'
     )
     facts = ReceivePhase(removed=True, echoes=echoes, spread_rad=spread, sentence=sentence)
+    if slices is not None:
+        facts = _with_slices(
+            facts, slices, 'alike in all echoes: this was removed with the receive phase.'
+        )
     return subtract_wrapped(phase, offset), offset, facts
+
+
+def _of_one_echo(phase: Volume, magnitude: Volume) -> ReceivePhase:
+    sentence = 'Receive phase not removed: one echo does not tell it from the field.'
+    facts = ReceivePhase(removed=False, sentence=sentence)
+    slices = find_slice_phase(phase, magnitude**2, least_rad=UNEVEN_FIELD_RAD)
+    if slices is None:
+        return facts
+    return _with_slices(
+        facts,
+        slices,
+        'which one echo does not tell from the field: field and susceptibility are wrong by it; '
+        'acquire two echoes or more, or in 3-D.',
+    )
+
+
+def _with_slices(facts: ReceivePhase, slices: SlicePhase, end: str) -> ReceivePhase:
+    size = slices.uneven_rad
+    sentence = (
+        f'Slices along {"xyz"[slices.axis]} have phases of their own, as 2-D, EPI and multiband '
+        f'acquisitions give them (their steps change by {size:.2g} rad from slice to slice), {end}'
+    )
+    return replace(
+        facts,
+        slice_axis=slices.axis,
+        slice_steps_rad=round(size, 3),
+        sentence=f'{facts.sentence} {sentence}',
+        warning=sentence,
+    )
 
 
 def _spread(phase: Volume) -> float:

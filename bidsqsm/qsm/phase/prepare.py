@@ -118,6 +118,8 @@ def prepare(
         )
     if directions.warning is not None:
         warnings.append(directions.warning)
+    if receive.warning is not None:
+        warnings.append(receive.warning)
     filtered = PhaseFilter(found=found, sentence=sentence)
     return Prepared(phase, sign, directions, filtered, receive, warnings)
 

@@ -86,12 +86,21 @@ class ReceivePhase:
         From which two it was estimated, counted from 1.
     spread_rad
         Its circular standard deviation over the head, in rad.
+    slice_axis
+        Along which slices have phases of their own, counted from 0; None where they have not.
+    slice_steps_rad
+        By how much the step from slice to slice changes, root mean square, in rad.
     sentence
         The same in words.
+    warning
+        Where slices have phases of their own.
 
     """
 
     removed: bool | None = None
     echoes: tuple[int, ...] | None = None
     spread_rad: float | None = None
+    slice_axis: int | None = None
+    slice_steps_rad: float | None = None
     sentence: str | None = None
+    warning: str | None = None
