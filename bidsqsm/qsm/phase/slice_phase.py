@@ -89,8 +89,8 @@ def find_slice_phase(
     >>> x = np.linspace(0, 2, 20, dtype=np.float32)
     >>> phase = np.zeros((20, 20, 20), np.float32) + x[:, None, None] + 0.8 * (np.arange(20) % 2)
     >>> found = find_slice_phase(phase, np.ones_like(phase))
-    >>> found.axis, found.values[:4].round(2).tolist()
-    (2, [0.0, 0.8, 0.0, 0.8])
+    >>> found.axis, (found.values[:4] > 0.4).tolist()
+    (2, [False, True, False, True])
 
     """
     along = [_along(phase, weight, axis, least_rad) for axis in range(3)]

@@ -90,10 +90,12 @@ class ReceivePhase:
         Along which slices have phases of their own, counted from 0; None where they have not.
     slice_steps_rad
         By how much the step from slice to slice changes, root mean square, in rad.
+    fringe_ends
+        Share of the head near lines that the phase turns about; None where there are none.
     sentence
         The same in words.
     warning
-        Where slices have phases of their own.
+        Where slices have phases of their own, or fringes end in the head.
 
     """
 
@@ -102,5 +104,6 @@ class ReceivePhase:
     spread_rad: float | None = None
     slice_axis: int | None = None
     slice_steps_rad: float | None = None
+    fringe_ends: float | None = None
     sentence: str | None = None
     warning: str | None = None

@@ -1,4 +1,4 @@
-"""Slices with phases of their own, alike in all echoes: found, removed, or told where they cannot be."""
+"""Patterns that all echoes share, of slices and of channels that cancel: found, removed, or told."""
 
 from __future__ import annotations
 
@@ -61,7 +61,27 @@ def test_a_smooth_receive_phase_is_not_taken_for_slices(head):
     phase, magnitude, _ = head
     found = prepared(phase, magnitude)
     assert found.offset.slice_axis is None
+    assert found.offset.fringe_ends is None
     assert found.warnings == []
+
+
+@pytest.mark.parametrize('distance', [0.4, 0.5, 5.0])
+def test_fringes_that_end_in_the_head_are_followed_to_their_ends(head, distance):
+    """Two lines about which the phase turns, opposite ways, or one (the other lies outside)."""
+    phase, magnitude, ball = head
+    x, y, _ = np.meshgrid(*(np.linspace(-1, 1, n) for n in GRID.shape), indexing='ij')
+    left, right = (x - 0.13) + 1j * (y - 0.1), (x - 0.13 - distance) + 1j * (y - 0.1)
+    fringe = left * np.conj(right)
+    hole = np.minimum(np.abs(left), 0.1) / 0.1 * np.minimum(np.abs(right), 0.1) / 0.1
+    plain = prepared(phase, magnitude)
+    found = prepared(phase + np.angle(fringe), np.where(ball, magnitude * hole, magnitude))
+    (said,) = found.warnings
+    assert 'open-ended fringes' in said
+    seen = ball & (hole > 0.5)
+    off = np.angle(np.exp(1j * (found.phase - plain.phase)))[:, seen]
+    off = np.angle(np.exp(1j * (off - np.median(off))))
+    assert np.percentile(np.abs(off), 99) < 0.3
+    assert 0 < found.offset.fringe_ends < 0.6
 
 
 def test_noise_is_not_taken_for_slices():
