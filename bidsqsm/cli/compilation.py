@@ -7,7 +7,7 @@ import multiprocessing as mp
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from multiprocessing import util
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 from bidsqsm.catalog import STEPS, in_use
 from bidsqsm.executor import forget_handlers
 from bidsqsm.files.atomic import write_text
+from bidsqsm.files.compiled_code import list_compiled, remove_damaged
 from bidsqsm.interfaces.step_interface import software
 from bidsqsm.interfaces.weights import inverse_noise
 from bidsqsm.method import Choice
@@ -59,6 +60,25 @@ def compiling_ahead(choices: Mapping[str, Choice], tell: Callable[[str], None]) 
         process.join(PATIENCE)
         process.kill()
         process.join()
+
+
+@contextmanager
+def sound_loops(tell: Callable[[str], None]) -> Iterator[None]:
+    """Take away compiled loops that are damaged, before this block; note those there are after it."""
+    folder = os.environ.get('NUMBA_CACHE_DIR')
+    if not folder:
+        yield
+        return
+    with suppress(OSError):  # it may be of somebody else, who alone can mend it
+        if removed := remove_damaged(Path(folder)):
+            tell(
+                f'{len(removed)} files of compiled loops in {folder} were damaged, and are made anew'
+            )
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            list_compiled(Path(folder))
 
 
 def marker_of(texts: Mapping[str, str]) -> Path | None:

@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 
 from nipype.pipeline import engine as pe
 
-from bidsqsm.cli.compilation import compiling_ahead
+from bidsqsm.cli.compilation import compiling_ahead, sound_loops
 from bidsqsm.cli.ledger import Ledger, RunState
 from bidsqsm.cohort.run_files import OK
 from bidsqsm.config import Config
@@ -48,7 +48,7 @@ def execute(
     )
     why = 'not finished, as the call ended before'
     try:
-        with ahead:
+        with sound_loops(tell), ahead:
             workflow.run(plugin=plugin)
     except KeyboardInterrupt as error:
         # without its traceback, which would keep the plugin and its pipes
