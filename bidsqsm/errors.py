@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: Sentences quote what a file holds, which may be long; more of it than this is left out.
+_LONGEST_SENTENCE = 4000
+
 
 class DatasetError(ValueError):
     """Trouble with the user's data, told in one sentence.
@@ -15,3 +18,9 @@ class DatasetError(ValueError):
     True
 
     """
+
+    def __init__(self, sentence: str) -> None:
+        half = _LONGEST_SENTENCE // 2
+        if len(sentence) > 2 * half:
+            sentence = f'{sentence[:half]} [...] {sentence[-half:]}'
+        super().__init__(sentence)

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from bidsqsm.atlases.structures import Label
 from bidsqsm.errors import DatasetError
-from bidsqsm.files.nifti import READ_ERRORS, Affine, open_image
+from bidsqsm.files.nifti import Affine, check_length, open_image
+from bidsqsm.files.regular_files import open_regular, told
 
 SPACES = ('orig', 'T1w')
 FREESURFER_IMAGE = ('.mgz', '.mgh')
@@ -159,16 +160,15 @@ def load_image(path: Path | str) -> tuple[npt.NDArray[Any], Affine]:
 
     """
     path = Path(path)
-    try:
-        is_nifti = not path.name.endswith(FREESURFER_IMAGE)
-        image = open_image(path) if is_nifti else nb.load(path)
+    with told(path, 'a whole image'):
+        if path.name.endswith(FREESURFER_IMAGE):
+            open_regular(path).close()
+            image = nb.load(path)
+        else:
+            image = open_image(path)
+            check_length(image, path)
         shape = tuple(image.shape)
         volume = np.asarray(image.dataobj)
-    except DatasetError:
-        raise
-    except READ_ERRORS as error:
-        why = ' '.join(str(error).split()) or type(error).__name__
-        raise DatasetError(f'{path} cannot be read ({why}): copy or make it anew') from error
     if len(shape) < 3 or any(n != 1 for n in shape[3:]):
         raise DatasetError(f'{path.name} has shape {shape}, expected one volume: split the file')
     if volume.dtype.kind not in 'iuf':
@@ -194,7 +194,8 @@ def survey(path: Path) -> Survey:
     ((7,), [16.0, 16.0, 16.0])
 
     """
-    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    with told(path, 'a whole image'):
+        changed = path.stat().st_mtime_ns
     return _survey(path, changed)
 
 

@@ -20,8 +20,11 @@ from bidsqsm.files.gzip_files import created
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write UTF-8 text under a temporary name beside the file, then rename."""
-    return write_bytes(path, text.encode())
+    """Write UTF-8 text under a temporary name beside the file, then rename.
+
+    Names of files that are no UTF-8 are written escaped.
+    """
+    return write_bytes(path, text.encode(errors='backslashreplace'))
 
 
 def write_bytes(path: Path, content: bytes) -> Path:

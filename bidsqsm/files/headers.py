@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsqsm.errors import DatasetError
-from bidsqsm.files.nifti import READ_ERRORS, Affine, open_image, slope_and_intercept
+from bidsqsm.files.nifti import (
+    WHOLE_FILE,
+    Affine,
+    check_length,
+    open_image,
+    slope_and_intercept,
+)
+from bidsqsm.files.regular_files import told
 
 Points = npt.NDArray[np.float64]
 
 #: A thinner slab holds too little of the dipole field to be inverted
 THINNEST_SLAB_VOXELS = 8
 VOXEL_RANGE = (0.01, 20.0)  # mm
+_KNOWN_UNITS = range(4)  # codes of NIfTI: unknown, m, mm and um
 SHEAR_COSINE = 1e-3  # cosine between two columns of the affine
 SAME_GRID = 0.05  # of the smallest voxel, at the farthest corner
 
@@ -67,6 +74,11 @@ def read_header(path: Path, *, thin: bool = False) -> Header:
 
     """
     image = open_image(path)
+    with told(path, WHOLE_FILE):
+        return _checked(image, path, thin=thin)
+
+
+def _checked(image: Any, path: Path, *, thin: bool) -> Header:
     shape = tuple(int(n) for n in image.shape)
     extra = list(shape[3:])
     while extra and extra[-1] == 1:
@@ -76,9 +88,13 @@ def read_header(path: Path, *, thin: bool = False) -> Header:
             f'{path.name} has shape {shape}, expected a 3-D volume of at least {THINNEST_SLAB_VOXELS} voxels '
             'along each axis: a single slice or thin slab cannot be mapped'
         )
+    if min(shape) < 1:
+        raise DatasetError(
+            f'{path.name} has shape {shape}, expected no empty axis: convert it anew'
+        )
     _check_type(image, path)
     slope_and_intercept(image, path)
-    _check_whole(image, path)
+    check_length(image, path)
     affine = _checked_affine(image, path)
     nx, ny, nz = shape[:3]
     return Header(path, (nx, ny, nz), tuple(extra), affine, _odd(image, path))
@@ -124,42 +140,16 @@ def _check_type(image: Any, path: Path) -> None:
         )
 
 
-def _check_whole(image: Any, path: Path) -> None:
-    proxy = image.dataobj
-    wanted = proxy.offset + int(np.prod(proxy.shape)) * proxy.dtype.itemsize
-    found = _length(path, wanted)
-    if found < wanted:
-        raise DatasetError(
-            f'{path.name} is truncated, it holds {found} bytes, expected {wanted}: '
-            'copy or convert it anew'
-        )
-
-
-def _length(path: Path, wanted: int) -> int:
-    """Bytes in a file once decompressed."""
-    if path.suffix != '.gz':
-        return path.stat().st_size
-    with path.open('rb') as raw:
-        raw.seek(-4, 2)
-        # a whole stream ends with its length: only a doubtful file is read through
-        if int.from_bytes(raw.read(), 'little') == wanted % 2**32:
-            return wanted
-    length = 0
-    try:
-        with gzip.open(path) as file:
-            while block := file.read1(1 << 16):
-                length += len(block)
-    except READ_ERRORS:
-        return min(length, wanted - 1)
-    return length
-
-
 def _checked_affine(image: Any, path: Path) -> Affine:
     header = image.header
     if not (header['sform_code'] or header['qform_code']):
         raise DatasetError(
             f'{path.name} has neither sform nor qform, expected its place in the scanner: '
             'convert it anew, the direction of B0 cannot be known otherwise'
+        )
+    if (code := int(header['xyzt_units'])) % 8 not in _KNOWN_UNITS:
+        raise DatasetError(
+            f'{path.name} has xyzt_units {code}, expected 2, which is mm: convert it anew'
         )
     if (unit := header.get_xyzt_units()[0]) in {'meter', 'micron'}:
         raise DatasetError(

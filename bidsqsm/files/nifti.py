@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,18 @@ import nibabel as nb
 import numpy as np
 import numpy.typing as npt
 from nibabel.affines import voxel_sizes
-from nibabel.filebasedimages import ImageFileError
 from nibabel.openers import ImageOpener
-from nibabel.spatialimages import HeaderDataError
 
 from bidsqsm.errors import DatasetError
-from bidsqsm.files.gzip_files import GZIP_ERRORS, created, decompressed
+from bidsqsm.files.gzip_files import created, decompressed, measure
+from bidsqsm.files.regular_files import open_regular, told
 
 Array = npt.NDArray[Any]
 Affine = npt.NDArray[np.float64]
 _CACHE_LINE_BYTES = 64  # axes are turned in strips of as much, several times as fast
-# nibabel reads headers, and one channel of several, with zlib
-READ_ERRORS = (*GZIP_ERRORS, ImageFileError, HeaderDataError, zlib.error, ValueError)
+#: What may lie behind an image in its file, such as what fills a block up.
+MOST_PADDING_BYTES = 2**20
+WHOLE_FILE = 'a whole NIfTI file'
 
 
 def open_image(path: Path | str, *, keep_file_open: bool = False) -> Any:
@@ -44,14 +44,9 @@ def open_image(path: Path | str, *, keep_file_open: bool = False) -> Any:
 
     """
     path = Path(path)
-    if not path.is_file():
-        # a DataLad dataset has dangling links in place of files that were not fetched
-        why = 'is a link to nothing (fetch it first)' if path.is_symlink() else 'does not exist'
-        raise DatasetError(f'{path} {why}')
-    try:
+    with told(path, WHOLE_FILE):
+        open_regular(path).close()
         image = nb.load(path, keep_file_open=keep_file_open)
-    except READ_ERRORS as error:
-        raise _damaged(path, error) from error
     if not isinstance(image, nb.Nifti1Pair):
         raise DatasetError(f'{path} holds a {type(image).__name__}, expected NIfTI: convert it')
     return image
@@ -152,10 +147,8 @@ def channel_loader(
     def load(channel: int) -> npt.NDArray[np.float32]:
         volumes = []
         for image, path in zip(images, paths, strict=True):
-            try:
+            with told(Path(path), WHOLE_FILE):
                 data = np.asarray(image.dataobj[..., channel], dtype=np.float32)
-            except READ_ERRORS as error:
-                raise _damaged(Path(path), error) from error
             volumes.append(_axes_first(data))
         return _echo_first(volumes, paths)
 
@@ -172,7 +165,7 @@ def slope_and_intercept(image: Any, path: Path) -> tuple[float, float]:
 
     """
     # nibabel blanks both in the header of an image it has read: look into the file
-    with ImageOpener(path) as file:
+    with told(path, WHOLE_FILE), ImageOpener(path) as file:
         header = type(image.header).from_fileobj(file, check=False)
     slope, inter = float(header['scl_slope']), float(header['scl_inter'])
     dtype = image.get_data_dtype()
@@ -252,22 +245,61 @@ def _header(array: Array, affine: Affine, dtype: np.dtype[Any]) -> nb.Nifti1Head
 
 
 def _stored(image: Any, path: Path) -> Array:
-    try:
+    check_length(image, path)
+    with told(path, WHOLE_FILE):
         if path.suffix == '.gz':
             data = _decompressed(image.dataobj, path)
         else:
             data = np.asanyarray(image.dataobj.get_unscaled())
-    except READ_ERRORS as error:
-        raise _damaged(path, error) from error
     return _axes_first(data)
+
+
+def check_length(image: Any, path: Path) -> None:
+    """Refuse a file that does not hold as much as its header says, or much more than that.
+
+    A compressed file is measured by the length at its end, and read through where that differs.
+    """
+    wanted = _promised_bytes(image.dataobj)
+    with told(path, WHOLE_FILE):
+        found, end = _measured(path, wanted)
+    truncated = f'is truncated, it holds {found} bytes, expected {wanted}'
+    what = {
+        'junk': 'has something else behind its compressed image, expected its end there',
+        'damaged': f'is damaged, {found} bytes of it can be decompressed, expected {wanted}',
+        'cut': truncated,
+    }.get(end, truncated if found < wanted else '')
+    if what:
+        raise DatasetError(f'{path.name} {what}: copy or convert it anew')
+    if found > wanted + MOST_PADDING_BYTES:
+        many = 'more than ' if end == 'more' else ''
+        raise DatasetError(
+            f'{path.name} holds {many}{found - wanted} bytes behind the image that its header '
+            f'describes, expected {wanted} in all: correct the header or convert it anew'
+        )
+
+
+def _promised_bytes(proxy: Any) -> int:
+    return int(proxy.offset) + prod(int(n) for n in proxy.shape) * int(proxy.dtype.itemsize)
+
+
+def _measured(path: Path, wanted: int) -> tuple[int, str]:
+    """Bytes in a file once decompressed, and how it ends."""
+    if path.suffix != '.gz':
+        return path.stat().st_size, 'whole'
+    with path.open('rb') as raw:
+        raw.seek(max(0, raw.seek(0, 2) - 4))
+        # a whole stream ends with its length: only a doubtful file is read through
+        if int.from_bytes(raw.read(), 'little') == wanted % 2**32:
+            return wanted, 'whole'
+    return measure(path, wanted + MOST_PADDING_BYTES)
 
 
 def _decompressed(proxy: Any, path: Path) -> Array:
     # nibabel stops before the end of the stream, where its checksum is: read on to compare that
-    raw = decompressed(path)
-    wanted = proxy.offset + int(np.prod(proxy.shape)) * proxy.dtype.itemsize
-    if len(raw) < wanted:
-        raise EOFError(f'{len(raw)} bytes in it, {wanted} expected')
+    wanted = _promised_bytes(proxy)
+    raw = decompressed(path, wanted + MOST_PADDING_BYTES + 1)
+    if not wanted <= len(raw) <= wanted + MOST_PADDING_BYTES:
+        raise EOFError(f'{len(raw)} bytes or more in it, {wanted} expected')
     return np.ndarray(proxy.shape, proxy.dtype, buffer=raw, offset=proxy.offset, order='F')
 
 
@@ -305,10 +337,3 @@ def _echo_first(volumes: list[Array], paths: Sequence[Path | str]) -> Array:
                 'bring the echoes onto one grid'
             )
     return np.stack(volumes)
-
-
-def _damaged(path: Path, error: Exception) -> DatasetError:
-    reason = ' '.join(str(error).split()) or type(error).__name__
-    return DatasetError(
-        f'{path} cannot be read ({reason}), expected a whole NIfTI file: copy or convert it anew'
-    )

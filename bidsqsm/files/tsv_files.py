@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from bidsqsm.files.atomic import write_text
 from bidsqsm.files.plain_text import inert_cell
+from bidsqsm.files.regular_files import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,13 +23,13 @@ NOTHING = 'n/a'
 def read_cells(path: Path) -> list[list[str]]:
     """Every line of a table as its cells; OSError or ValueError where it cannot be read."""
     with _opened(path) as stream:
-        return [*csv.reader(stream, delimiter='\t')]
+        return [*csv.reader(stream, delimiter='\t', strict=True)]
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Every row of a table by its columns, None where it is short; errors as :func:`read_cells`."""
     with _opened(path) as stream:
-        return [*csv.DictReader(stream, delimiter='\t')]
+        return [*csv.DictReader(stream, delimiter='\t', strict=True)]
 
 
 def read_columns(path: Path) -> list[str]:
@@ -68,12 +70,13 @@ def write_tsv(path: Path, columns: Iterable[str], rows: Iterable[Iterable[object
 
 @contextmanager
 def _opened(path: Path) -> Iterator[TextIO]:
-    # utf-8-sig: spreadsheets begin a file with a mark
-    with path.open(newline='', encoding='utf-8-sig') as stream:
-        try:
-            yield stream
-        except csv.Error as error:
-            raise ValueError(f'{error}') from error
+    try:
+        yield io.StringIO(read_text(path), newline='')
+    except csv.Error as error:
+        said = f'{error}'
+        # a quote that opens a cell and none that closes it would take all rows behind it along
+        opened = 'a quote that opens a cell is never closed'
+        raise ValueError(opened if said == 'unexpected end of data' else said) from error
 
 
 def _cell(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import chain, pairwise, permutations
 from pathlib import Path
@@ -17,7 +16,7 @@ from bidsqsm.inputs.metadata import (
     field_of,
     merge_echoes,
 )
-from bidsqsm.inputs.names import BidsFile, in_order, join, listed
+from bidsqsm.inputs.names import LABEL, BidsFile, in_order, join, listed
 from bidsqsm.inputs.run import LAYOUTS, GreRun
 
 PART_NAMES = {'mag': 'magnitude', 'phase': 'phase', 'real': 'real', 'imag': 'imag'}
@@ -92,7 +91,7 @@ def _remarks(files: Sequence[BidsFile], parts: Parts, layout: str, n_echoes: int
 
 def _check_labels(file: BidsFile) -> None:
     for key, label in file.run_entities.items():
-        if not re.fullmatch('[0-9A-Za-z]+-[0-9A-Za-z+]+', f'{key}-{label}'):
+        if not (key.isascii() and key.isalnum() and LABEL.fullmatch(label)):
             raise DatasetError(
                 f'{file.name} has {f"{key}-{label}"!r} in its name, expected letters, digits and + '
                 'only: rename its files'

@@ -9,26 +9,38 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.json_files import read_json
-from bidsqsm.inputs.names import IMAGE, BidsFile, listed, natural, parse
+from bidsqsm.files.plain_text import escaped
+from bidsqsm.files.regular_files import unreadable, why_unreadable
+from bidsqsm.inputs.names import IMAGE, LABEL, BidsFile, listed, natural, parse
+from bidsqsm.inputs.run import Skipped
 
 DATABASE = 'layout_index.sqlite'
 GRE = ('MEGRE', 'T2starw')  # always meant for this app; a T1w only where it comes with its phase
+_ROOT = 'the root folder of a BIDS dataset'
 PHASE = ('phase', 'real', 'imag')
 
 
 def check_dataset(bids_dir: Path) -> None:
     """Refuse what is not the root of a BIDS dataset, saying what is missing."""
-    if not bids_dir.is_dir():
-        what = 'is not a folder' if bids_dir.exists() else 'does not exist'
-        raise DatasetError(f'{bids_dir} {what}, expected the root folder of a BIDS dataset')
+    try:
+        is_folder = stat.S_ISDIR(bids_dir.stat().st_mode)
+        names = os.listdir(bids_dir) if is_folder else []  # noqa: PTH208 - names are wanted
+    except FileNotFoundError as error:
+        why = why_unreadable(bids_dir, error)
+        raise DatasetError(f'{bids_dir} {why}, expected {_ROOT}') from error
+    except (OSError, ValueError) as error:
+        raise unreadable(bids_dir, error, _ROOT) from error
+    if not is_folder:
+        raise DatasetError(f'{bids_dir} is not a folder, expected {_ROOT}')
     description = bids_dir / 'dataset_description.json'
-    if not description.is_file():
+    if description.name not in names:
         above = bids_dir.absolute().parent
         hint = (
             f'give {above}'
@@ -47,17 +59,56 @@ def check_dataset(bids_dir: Path) -> None:
 
 
 def labels(folder: Path, prefix: str) -> list[str]:
-    """Labels of the folders that start with a prefix, in natural order; none where there is no folder."""
+    """Labels of the folders that start with a prefix, in natural order; none where it cannot be listed."""
     try:
-        with os.scandir(folder) as entries:
-            names = [e.name for e in entries if e.name.startswith(prefix) and e.is_dir()]
-    except (FileNotFoundError, NotADirectoryError):
+        return labelled_folders(folder, prefix)[0]
+    except OSError:
         return []
-    return sorted((name.removeprefix(prefix) for name in names), key=natural)
 
 
-def select_subjects(bids_dir: Path, wanted: Sequence[str]) -> list[str]:
+def labelled_folders(folder: Path, prefix: str) -> tuple[list[str], dict[str, str]]:
+    """Labels of the folders that start with a prefix, in natural order, and of those out of reach.
+
+    Returns
+    -------
+    there
+        Labels.
+    lost
+        Labels to a sentence each: links that lead nowhere or back to themselves.
+
+    Raises
+    ------
+    OSError
+        Where the folder itself cannot be listed; one that does not exist has nothing.
+
+    """
+    there, lost = [], {}
+    try:
+        with os.scandir(folder) as found:
+            entries = [entry for entry in found if entry.name.startswith(prefix)]
+    except FileNotFoundError:
+        return [], {}
+    for entry in entries:
+        label, path = entry.name.removeprefix(prefix), Path(entry.path)
+        try:
+            if stat.S_ISDIR(path.stat().st_mode) if entry.is_symlink() else entry.is_dir():
+                there.append(label)
+        except OSError as error:
+            lost[label] = f'{path} {why_unreadable(path, error)}'
+    return sorted(there, key=natural), lost
+
+
+def select_subjects(bids_dir: Path, wanted: Sequence[str], troubles: list[Skipped]) -> list[str]:
     """Labels of the asked subjects, or of all, in natural order.
+
+    Parameters
+    ----------
+    bids_dir
+        Root of the dataset.
+    wanted
+        Labels; all where empty.
+    troubles
+        Takes the subjects that cannot be looked at.
 
     Raises
     ------
@@ -65,15 +116,35 @@ def select_subjects(bids_dir: Path, wanted: Sequence[str]) -> list[str]:
         Where an asked one does not exist; it names those that do.
 
     """
-    there = labels(bids_dir, 'sub-')
+    try:
+        there, lost = labelled_folders(bids_dir, 'sub-')
+    except OSError as error:
+        raise unreadable(bids_dir, error, _ROOT) from error
     asked = {label.removeprefix('sub-') for label in wanted}
-    if missing := sorted(asked - set(there), key=natural):
+    if missing := sorted(asked - {*there, *lost}, key=natural):
         raise DatasetError(
             f'no participant {listed(missing)} in {bids_dir}; there are: {listed(there)}'
         )
-    if not there:
+    if not there and not lost:
         raise DatasetError(f'{bids_dir} has no sub-<label> folders, expected at least one')
-    return [label for label in there if not asked or label in asked]
+    usable = _usable(bids_dir, 'sub-', there, lost)
+    troubles += [
+        Skipped({'sub': escaped(label)}, why)
+        for label, why in lost.items()
+        if not asked or label in asked
+    ]
+    return [label for label in usable if not asked or label in asked]
+
+
+def _usable(folder: Path, prefix: str, there: Sequence[str], lost: dict[str, str]) -> list[str]:
+    """Leave out folders whose labels no name of a file may have, which are lost."""
+    for label in there:
+        if not LABEL.fullmatch(label):
+            lost[label] = (
+                f'{folder / (prefix + label)} is left out, its label is {label!r}, expected '
+                'letters, digits and + only: rename it and its files'
+            )
+    return [label for label in there if label not in lost]
 
 
 def select_sessions(bids_dir: Path, subjects: Sequence[str], wanted: Sequence[str]) -> set[str]:
@@ -98,7 +169,11 @@ def select_sessions(bids_dir: Path, subjects: Sequence[str], wanted: Sequence[st
 
 
 def anatomical_images(
-    bids_dir: Path, subjects: Sequence[str], sessions: set[str], database_dir: Path | None = None
+    bids_dir: Path,
+    subjects: Sequence[str],
+    sessions: set[str],
+    troubles: list[Skipped],
+    database_dir: Path | None = None,
 ) -> list[BidsFile]:
     """Every image in the ``anat`` folders of these subjects and sessions, in natural order.
 
@@ -110,12 +185,16 @@ def anatomical_images(
         Labels.
     sessions
         Labels; all where empty.
+    troubles
+        Takes the subjects and sessions whose folders cannot be listed.
     database_dir
         Folder of a PyBIDS database to ask instead of the folders; it is made if absent.
 
     """
     if database_dir is None:
-        paths = [path for subject in subjects for path in _walk(bids_dir, subject)]
+        paths = [
+            path for subject in subjects for path in _walk(bids_dir, subject, sessions, troubles)
+        ]
     else:
         paths = _ask_database(bids_dir, subjects, database_dir)
     files = [file for path in paths if (file := parse(path)) and file.extension in IMAGE]
@@ -123,10 +202,47 @@ def anatomical_images(
     return sorted(wanted, key=lambda file: natural(str(file.path)))
 
 
-def _walk(bids_dir: Path, subject: str) -> list[Path]:
+def _walk(bids_dir: Path, subject: str, sessions: set[str], troubles: list[Skipped]) -> list[Path]:
     folder = bids_dir / f'sub-{subject}'
-    places = [folder, *(folder / f'ses-{label}' for label in labels(folder, 'ses-'))]
-    return [path for place in places for path in (place / 'anat').glob(f'sub-{subject}_*')]
+    paths: list[Path] = []
+    try:
+        there, lost = labelled_folders(folder, 'ses-')
+    except OSError as error:
+        why = f'{folder} {why_unreadable(folder, error)}'
+        troubles.append(Skipped({'sub': subject}, why))
+        return []
+    places = [] if sessions else [({'sub': subject}, folder)]
+    usable = _usable(folder, 'ses-', there, lost)
+    asked = {label for label in (*usable, *lost) if not sessions or label in sessions}
+    places += [
+        ({'sub': subject, 'ses': label}, folder / f'ses-{label}')
+        for label in usable
+        if label in asked
+    ]
+    for entities, place in places:
+        try:
+            paths += _listing(place / 'anat', f'sub-{subject}_')
+        except OSError as error:
+            anat = place / 'anat'
+            why = f'{anat} {why_unreadable(anat, error)}'
+            troubles.append(Skipped(entities, why))
+    troubles += [
+        Skipped({'sub': subject, 'ses': escaped(label)}, why)
+        for label, why in lost.items()
+        if label in asked
+    ]
+    return paths
+
+
+def _listing(folder: Path, prefix: str) -> list[Path]:
+    """What is in a folder and starts with a prefix; nothing where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return [Path(entry.path) for entry in entries if entry.name.startswith(prefix)]
+    except FileNotFoundError:
+        if folder.is_symlink():
+            raise
+        return []
 
 
 def _ask_database(bids_dir: Path, subjects: Sequence[str], database_dir: Path) -> list[Path]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.json_files import read_json
+from bidsqsm.files.regular_files import unreadable
 from bidsqsm.inputs.names import BidsFile, in_order, natural, parse
 from bidsqsm.inputs.run import GreRun
 
@@ -61,7 +62,7 @@ class DerivativeDataset:
     ) -> DerivativeDataset:
         """Look through a dataset."""
         places = _places(folder, run, t1w)
-        files = _parsed(path for place in places for path in place.glob('*/*'))
+        files = _parsed(path for place in places for path in _below(place))
         return cls(name, folder, _makers(folder), run, t1w, files)
 
     @property
@@ -117,6 +118,16 @@ def _places(folder: Path, run: GreRun, t1w: Mapping[str, str] | None) -> list[Pa
     subject = folder / f'sub-{run.entities["sub"]}'
     sessions = dict.fromkeys(e['ses'] for e in (run.entities, t1w or {}) if 'ses' in e)
     return [*(subject / f'ses-{label}' for label in sessions), subject]
+
+
+def _below(place: Path) -> Iterator[Path]:
+    """What is in the folders of a folder, where there is one."""
+    try:
+        for entry in place.iterdir() if place.exists() else ():
+            if entry.is_dir():
+                yield from entry.iterdir()
+    except OSError as error:
+        raise unreadable(Path(error.filename or place), error, 'a folder') from error
 
 
 def _parsed(paths: Iterable[Path]) -> tuple[BidsFile, ...]:

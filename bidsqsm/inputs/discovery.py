@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bidsqsm.errors import DatasetError
+from bidsqsm.files.regular_files import unreadable
 from bidsqsm.inputs.build_run import build_run
 from bidsqsm.inputs.dataset import (
     GRE,
@@ -29,6 +31,7 @@ from bidsqsm.inputs.precomputed import (
 from bidsqsm.inputs.r2_source import with_spin_echo
 from bidsqsm.inputs.run import GreRun, Skipped
 
+LOGGER = logging.getLogger(__name__)
 Group = list[BidsFile]
 
 
@@ -77,17 +80,19 @@ def find_runs(
     queries = check_filters(filters)
     given = {name: Path(path).absolute() for name, path in (derivatives or {}).items()}
     check_derivatives(given)
-    subjects = select_subjects(root, participant_label)
+    troubles: list[Skipped] = []
+    subjects = select_subjects(root, participant_label, troubles)
     sessions = select_sessions(root, subjects, session_label)
     database = None if database_dir is None else Path(database_dir)
-    images = anatomical_images(root, subjects, sessions, database)
+    images = anatomical_images(root, subjects, sessions, troubles, database)
     groups, t1w = _group(images, queries)
-    if not groups:
+    if not groups and not troubles:
         raise DatasetError(_nothing(root, subjects, sessions, images, queries))
     sidecars = Sidecars(root)
     runs = _claim_names(
         [_make(group, sidecars, images, t1w, given, mask_pattern) for group in groups]
     )
+    runs += troubles
     if participant_label:
         runs += _without_any(runs, subjects)
     return sorted(runs, key=lambda run: (natural(run.name), run.suffix))
@@ -138,7 +143,11 @@ def _make(
             run = with_mask_pattern(run, mask_pattern)
         return with_derivatives(run, derivatives)
     except DatasetError as error:
-        return Skipped(group[0].run_entities, str(error), group[0].suffix)
+        reason = f'{error}'
+    except Exception as error:  # whatever its files hold, the others go on
+        LOGGER.debug('%s', group[0].path, exc_info=True)
+        reason = f'{unreadable(group[0].path, error, "files of a gradient echo")}'
+    return Skipped(group[0].run_entities, reason, group[0].suffix)
 
 
 def _claim_names(runs: Sequence[GreRun | Skipped]) -> list[GreRun | Skipped]:

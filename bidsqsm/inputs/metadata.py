@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.json_files import read_json
+from bidsqsm.files.regular_files import unreadable
 from bidsqsm.inputs.names import BidsFile, listed, parse
 from bidsqsm.qsm.units import GAMMA_BAR_MHZ_PER_T as GAMMA_BAR
 
@@ -46,8 +47,11 @@ class Sidecars:
 
     def _in(self, folder: Path) -> list[BidsFile]:
         if folder not in self._folders:
-            names = (parse(path) for path in folder.glob('*.json'))
-            self._folders[folder] = [name for name in names if name]
+            try:
+                paths = [path for path in folder.iterdir() if path.suffix == '.json']
+            except OSError as error:
+                raise unreadable(folder, error, 'a folder of sidecars') from error
+            self._folders[folder] = [name for path in paths if (name := parse(path))]
         return self._folders[folder]
 
     def _read(self, path: Path) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bidsqsm.files.plain_text import escaped
+
 # the order of entities in a file name (BIDS 1.10), and the long names that PyBIDS uses in queries
 LONG_NAMES = {
     'sub': 'subject',
@@ -43,6 +45,7 @@ LONG_NAMES = {
     'desc': 'desc',
 }
 ENTITY_ORDER = tuple(LONG_NAMES)
+LABEL = re.compile('[0-9A-Za-z+]+')
 IMAGE = ('.nii', '.nii.gz')
 WITHIN_RUN = ('echo', 'part')  # what may differ between the files of one run
 
@@ -105,7 +108,7 @@ def parse(path: Path) -> BidsFile | None:
         key, dash, value = pair.partition('-')
         if not (dash and key and value) or key in entities:
             return None
-        entities[key] = value
+        entities[key] = escaped(value)
     if not suffix.isalnum() or not entities.get('echo', '0').isdecimal():
         return None
     return BidsFile(path, in_order(entities), suffix, dot + rest)

@@ -52,7 +52,7 @@ def test_what_is_no_object_is_refused_by_name(tmp_path, text, said):
 
 
 def test_a_file_that_is_not_there_is_refused_by_name(tmp_path):
-    with pytest.raises(DatasetError, match=r'none\.json cannot be read'):
+    with pytest.raises(DatasetError, match=r'none\.json does not exist'):
         read_json(tmp_path / 'none.json')
     with pytest.raises(FileNotFoundError):
         load_json(tmp_path / 'none.json')

@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import logging
 import math
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 
 from bidsqsm.atlases.structures import whole_of
-from bidsqsm.files.nifti import READ_ERRORS
+from bidsqsm.files.gzip_files import GZIP_ERRORS
 from bidsqsm.reports.drawing.run_images import RunImages
 from bidsqsm.reports.drawing.styles import MASK_STYLES, OTHER_REGION_COLOUR, REGION_COLOURS
 from bidsqsm.reports.viewer.encoding import (
@@ -31,6 +34,9 @@ from bidsqsm.rois.region_table import read_table
 from bidsqsm.rois.spelling import with_side
 
 LOGGER = logging.getLogger(__name__)
+
+# nibabel reads headers with zlib
+_READ_ERRORS = (*GZIP_ERRORS, ImageFileError, HeaderDataError, zlib.error, ValueError)
 
 Window = tuple[str, float, float]
 
@@ -133,7 +139,7 @@ def carry(scene: RunImages) -> ViewerLayers | None:
 def _opens(scene: RunImages, key: str) -> bool:
     try:
         grid_of(scene.products[key])
-    except READ_ERRORS as error:
+    except _READ_ERRORS as error:
         LOGGER.warning('%s: the viewer is without %s: %s', scene.run.name, key, error)
         return False
     return True
@@ -154,7 +160,7 @@ def _each(
                 LOGGER.warning('%s: the viewer is without %s: other grid', scene.run.name, key)
                 continue
             found.append(make(scene, frame, key))
-        except READ_ERRORS as error:
+        except _READ_ERRORS as error:
             LOGGER.warning('%s: the viewer is without %s: %s', scene.run.name, key, error)
     return [item for item in found if item]
 
