@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from bidsqsm.atlases.checksums import is_as_known, is_as_published, record_fetched
 from bidsqsm.atlases.templateflow import files_of, home, is_there
 from bidsqsm.errors import DatasetError
 
@@ -49,12 +50,15 @@ def fetch(atlases: Iterable[str], spaces: Iterable[str], report: Report) -> list
     client = _client(atlases, spaces)
     fetched = []
     for file in files_of(atlases, spaces):
-        if is_whole(file):
+        if is_whole(file) and is_as_known(file):
             report(file, 'was there')
             continue
         _fetch_file(client, file)
         report(file, 'fetched')
+        if not is_as_published(file):
+            report(file, 'not what was published before, which may be a newer version')
         fetched.append(file)
+        record_fetched([file])
     return fetched
 
 
@@ -130,14 +134,15 @@ def _fetch_file(client: Any, file: Path) -> None:
         why = _reason(error)
         raise FetchError(f'{file.name} could not be fetched into {file.parent}: {why}') from error
     finally:
-        _empty(file)
+        _empty(file, as_it_came=True)
     if not is_whole(file):
         raise FetchError(f'{file.name} came incomplete: run the same command again')
 
 
-def _empty(file: Path) -> None:
+def _empty(file: Path, *, as_it_came: bool = False) -> None:
     # an empty file is a placeholder, to the client as to the look-up
-    if is_there(file) and not is_whole(file) and not file.is_symlink():
+    sound = is_whole(file) and (as_it_came or is_as_known(file))
+    if is_there(file) and not sound and not file.is_symlink():
         file.write_bytes(b'')
 
 

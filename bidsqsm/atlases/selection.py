@@ -10,6 +10,8 @@ import numpy as np
 
 from bidsqsm.atlases.atlas import Atlas, Template
 from bidsqsm.atlases.atlas_checks import check_template
+from bidsqsm.atlases.checksums import changed_files
+from bidsqsm.atlases.templateflow import FLOW_ATLASES, atlas_files
 
 WHOLE_BRAIN_MM3 = 3e5  # mm3: less than a newborn's brain, more than any cerebellum
 
@@ -50,8 +52,13 @@ class AtlasesAndSpaces:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is odd about the atlases."""
-        return tuple(said for atlas in self.atlases for said in atlas.warnings)
+        """What is odd about the atlases, and files that changed since they were fetched."""
+        tables = [atlas_files(one.name)[1] for one in self.atlases if one.name in FLOW_ATLASES]
+        templates = [*(atlas.template for atlas in self.atlases), *self.spaces]
+        images = [file for one in templates for file in (one.t1w, one.mask) if file is not None]
+        files = [*images, *(atlas.dseg for atlas in self.atlases), *tables]
+        odd = [said for atlas in self.atlases for said in atlas.warnings]
+        return (*odd, *changed_files(files))
 
 
 NO_ATLASES = AtlasesAndSpaces()

@@ -9,6 +9,7 @@ import requests
 from templateflow.conf.cache import TemplateFlowCache
 
 from bidsqsm.__main__ import main
+from bidsqsm.atlases import checksums
 from bidsqsm.atlases.atlas_lookup import resolve_atlases, resolve_template
 from bidsqsm.atlases.templateflow import MissingTemplate, files_of
 from helpers.template_atlases import make_placeholders, make_templateflow
@@ -98,6 +99,26 @@ def test_a_file_that_was_cut_short_is_fetched_anew(home, asked, server):
     assert main(['fetch-templates']) == 0
     assert [Path(url).name for url in asked] == [t1w.name]
     assert t1w.read_bytes() == (server / f'{MNI}_T1w.nii.gz').read_bytes()
+
+
+def test_a_file_that_changed_since_it_was_fetched_is_fetched_anew(home, asked, server):
+    assert main(['fetch-templates']) == 0
+    table = home / f'{MNI}_atlas-MASSP20_dseg.tsv'
+    table.write_text(table.read_text().replace('putamen', 'caudate'))
+    asked.clear()
+    assert main(['fetch-templates']) == 0
+    assert [Path(url).name for url in asked] == [table.name]
+    assert table.read_bytes() == (server / table.relative_to(home)).read_bytes()
+
+
+def test_a_file_that_is_not_as_it_was_published_is_told_and_kept(home, asked, capsys, monkeypatch):
+    t1w = home / f'{MNI}_T1w.nii.gz'
+    monkeypatch.setattr(checksums, 'PUBLISHED_MD5', {t1w.name: '0' * 32})
+    assert main(['fetch-templates']) == 0
+    told = f'not what was published before, which may be a newer version: {t1w}\n'
+    assert told in capsys.readouterr().out
+    assert main(['fetch-templates']) == 0
+    assert f'was there: {t1w}' in capsys.readouterr().out
 
 
 def test_without_a_network_one_line_says_so_and_nothing_half_stays(home, monkeypatch, capsys):
