@@ -20,7 +20,19 @@ class DatasetError(ValueError):
     """
 
     def __init__(self, sentence: str) -> None:
-        half = _LONGEST_SENTENCE // 2
-        if len(sentence) > 2 * half:
-            sentence = f'{sentence[:half]} [...] {sentence[-half:]}'
-        super().__init__(sentence)
+        super().__init__(shortened(sentence))
+
+
+def shortened(sentence: str) -> str:
+    """A sentence of bearable length, its middle left out where it quotes too much.
+
+    Examples
+    --------
+    >>> len(shortened('a' * 10_000_000))
+    4007
+
+    """
+    half = _LONGEST_SENTENCE // 2
+    if len(sentence) <= 2 * half:
+        return sentence
+    return f'{sentence[:half]} [...] {sentence[-half:]}'

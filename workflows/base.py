@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nipype.pipeline import engine as pe
@@ -10,7 +10,6 @@ from nipype.pipeline import engine as pe
 from bidsqsm.atlases.selection import NO_ATLASES, AtlasesAndSpaces
 from bidsqsm.config import Config
 from bidsqsm.inputs.orientation_set import OrientationSet
-from bidsqsm.inputs.participants import ages_of
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.workflows.connections import steps_in
 from bidsqsm.workflows.multi_orientation import JOINT_INPUTS, R2STAR_OUTPUT, init_orientations_wf
@@ -24,6 +23,7 @@ def init_bidsqsm_wf(
     runs: Sequence[GreRun],
     anatomy: AtlasesAndSpaces = NO_ATLASES,
     sets: Sequence[OrientationSet] = (),
+    ages: Mapping[str, float] | None = None,
 ) -> pe.Workflow:
     """Build the graph of all runs, a workflow for every subject.
 
@@ -37,14 +37,15 @@ def init_bidsqsm_wf(
         Atlases and templates of the call.
     sets
         Sets of those runs that are orientations of a head.
+    ages
+        In years, by the label of the subject, as far as they are known.
 
     """
     workflow = pe.Workflow(name=NAME, base_dir=str(config.work_dir))
-    ages = ages_of(config.bids_dir)
     for subject in dict.fromkeys(run.entities['sub'] for run in runs):
         own = [run for run in runs if run.entities['sub'] == subject]
         joint = [one for one in sets if one.entities['sub'] == subject]
-        age = ages.get(subject)
+        age = (ages or {}).get(subject)
         workflow.add_nodes([init_subject_wf(config, subject, own, anatomy, age, joint)])
     workflow.config['execution'] = {
         'create_report': 'false',

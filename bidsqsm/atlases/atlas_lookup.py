@@ -21,6 +21,7 @@ from bidsqsm.atlases.templateflow import (
 )
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.json_files import load_json
+from bidsqsm.files.regular_files import why_no_folder
 
 _IMAGE_EXTENSIONS = ('.nii.gz', '.nii')
 
@@ -108,7 +109,7 @@ def resolve_template(spec: str) -> Template:
     ('ball', 'template.nii.gz', None)
 
     """
-    if Path(spec).is_dir():
+    if not why_no_folder(Path(spec)):
         folder = Path(spec)
         about = _about(folder)
         template = _own_template(folder, about, _name_of(folder, about))
@@ -132,7 +133,7 @@ def _from_flow(name: str) -> Atlas:
 
 def _from_folder(spec: str) -> Atlas:
     folder = Path(spec)
-    if not folder.is_dir():
+    if why_no_folder(folder):
         raise unknown_atlas(spec)
     about = _about(folder)
     name = _name_of(folder, about)

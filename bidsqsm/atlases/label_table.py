@@ -87,9 +87,10 @@ def read_index(row: Mapping[str, Any], where: str) -> int:
 
     """
     text = f'{row["index"] or ""}'.strip()
-    if not re.fullmatch(r'\d+(\.0*)?', text):
+    whole = re.fullmatch(r'(\d{1,9})(\.0*)?', text, re.ASCII)
+    if not whole:
         raise DatasetError(f'{where}: the index is {text!r}, expected a whole number: mend it')
-    return int(float(text))
+    return int(whole[1])
 
 
 def _label_of(row: Mapping[str, Any], where: str) -> Label:

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bidsqsm.cli.resources import parse_memory
+from bidsqsm.files.regular_files import open_regular, why_no_folder, why_unreadable
 from bidsqsm.inputs.orientation_set import read_orientations
 from bidsqsm.method import Choice, Step
 
+_MOST_DIGITS = 9  # of a number of processors or rounds
 _FILE_LIKE = re.compile(r'[/*?{]|\.nii(\.gz)?$')
 
 
@@ -63,11 +65,27 @@ def without(prefix: str) -> Callable[[str], str]:
     return label
 
 
-def existing(text: str) -> Path:
-    """Read the path of a file that is there."""
+def any_path(text: str) -> Path:
+    """Read a path that a disk can have, whether anything is there or not."""
     path = Path(text)
-    if not path.is_file():
-        raise argparse.ArgumentTypeError(f'{text}: no such file')
+    try:
+        path.expanduser().resolve().lstat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return path  # what it is for decides whether that matters
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f'{text} {why_unreadable(path, error)}') from None
+    except (RuntimeError, ValueError) as error:  # a loop of links, an unknown user, a zero byte
+        raise argparse.ArgumentTypeError(f'{text} is no path that can be used: {error}') from None
+    return path
+
+
+def existing(text: str) -> Path:
+    """Read the path of a file that is there and may be read."""
+    path = any_path(text)
+    try:
+        open_regular(path).close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f'{text} {why_unreadable(path, error)}') from None
     return path
 
 
@@ -76,14 +94,14 @@ def named_path(text: str) -> tuple[str, Path]:
     name, equals, path = text.partition('=')
     if not (name and equals and path):
         raise argparse.ArgumentTypeError(f'expected NAME=PATH, got {text!r}')
-    if not Path(path).is_dir():
-        raise argparse.ArgumentTypeError(f'{name}: no such folder: {path}')
+    if why := why_no_folder(any_path(path)):
+        raise argparse.ArgumentTypeError(f'{name}: {path} {why}')
     return name, Path(path).resolve()
 
 
 def count(text: str) -> int:
     """Read a whole number from 1 up."""
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) < 1:
         raise argparse.ArgumentTypeError(f'expected a whole number from 1 up, got {text!r}')
     return int(text)
 

@@ -29,6 +29,7 @@ from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.files.atomic import write_text
 from bidsqsm.files.tsv_files import write_tsv
 from bidsqsm.inputs.orientation_set import OrientationSet, name_of
+from bidsqsm.inputs.participants import ages_of
 from bidsqsm.inputs.run import GreRun, Skipped
 from bidsqsm.method import Choice
 from bidsqsm.reports.subject.resource_use import with_earlier
@@ -104,7 +105,9 @@ class Call:
 
     def process(self) -> list[Status]:
         """Make the maps of every run, then the reports; returns how each run ended."""
-        workflow = init_bidsqsm_wf(self.config, self.runs, self.anatomy, self.sets)
+        troubles: list[str] = []
+        ages = ages_of(self.config.bids_dir, troubles) if self.runs else {}
+        workflow = init_bidsqsm_wf(self.config, self.runs, self.anatomy, self.sets, ages)
         processed = [*self.runs, *self.sets]
         counts = {run.name: count_nodes(workflow, run) + 1 for run in processed}
         with Progress(counts) as progress:
@@ -116,7 +119,7 @@ class Call:
             if processed:
                 for said in self.anatomy.terms:
                     progress.tell(said)
-                for said in self.anatomy.warnings:
+                for said in (*self.anatomy.warnings, *troubles):
                     progress.tell(said, logging.WARNING)
                 ledger = Ledger(
                     processed, progress, self.log_folder, self.config.mem or 0, workflow

@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from bidsqsm.cli.arguments import suggest
+from bidsqsm.files.regular_files import read_text, why_unreadable
 
 
 def read_config_file(path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
     """Read settings from a TOML file whose keys are the long options without their dashes."""
     try:
-        table = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        table = tomllib.loads(read_text(path))
+    except OSError as error:
+        parser.error(f'--config-file {path} {why_unreadable(path, error)}')
+    except ValueError as error:
         parser.error(f'--config-file {path}: {error}')
+    except RecursionError:
+        parser.error(f'--config-file {path}: it is nested too deeply')
     actions = {
         name.removeprefix('--').replace('_', '-'): action
         for action in parser._actions  # noqa: SLF001 - argparse offers no public list
@@ -27,7 +32,10 @@ def read_config_file(path: Path, parser: argparse.ArgumentParser) -> dict[str, A
         action = actions.get(key.replace('_', '-'))
         if action is None:
             parser.error(f'--config-file {path}: unknown setting {key!r}{suggest(key, actions)}')
-        settings[action.dest] = _convert(action, key, value, parser, path)
+        try:
+            settings[action.dest] = _convert(action, key, value, parser, path)
+        except (RecursionError, ValueError):  # tables without end, numbers of thousands of digits
+            parser.error(f'--config-file {path}: {key}: its value cannot be written out')
     return settings
 
 

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bidsqsm.cli.arguments import any_path
 from bidsqsm.cli.resources import available_cpus
 from bidsqsm.cli.terminal import say
 from bidsqsm.demo.demo_dataset import write_demo
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_heads(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add('directory', type=Path, metavar='DIR', help='new or empty folder for the dataset')
+    add('directory', type=any_path, metavar='DIR', help='new or empty folder for the dataset')
     add('--subjects', type=int, default=1, metavar='N', help='how many (default: %(default)s)')
     add(
         '--voxel-size',

@@ -18,6 +18,7 @@ from bidsqsm.cli.paths import check_places, make_writable
 from bidsqsm.cli.terminal import say
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.plain_text import escaped
+from bidsqsm.files.regular_files import why_no_folder
 
 LOGGER = logging.getLogger(__name__)
 
@@ -87,9 +88,9 @@ def group(settings: GroupSettings, command: str) -> tuple[str, int]:
     """Write page and tables of a cohort; returns the last line and the exit code."""
     started = time.monotonic()
     check_places(settings.bids_dir, settings.output_dir)
-    if not settings.output_dir.is_dir():
+    if why := why_no_folder(settings.output_dir):
         raise DatasetError(
-            f'{settings.output_dir} is not a folder, expected the output of the level participant: '
+            f'{settings.output_dir} {why}, expected the output of the level participant: '
             'run that first'
         )
     # pandas and all that follows take longer to load than a wrong command line to be told

@@ -11,6 +11,7 @@ from pathlib import Path
 from bidsqsm.config import Config
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.inventory import others_may_write
+from bidsqsm.files.regular_files import why_no_folder
 
 #: Variables that point to caches; all of them go into the work folder.
 _CACHES = {
@@ -25,8 +26,8 @@ _OWN_PARTS = {'bidsqsm_wf', *_CACHES.values()}
 
 def check_places(bids: Path, out: Path) -> None:
     """Refuse an input that is no folder, and an output that would mix with it."""
-    if not bids.is_dir():
-        raise DatasetError(f'{bids} is not a folder, expected the root of a BIDS dataset')
+    if why := why_no_folder(bids):
+        raise DatasetError(f'{bids} {why}, expected the root of a BIDS dataset')
     if out.is_relative_to(bids) and not _among_derivatives(bids, out):
         raise DatasetError(
             f'the output {out} is inside the input {bids}, expected a folder outside it or in '

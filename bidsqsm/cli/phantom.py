@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bidsqsm import __version__
+from bidsqsm.cli.arguments import any_path
 from bidsqsm.cli.terminal import say
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.atomic import write_bytes
@@ -32,29 +33,29 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         '--chi',
-        type=Path,
+        type=any_path,
         required=True,
         metavar='FILE',
         help='susceptibility map, in ppm or, if the JSON beside it says so, in ppb',
     )
     add(
         '--labels',
-        type=Path,
+        type=any_path,
         required=True,
         metavar='FILE',
         help='label image on the same grid, a number for each vial',
     )
     add(
         '--vials',
-        type=Path,
+        type=any_path,
         required=True,
         metavar='TSV',
         help='columns index (as in the label image), concentration and, if wished, name',
     )
-    add('--r2star', type=Path, metavar='FILE', help='R2* map, in 1/s, for a line of its own')
+    add('--r2star', type=any_path, metavar='FILE', help='R2* map, in 1/s, for a line of its own')
     add(
         '--mask',
-        type=Path,
+        type=any_path,
         metavar='FILE',
         help='voxels that have a susceptibility (default: where the map is not 0)',
     )
@@ -89,7 +90,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     add(
         '--out',
-        type=Path,
+        type=any_path,
         required=True,
         metavar='TSV',
         help='table to write; .json, .png and .svg of the same name lie beside it',

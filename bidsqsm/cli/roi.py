@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from bidsqsm.cli.arguments import any_path
 from bidsqsm.cli.terminal import say
 from bidsqsm.derivatives.dataset_files import write_dataset_files
 from bidsqsm.errors import DatasetError
@@ -40,7 +41,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         'derivatives',
-        type=Path,
+        type=any_path,
         nargs='?',
         metavar='DIR',
         help='derivatives of bidsqsm, every run of which is measured that has atlas-*_dseg images; '
@@ -48,21 +49,21 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     )
     add(
         '--chi',
-        type=Path,
+        type=any_path,
         metavar='FILE',
         help='susceptibility map, in ppm or, if the JSON beside it says so, in ppb',
     )
-    add('--labels', type=Path, metavar='FILE', help='label image on the same grid')
+    add('--labels', type=any_path, metavar='FILE', help='label image on the same grid')
     add(
         '--names',
-        type=Path,
+        type=any_path,
         metavar='TSV',
         help='names of the labels: columns index, name and, if wished, hemisphere '
         '(without it, label-<index>; for DIR, the table beside each label image)',
     )
     add(
         '--mask',
-        type=Path,
+        type=any_path,
         metavar='FILE',
         help='voxels that have a susceptibility (default: where the map is not 0)',
     )
@@ -70,25 +71,25 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 def _add_further_maps(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add('--r2star', type=Path, metavar='FILE', help='R2* map, in 1/s')
-    add('--t2star', type=Path, metavar='FILE', help='T2* map, in s')
-    add('--local-field', type=Path, metavar='FILE', help='local field, in Hz')
+    add('--r2star', type=any_path, metavar='FILE', help='R2* map, in 1/s')
+    add('--t2star', type=any_path, metavar='FILE', help='T2* map, in s')
+    add('--local-field', type=any_path, metavar='FILE', help='local field, in Hz')
     add(
         '--total-field',
-        type=Path,
+        type=any_path,
         metavar='FILE',
         help='total (or local) field that the map was made of, in Hz, for corrected means',
     )
     add(
         '--noise',
-        type=Path,
+        type=any_path,
         metavar='FILE',
         help='standard deviation of the field, in Hz, for the standard error',
     )
     for key in OPTIONAL_MAPS:
         add(
             f'--{key.replace("_", "-")}',
-            type=Path,
+            type=any_path,
             metavar='FILE',
             help=f'map of {MEASURED_MAPS[key].title}, in {MEASURED_MAPS[key].units}',
         )
@@ -117,7 +118,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     add(
         '--out',
-        type=Path,
+        type=any_path,
         required=True,
         metavar='PATH',
         help='table (.tsv) to write; for DIR, a folder',
@@ -170,13 +171,16 @@ def _measure_files(arguments: argparse.Namespace) -> None:
 def _measure_folder(arguments: argparse.Namespace) -> int:
     root, out = arguments.derivatives, arguments.out
     found = find_measurable(root, arguments.names)
-    ages = ages_of(root)
+    troubles: list[str] = []
+    ages = ages_of(root, troubles)
+    for trouble in troubles:
+        say(f'warning: {trouble}', error=True)
     failed = 0
     for one in found:
         age = arguments.age if arguments.age is not None else ages.get(one.subject)
         try:
             _write(one.files, out / one.path, age, arguments)
-        except (DatasetError, ValueError) as error:
+        except (DatasetError, ValueError, OSError) as error:
             failed += 1
             say(f'{_called(one)}: {error}', error=True)
     if not (out / 'dataset_description.json').is_file():

@@ -37,6 +37,7 @@ from bidsqsm.errors import DatasetError
 from bidsqsm.files.folder_lock import InUseError, exclusive
 from bidsqsm.files.json_files import load_json
 from bidsqsm.files.plain_text import escaped
+from bidsqsm.files.regular_files import why_unreadable
 
 if TYPE_CHECKING:
     from bidsqsm.cli.call import Call
@@ -209,7 +210,9 @@ def _filters(path: Path | None) -> Mapping[str, Any] | None:
         return None
     try:
         content = load_json(path)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise DatasetError(f'--bids-filter-file {path} {why_unreadable(path, error)}') from error
+    except ValueError as error:
         raise DatasetError(f'--bids-filter-file {path}: {error}; expected JSON') from error
     if not isinstance(content, dict):
         raise DatasetError(f'--bids-filter-file {path}: expected {{query: {{entity: value}}}}')

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from bidsqsm.atlases.templateflow import DEFAULT_ATLAS, FLOW_ATLASES
 from bidsqsm.catalog import STEPS
 from bidsqsm.cli.arguments import (
+    any_path,
     choice,
     choice_or_file,
     count,
@@ -71,7 +71,7 @@ def _add_dataset(group: Any) -> None:
     )
     add(
         '--bids-database-dir',
-        type=Path,
+        type=any_path,
         metavar='DIR',
         help='folder of the PyBIDS index, made there if absent',
     )
@@ -205,7 +205,7 @@ def _add_work(group: Any) -> None:
     add(
         '-w',
         '--work-dir',
-        type=Path,
+        type=any_path,
         metavar='DIR',
         help='folder of intermediate files, kept so that a second run resumes'
         ' (default: "work" beside the output, or beside the dataset if that holds the output)',

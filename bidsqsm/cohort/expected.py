@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from bidsqsm.files.regular_files import why_unreadable
 from bidsqsm.inputs.dataset import GRE, PHASE, labels
 from bidsqsm.inputs.names import IMAGE, natural, parse
 
@@ -58,7 +59,12 @@ def lacking(
     """
     subjects, with_output = list(subjects), {subject for subject, _ in served}
     for subject in subjects:
-        sessions = sessions_with_echoes(bids_dir, subject)
+        try:
+            sessions = sessions_with_echoes(bids_dir, subject)
+        except OSError as error:
+            place = Path(error.filename or bids_dir)
+            yield subject, '', f'{place} {why_unreadable(place, error)}'
+            continue
         if not sessions and subject not in with_output:
             yield subject, '', 'the dataset has no gradient echoes of it'
         # a run that was skipped as a whole stands for every session

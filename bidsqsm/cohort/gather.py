@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,12 +23,14 @@ from bidsqsm.cohort.run_files import (
 )
 from bidsqsm.derivatives.metrics_files import SUFFIX
 from bidsqsm.errors import DatasetError
-from bidsqsm.inputs.dataset import labels
+from bidsqsm.files.regular_files import unreadable, why_unreadable
+from bidsqsm.inputs.dataset import labelled_folders
 from bidsqsm.inputs.names import anchor, join, listed, natural, thumbnail_name, viewer_name
 from bidsqsm.inputs.participants import Participants, read_participants
 
 T = TypeVar('T')
 
+LOGGER = logging.getLogger(__name__)
 _METRICS = f'_{SUFFIX}.json'
 
 
@@ -82,7 +85,7 @@ def gather(
 
     """
     troubles: list[str] = []
-    made, there = labels(output_dir, 'sub-'), labels(bids_dir, 'sub-')
+    made, there = (_subjects(folder, troubles) for folder in (output_dir, bids_dir))
     people = read_participants(bids_dir, there, troubles)
     known = dict.fromkeys([*there, *made, *people.participants])
     _refuse_unknown('participant', participants, known, output_dir)
@@ -109,6 +112,15 @@ def gather(
     return Cohort(tuple(kept), people, settle(ratings), (*troubles, *unread))
 
 
+def _subjects(folder: Path, troubles: list[str]) -> list[str]:
+    try:
+        there, lost = labelled_folders(folder, 'sub-')
+    except OSError as error:
+        raise unreadable(folder, error, 'a dataset') from error
+    troubles += [f'{why}: it was left out' for why in lost.values()]
+    return there
+
+
 def _refuse_unknown(
     what: str, asked: Iterable[str], known: Iterable[str], output_dir: Path
 ) -> None:
@@ -126,8 +138,14 @@ def _tried(read: Callable[[Path], T], path: Path, troubles: list[str]) -> T | No
         return read(path)
     except UnicodeDecodeError:
         troubles.append(f'{path} is not text in UTF-8: it was left out')
-    except (OSError, ValueError, RecursionError) as error:
-        said = f'{error}'
+    except OSError as error:
+        place = Path(error.filename or path)
+        troubles.append(f'{place} {why_unreadable(place, error)}: it was left out')
+    except DatasetError as error:
+        troubles.append(f'{error}: it was left out')
+    except Exception as error:  # whatever it holds, the others go on
+        LOGGER.debug('%s', path, exc_info=True)
+        said = f'{error}' if isinstance(error, ValueError) else f'cannot be read ({error!r})'
         troubles.append(f'{said if f"{path}" in said else f"{path} {said}"}: it was left out')
     return None
 
@@ -135,9 +153,9 @@ def _tried(read: Callable[[Path], T], path: Path, troubles: list[str]) -> T | No
 def _runs_of(output_dir: Path, subject: str, troubles: list[str]) -> list[CohortRun]:
     """Runs of one subject, from the newest status of each and whatever files it left."""
     folder = output_dir / f'sub-{subject}'
-    files = _files(folder)
+    files = _tried(_files, folder, troubles) or {}
     runs: dict[str, CohortRun] = {}
-    for name, path in _fresh(_statuses(folder / 'log')).items():
+    for name, path in _fresh(_tried(_statuses, folder / 'log', troubles) or {}).items():
         run = runs.setdefault(name, CohortRun(name, entities_of(name)))
         if not _read(fill_status, path, run, troubles):
             run.status, run.reason = UNKNOWN, f'its status file {path.name} cannot be read'

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from bidsqsm.errors import DatasetError
+from bidsqsm.files.regular_files import read_text
 
 #: From the best to the worst.
 RATINGS = ('keep', 'unsure', 'exclude')
@@ -123,9 +124,8 @@ def rating_files(output_dir: Path) -> list[Path]:
 def read_rating_file(path: Path) -> list[Rating]:
     """Read one file of ratings; empty lines are left out."""
     try:
-        # utf-8-sig: spreadsheets begin a file with a mark
-        lines = path.read_text(encoding='utf-8-sig').split('\n')
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path).split('\n')
+    except (OSError, ValueError) as error:
         raise DatasetError(
             f'{path} cannot be read ({error}), expected a table of ratings in UTF-8'
         ) from error

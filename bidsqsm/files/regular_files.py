@@ -75,6 +75,18 @@ def read_text(path: Path) -> str:
     return text
 
 
+def why_no_folder(path: Path) -> str:
+    """What is wrong with a path that should be a folder; empty where it is one."""
+    try:
+        if stat.S_ISDIR(path.stat().st_mode):
+            return ''
+    except OSError as error:
+        return why_unreadable(path, error)
+    except ValueError as error:
+        return f'is no path ({error})'
+    return 'is not a folder'
+
+
 def why_unreadable(path: Path, error: OSError) -> str:
     """What is wrong with a file or folder that cannot be opened, and what to do, less its path.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.json_files import read_json
 from bidsqsm.files.plain_text import escaped
-from bidsqsm.files.regular_files import unreadable, why_unreadable
+from bidsqsm.files.regular_files import told, unreadable, why_unreadable
 from bidsqsm.inputs.names import IMAGE, LABEL, BidsFile, listed, natural, parse
 from bidsqsm.inputs.run import Skipped
 
@@ -196,7 +196,8 @@ def anatomical_images(
             path for subject in subjects for path in _walk(bids_dir, subject, sessions, troubles)
         ]
     else:
-        paths = _ask_database(bids_dir, subjects, database_dir)
+        with told(database_dir / DATABASE, 'a database of PyBIDS'):
+            paths = _ask_database(bids_dir, subjects, database_dir)
     files = [file for path in paths if (file := parse(path)) and file.extension in IMAGE]
     wanted = [f for f in files if not sessions or f.entities.get('ses') in sessions]
     return sorted(wanted, key=lambda file: natural(str(file.path)))

@@ -9,9 +9,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from bidsqsm.files.json_files import load_json
+from bidsqsm.files.regular_files import why_unreadable
 from bidsqsm.files.tsv_files import NOTHING, read_rows
 from bidsqsm.inputs.names import listed
 
+PARTICIPANTS = 'participants.tsv'
 Row = Mapping[str, str]
 
 
@@ -59,7 +61,7 @@ def read_participants(
     """
     participants = {
         row['participant_id'].removeprefix('sub-'): row
-        for row in _rows(bids_dir / 'participants.tsv', 'participant_id', troubles)
+        for row in _rows(bids_dir / PARTICIPANTS, 'participant_id', troubles)
     }
     sessions = {
         (subject, row['session_id'].removeprefix('ses-')): row
@@ -77,9 +79,11 @@ def read_participants(
 def _rows(path: Path, key: str, troubles: list[str]) -> Sequence[Row]:
     try:
         read = read_rows(path)
-    except FileNotFoundError:
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError) or path.is_symlink():
+            troubles.append(f'{path} {why_unreadable(path, error)}')
         return []
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         troubles.append(f'{path} cannot be read ({error}), expected a table in UTF-8: mend it')
         return []
     rows = [{f'{k}': (v or '').strip() or NOTHING for k, v in row.items() if k} for row in read]
@@ -91,7 +95,7 @@ def _rows(path: Path, key: str, troubles: list[str]) -> Sequence[Row]:
     return rows
 
 
-def ages_of(root: Path) -> dict[str, float]:
+def ages_of(root: Path, troubles: list[str]) -> dict[str, float]:
     """Age of every participant of a dataset, from the ``age`` column of participants.tsv.
 
     Parameters
@@ -99,6 +103,8 @@ def ages_of(root: Path) -> dict[str, float]:
     root
         Folder of a dataset. A derivative dataset without the file is asked for that of the dataset
         it was made from, where its description links one as ``raw``.
+    troubles
+        Takes a sentence where the table cannot be read.
 
     Returns
     -------
@@ -107,11 +113,10 @@ def ages_of(root: Path) -> dict[str, float]:
 
     """
     for folder in (root, _raw_of(root)):
-        path = folder and folder / 'participants.tsv'
-        if path and path.is_file():
+        rows = [] if folder is None else _rows(folder / PARTICIPANTS, 'participant_id', troubles)
+        if rows or troubles:
             found = {
-                f'{row.get("participant_id")}'.removeprefix('sub-'): _years(row.get('age'))
-                for row in read_rows(path)
+                row['participant_id'].removeprefix('sub-'): _years(row.get('age')) for row in rows
             }
             return {label: age for label, age in found.items() if math.isfinite(age)}
     return {}

@@ -15,6 +15,7 @@ from bidsqsm.atlases.label_image import FREESURFER_IMAGE, load_image
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.headers import Header, different_grids, read_header, same_grid
 from bidsqsm.files.nifti import Affine, load_volume
+from bidsqsm.files.regular_files import why_no_folder
 from bidsqsm.inputs.derivative_dataset import DerivativeDataset, origin
 from bidsqsm.inputs.names import IMAGE, LONG_NAMES, BidsFile, listed, natural, parse
 from bidsqsm.inputs.precomputed_anatomy import (
@@ -190,9 +191,9 @@ def load_mask(path: Path | str) -> tuple[npt.NDArray[np.bool_], Affine]:
 def check_derivatives(derivatives: Mapping[str, Path]) -> None:
     """Refuse a derivative folder that does not exist."""
     for name, folder in derivatives.items():
-        if not folder.is_dir():
+        if why := why_no_folder(folder):
             raise DatasetError(
-                f'derivatives {name}={folder}: no such folder, expected a BIDS derivative dataset'
+                f'derivatives {name}={folder} {why}, expected a BIDS derivative dataset'
             )
 
 

@@ -26,7 +26,7 @@ def dataset(tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['missing', 'out', 'participant'], 'is not a folder'),
+        (['missing', 'out', 'participant'], 'does not exist'),
         (['ds', 'ds', 'participant'], 'is inside the input'),
         (['ds', 'ds/out', 'participant'], 'is inside the input'),
         (['ds', 'out', 'participant', '-w', 'ds/work'], 'work folder .* is inside the input'),

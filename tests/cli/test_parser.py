@@ -59,7 +59,7 @@ def test_the_parser_does_not_load_the_graph_engine():
         (['--nprocs', '0'], 'expected a whole number from 1 up'),
         (['--mem', 'much'], 'expected an amount of memory such as 8G'),
         (['--force', 'all'], 'filtered-phase'),
-        (['--bids-filter-file', 'none.json'], 'none.json: no such file'),
+        (['--bids-filter-file', 'none.json'], 'none.json does not exist'),
         (['-d', 'masks'], 'expected NAME=PATH'),
     ],
 )
@@ -96,4 +96,4 @@ def test_a_dry_run_prints_the_runs_and_writes_nothing(dataset, tmp_path, capsys)
 def test_a_dataset_may_be_called_demo(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(['demo', 'out', 'participant']) == 2
-    assert f'{tmp_path / "demo"} is not a folder' in capsys.readouterr().err
+    assert f'{tmp_path / "demo"} does not exist' in capsys.readouterr().err

@@ -263,10 +263,10 @@ def test_ages_come_from_the_dataset_or_from_the_one_it_was_made_from(tmp_path):
     )
     out = tmp_path / 'out'
     out.mkdir()
-    assert ages_of(out) == {}
+    assert ages_of(out, []) == {}
     about = {'DatasetLinks': {'raw': '../raw'}}
     (out / 'dataset_description.json').write_text(json.dumps(about))
-    assert ages_of(out) == {'01': 31.5}
+    assert ages_of(out, []) == {'01': 31.5}
 
 
 def test_labels_of_another_run_or_space_are_not_taken(derivatives, arrays, tmp_path):

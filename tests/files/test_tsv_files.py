@@ -60,3 +60,8 @@ def test_a_cell_too_long_for_any_table_is_a_value_error(tmp_path):
     for read in (read_cells, read_rows):
         with pytest.raises(ValueError, match='field larger than'):
             read(path)
+
+
+def test_a_quote_within_a_cell_is_a_quote(tmp_path):
+    (tmp_path / 'a.tsv').write_text('x\ty\n5" tall\t"a\tb"\n')
+    assert read_cells(tmp_path / 'a.tsv') == [['x', 'y'], ['5" tall', 'a\tb']]

@@ -93,7 +93,7 @@ def test_labels_on_another_grid_are_left_out_with_a_warning(one_run, given):
 
 
 def test_a_folder_of_derivatives_that_is_not_there(one_run, tmp_path):
-    with pytest.raises(DatasetError, match=r'derivatives x=.*gone: no such folder'):
+    with pytest.raises(DatasetError, match=r'derivatives x=.*gone does not exist'):
         find_runs(one_run.root, derivatives={'x': tmp_path / 'gone'})
 
 

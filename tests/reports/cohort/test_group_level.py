@@ -285,7 +285,7 @@ def test_a_given_table_of_ratings_is_read(made, tmp_path, capsys):
     assert rows['sub-08'] == 'unsure'
     with pytest.raises(SystemExit):
         call(made, '--ratings', str(tmp_path / 'none.tsv'))
-    assert 'none.tsv: no such file' in capsys.readouterr().err
+    assert 'none.tsv does not exist' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
