@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import networkx as nx
 from nipype.pipeline import engine as pe
 
+from bidsqsm.qsm.body import Body
+
 #: An output and the input that it goes to, or their common name.
 Field = str | tuple[str, str]
 #: A workflow or node, the one that takes of it, and what it takes; either may not have been made.
@@ -52,6 +54,14 @@ def inversion_links(
 def outputs_of(workflow: pe.Workflow) -> set[str]:
     """Names of the outputs of a workflow."""
     return {*workflow.get_node('outputnode').inputs.copyable_trait_names()}
+
+
+def set_body(workflow: pe.Workflow, body: Body) -> None:
+    """Tell every step of a workflow what was scanned and how large it is."""
+    for path in workflow.list_node_names():
+        inputs = workflow.get_node(path).interface.inputs
+        if 'body_scale' in inputs.copyable_trait_names():
+            inputs.trait_set(body=body.name, body_scale=body.scale)
 
 
 def steps_in(workflow: pe.Workflow) -> dict[str, pe.Workflow]:

@@ -12,7 +12,7 @@ from bidsqsm.derivatives.products import products_of
 from bidsqsm.inputs.orientation_set import OrientationSet
 from bidsqsm.interfaces.multi_orientation import InvertJointly, RegisterHead
 from bidsqsm.method import Choice
-from bidsqsm.workflows.connections import between
+from bidsqsm.workflows.connections import between, set_body
 from bidsqsm.workflows.memory import memory_gb
 from bidsqsm.workflows.method_selection import used_choices
 from bidsqsm.workflows.outputs import init_outputs_wf, saved_outputs
@@ -107,6 +107,7 @@ def init_orientations_wf(
             *saved.links_to(outputs_wf),
         )
     )
+    set_body(workflow, orientations.body)
     return workflow
 
 

@@ -16,7 +16,7 @@ from bidsqsm.interfaces.sign import expected_sign
 from bidsqsm.method import Choice
 from bidsqsm.steps import workflows_of
 from bidsqsm.workflows.anatomy.anatomy_steps import region_links, region_steps
-from bidsqsm.workflows.connections import between, keep_makers, steps_in
+from bidsqsm.workflows.connections import between, keep_makers, set_body, steps_in
 from bidsqsm.workflows.contrasts.contrast_steps import (
     contrast_links,
     contrast_steps,
@@ -90,7 +90,7 @@ def init_run_wf(
 
     """
     workflow = pe.Workflow(name=name or workflow_name(run.name))
-    choices = settled_choices(run, choices)
+    choices, anatomy = settled_choices(run, choices), anatomy.of(run.body)
     resources = _resources(run, omp_nthreads)
     made = {
         'masking_wf': init_masking_wf(method=choices['mask'], mask=run.mask, **resources),
@@ -131,6 +131,7 @@ def init_run_wf(
     )
     keep_makers(workflow, workflows_of(groups))
     _judge_and_write(workflow, run, output_dir, choices, groups, links, anatomy, omp_nthreads)
+    set_body(workflow, run.body)
     return workflow
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from bidsqsm.atlases.atlas import Atlas, Template
 from bidsqsm.atlases.atlas_checks import check_template
 from bidsqsm.atlases.checksums import changed_files
 from bidsqsm.atlases.templateflow import FLOW_ATLASES, atlas_files
+from bidsqsm.qsm.body import HUMAN_BODIES, Body
 
 WHOLE_BRAIN_MM3 = 3e5  # mm3: less than a newborn's brain, more than any cerebellum
 
@@ -31,6 +32,13 @@ class AtlasesAndSpaces:
 
     atlases: tuple[Atlas, ...] = ()
     spaces: tuple[Template, ...] = ()
+
+    def of(self, body: Body) -> AtlasesAndSpaces:
+        """What can be had for a body: an animal and an object have none of TemplateFlow's human atlases."""
+        if body.name in HUMAN_BODIES:
+            return self
+        atlases = [one for one in self.atlases if one.name not in FLOW_ATLASES]
+        return replace(self, atlases=tuple(atlases))
 
     @property
     def templates(self) -> tuple[Template, ...]:

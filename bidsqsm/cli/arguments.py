@@ -12,6 +12,7 @@ from bidsqsm.cli.resources import parse_memory
 from bidsqsm.files.regular_files import open_regular, why_no_folder, why_unreadable
 from bidsqsm.inputs.orientation_set import read_orientations
 from bidsqsm.method import Choice, Step
+from bidsqsm.qsm.body import BODIES, wanted_body
 
 _MOST_DIGITS = 9  # of a number of processors or rounds
 _FILE_LIKE = re.compile(r'[/*?{]|\.nii(\.gz)?$')
@@ -53,6 +54,16 @@ def orientations(text: str) -> str:
         read_orientations(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def body(text: str) -> str:
+    """Check what was scanned and how large it is."""
+    try:
+        wanted_body(text)
+    except ValueError as error:
+        near = suggest(text.partition(':')[0], ['auto', *BODIES])
+        raise argparse.ArgumentTypeError(f'{error}{near}') from None
     return text
 
 

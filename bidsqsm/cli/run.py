@@ -177,6 +177,7 @@ def settle(config: Config, found: Sequence[GreRun | Skipped]) -> Config:
 def _find(config: Config) -> tuple[list[GreRun | Skipped], list[OrientationSet | Skipped]]:
     """Find the runs, and bring together those that are orientations of a head."""
     from bidsqsm.derivatives.product_groups import skip_without_products
+    from bidsqsm.inputs.bodies import with_bodies
     from bidsqsm.inputs.discovery import find_runs
     from bidsqsm.inputs.orientation_set import orientation_sets, read_orientations
 
@@ -190,6 +191,8 @@ def _find(config: Config) -> tuple[list[GreRun | Skipped], list[OrientationSet |
         database_dir=config.bids_database_dir,
     )
     found = skip_without_products(found, config.methods, config.products)
+    if not config.dry_run:
+        found = with_bodies(found, config.body)
     if not config.orientations:
         return found, []
     return found, orientation_sets(found, *read_orientations(config.orientations))

@@ -8,6 +8,7 @@ from bidsqsm.atlases.templateflow import DEFAULT_ATLAS, FLOW_ATLASES
 from bidsqsm.catalog import STEPS
 from bidsqsm.cli.arguments import (
     any_path,
+    body,
     choice,
     choice_or_file,
     count,
@@ -19,6 +20,7 @@ from bidsqsm.cli.arguments import (
 )
 from bidsqsm.derivatives.product_groups import DEFAULT_GROUPS, GROUPS
 from bidsqsm.method import Step
+from bidsqsm.qsm.body import BODIES
 
 
 def add_selection(group: Any) -> None:
@@ -95,9 +97,23 @@ def add_steps(group: Any) -> None:
         + '; '.join(f'{name} ({g.title})' for name, g in GROUPS.items())
         + f' (default: {" ".join(DEFAULT_GROUPS)})',
     )
+    _add_body(group)
     _add_regions(group)
     _add_inversion(group)
     _add_phase(group)
+
+
+def _add_body(group: Any) -> None:
+    group.add_argument(
+        '--body',
+        type=body,
+        metavar='BODY[:SCALE]',
+        help='what was scanned: '
+        + '; '.join(f'{name} ({what})' for name, what in BODIES.items())
+        + '; or auto, by the size of the object. All lengths in mm of the methods are those of an adult'
+        " and are multiplied by SCALE, the object's length over that of an adult's head, which is"
+        ' measured where it is not given (default: auto)',
+    )
 
 
 def _add_regions(group: Any) -> None:

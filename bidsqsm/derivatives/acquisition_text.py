@@ -82,6 +82,7 @@ def rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         ('partial Fourier', text_of(found.get('PartialFourier'))),
         ('orientation', _orientation(found)),
         ('receive channels', _channels(found.get('NumberOfReceiveChannels'))),
+        ('body', _body(found)),
     ]
     return [(label, value) for label, value in cells if value]
 
@@ -113,6 +114,14 @@ def echo_times(times: Sequence[float]) -> str:
         return f'TE1:ΔTE:TEmax {ms[0]:.4g}:{mean:.4g}:{ms[-1]:.4g} ms ({len(ms)} echoes)'
     listed = ', '.join(f'{time:.4g}' for time in ms)
     return f'{listed} ms ({len(ms)} echo{"es" if len(ms) > 1 else ""})'
+
+
+def _body(found: Mapping[str, Any]) -> str:
+    scale = found.get('BodyScale')
+    if not isinstance(scale, int | float):
+        return ''
+    what = {'none': 'no head'}.get(text_of(found.get('Body')), text_of(found.get('Body')))
+    return f"{what}, lengths of the methods {scale:.3g} times those for an adult's head"
 
 
 def _listed(value: Any) -> list[float]:

@@ -14,6 +14,7 @@ from bidsqsm.facts.record import StepFacts
 from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.method import Choice
+from bidsqsm.qsm.body import ADULT
 
 #: Parameters of the acquisition that are copied when the input has them; serial numbers, dates
 #: and places are left behind, since a derivative may be shared more widely than its source.
@@ -58,9 +59,12 @@ ACQUISITION_KEYS = (
 def acquisition(run: GreRun) -> dict[str, Any]:
     """What is known of how a run was measured; echo times in s, sizes in mm, B0 in voxel axes."""
     known = {key: run.metadata[key] for key in ACQUISITION_KEYS if key in run.metadata}
-    grid = run.grid
+    grid, body = run.grid, run.body
+    # an adult's lengths are what they are
+    scaled = {} if body == ADULT else {'Body': body.name, 'BodyScale': body.scale}
     return {
         **known,
+        **scaled,
         'MagneticFieldStrength': _rounded(run.field_strength),
         'ImagingFrequency': _rounded(run.imaging_frequency),
         'EchoTime': list(run.echo_times),

@@ -13,6 +13,7 @@ import numpy as np
 from bidsqsm.atlases.label_image import Segmentation
 from bidsqsm.errors import DatasetError
 from bidsqsm.inputs.names import in_order, join, listed
+from bidsqsm.qsm.body import ADULT, Body
 from bidsqsm.qsm.grid import Grid
 
 PARTS = ('magnitude', 'phase', 'real', 'imag')
@@ -93,6 +94,8 @@ class GreRun:
         Label images that others made.
     r2_source
         What tells R2: a map or spin echoes, on any grid of the same session.
+    body
+        What was scanned, and its size.
     warnings
         What the user should know, a sentence each.
 
@@ -119,6 +122,7 @@ class GreRun:
     transforms: Mapping[str, Path] = field(default_factory=dict)
     segmentations: tuple[Segmentation, ...] = ()
     r2_source: R2Source | None = None
+    body: Body = ADULT
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -165,6 +169,11 @@ class GreRun:
     def grid(self) -> Grid:
         """Shape, voxel size (mm) and direction of B0 in voxel axes."""
         return Grid.from_affine(self.shape, np.array(self.affine))
+
+    @property
+    def body_grid(self) -> Grid:
+        """The same in lengths of an adult's head, in which the methods count."""
+        return Grid.from_affine(self.shape, np.array(self.affine), self.body.scale)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -229,6 +238,7 @@ class GreRun:
         values['segmentations'] = tuple(map(Segmentation.of, values['segmentations']))
         if values['r2_source'] is not None:
             values['r2_source'] = R2Source.of(values['r2_source'])
+        values['body'] = Body(**values['body'])
         for several in ('echo_times', 'shape', 'warnings'):
             values[several] = tuple(values[several])
         values['affine'] = tuple(tuple(row) for row in values['affine'])

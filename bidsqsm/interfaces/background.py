@@ -13,7 +13,6 @@ from bidsqsm.interfaces.step_interface import (
     StepOutputSpec,
     convergence,
     not_converged,
-    read_grid,
     read_mask,
     read_optional_volume,
     read_volume,
@@ -54,7 +53,7 @@ class RemoveBackground(StepInterface):
         data: dict[str, Any] = weights_for(remove, self.inputs.noise, mask)
         if remove.method.takes('magnitude'):
             data['magnitude'] = read_optional_volume(self.given('magnitude'))
-        grid = read_grid(self.inputs.in_file)
+        grid = self.grid(self.inputs.in_file)
         with threads(self.inputs.num_threads), watched() as endings:
             known = read_optional_volume(self.given('chi'))
             local, left = remove_beside(remove, field, mask, grid, known, **data)

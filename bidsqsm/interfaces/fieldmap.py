@@ -14,7 +14,6 @@ from bidsqsm.interfaces.step_interface import (
     convergence,
     not_converged,
     read_echoes,
-    read_grid,
 )
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
@@ -52,7 +51,7 @@ class FitField(StepInterface):
         phase, magnitude = read_echoes(given.in_file), read_echoes(given.magnitude)
         mask = head_mask(magnitude)
         known = {
-            'grid': read_grid(given.in_file),
+            'grid': self.grid(given.in_file),
             'phase_sign': 0 if given.phase_sign == 'auto' else int(given.phase_sign),
         }
         wanted = {name: value for name, value in known.items() if fit.method.takes(name)}

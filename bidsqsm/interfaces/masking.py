@@ -15,11 +15,11 @@ from bidsqsm.interfaces.step_interface import (
     StepInterface,
     StepOutputSpec,
     read_echoes,
-    read_grid,
     read_optional_mask,
     read_optional_volume,
     read_volume,
 )
+from bidsqsm.qsm.body import ADULT, HUMAN_BODIES, Body
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.mask_overlap import dice
@@ -60,7 +60,9 @@ class MakeMask(StepInterface):
         with threads(self.inputs.num_threads):
             masks = self._make() if given is None else Masks(given, given)
         phase = self.given('quality') is not None
-        self._results['facts'] = facts_of(masks, path, read_grid(self.inputs.in_file), phase=phase)
+        self._results['facts'] = facts_of(
+            masks, path, self.grid(self.inputs.in_file), self.body, phase=phase
+        )
         if phase:
             refuse_noise(read_volume(self.inputs.quality), masks.qsm)
         parts = {f'{name}_mask': part for name, part in masks.parts.items()}
@@ -75,7 +77,8 @@ class MakeMask(StepInterface):
             'magnitude': read_echoes(self.inputs.in_file),
             'quality_map': read_optional_volume(self.given('quality')),
             'residual': read_optional_volume(self.given('residual')),
-            'grid': read_grid(self.inputs.in_file),
+            'grid': self.grid(self.inputs.in_file),
+            'body': self.body,
             'template_mask': read_optional_mask(self.given('template_mask')),
         }
         masks: Masks = make(
@@ -84,7 +87,9 @@ class MakeMask(StepInterface):
         return masks
 
 
-def facts_of(masks: Masks, path: str | None, grid: Grid, *, phase: bool) -> MaskFacts:
+def facts_of(
+    masks: Masks, path: str | None, grid: Grid, body: Body = ADULT, *, phase: bool
+) -> MaskFacts:
     """What brain and QSM mask come from, and how large they are.
 
     Where two brains were found, how well they agree; without phase there is no susceptibility to
@@ -93,7 +98,7 @@ def facts_of(masks: Masks, path: str | None, grid: Grid, *, phase: bool) -> Mask
     parts = [*masks.parts]
     brains = [part for part in parts if part != 'quality'] or parts
     sources = {'brain': brains, 'qsm': parts} if phase else {'brain': brains}
-    doubts = check(masks, grid)
+    doubts = check(masks, grid, body)
     brain_ml, qsm_ml = volumes(masks, grid)
     overlap = None
     if masks.magnitude is not None and masks.template is not None:
@@ -122,11 +127,11 @@ def disagreement(overlap: float | None) -> list[str]:
 
 def volumes(masks: Masks, grid: Grid) -> tuple[float, float]:
     """Volumes of the brain and of its trusted part, in mL."""
-    to_ml = float(np.prod(grid.voxel_size)) / 1000
+    to_ml = float(np.prod(grid.body_voxel_size)) / 1000
     return float(masks.brain.sum()) * to_ml, float(masks.qsm.sum()) * to_ml
 
 
-def check(masks: Masks, grid: Grid) -> list[str]:
+def check(masks: Masks, grid: Grid, body: Body = ADULT) -> list[str]:
     """Doubts about masks, or why a run cannot go on with them."""
     if not masks.qsm.any():
         raise DatasetError(
@@ -135,11 +140,15 @@ def check(masks: Masks, grid: Grid) -> list[str]:
             '(--mask FILE)'
         )
     brain, qsm = volumes(masks, grid)
-    warnings = [] if qsm > 0.5 * brain else [f'only {qsm / brain:.0%} of the brain could be kept']
+    what = 'brain' if body.has_brain else 'object'
+    warnings = [] if qsm > 0.5 * brain else [f'only {qsm / brain:.0%} of the {what} could be kept']
     sides = [n * size for n, size in zip(grid.shape, grid.voxel_size, strict=True)]
-    if brain > BRAIN_RANGE_ML[1] or (brain < BRAIN_RANGE_ML[0] and min(sides) >= WHOLE_HEAD_MM):
+    # the share that the brain has of the head differs from animal to animal
+    low, high = (limit * body.scale**3 for limit in BRAIN_RANGE_ML)
+    wrong = brain > high or (brain < low and min(sides) >= WHOLE_HEAD_MM)
+    if body.name in HUMAN_BODIES and wrong:
         warnings.append(
-            f'The brain mask holds {brain:.0f} mL, expected {BRAIN_RANGE_ML[0]:.0f} to {BRAIN_RANGE_ML[1]:.0f} mL '
+            f'The brain mask holds {brain:.0f} mL, expected {low:.0f} to {high:.0f} mL '
             'for a whole head: look at its outline in the report, else give a mask (--mask FILE).'
         )
     return warnings

@@ -18,7 +18,6 @@ from bidsqsm.interfaces.step_interface import (
     affine_of,
     convergence,
     not_converged,
-    read_grid,
     read_mask,
     read_volume,
 )
@@ -27,6 +26,7 @@ from bidsqsm.qsm.grid import Mask, Matrix
 from bidsqsm.qsm.iteration import watched
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.joint.orientations import Orientation, angles, brought, condition_number
+from bidsqsm.qsm.registration.body_lengths import rescaled
 from bidsqsm.qsm.registration.rigid import register_rigid
 
 SIMILAR_DEGREES = 10.0  # between two orientations, which then tell little more than one
@@ -61,11 +61,11 @@ class RegisterHead(StepInterface):
                 read_volume(fixed),
                 read_volume(moving),
                 *masks,
-                affine_of(fixed),
-                affine_of(moving),
+                self.affine(fixed),
+                self.affine(moving),
             )
         path = Path(runtime.cwd, 'motion.txt')
-        np.savetxt(path, motion, fmt='%.9f')
+        np.savetxt(path, rescaled(motion, self.body.scale), fmt='%.9f')
         self._results['motion'] = str(path)
         return runtime
 
@@ -102,7 +102,7 @@ class InvertJointly(StepInterface):
             fields, masks, weights, magnitudes, directions = (
                 list(x) for x in zip(*found, strict=True)
             )
-            chi = invert(fields, masks, read_grid(reference), directions, weight_maps=weights)
+            chi = invert(fields, masks, self.grid(reference), directions, weight_maps=weights)
         mask = np.logical_and.reduce(masks)
         self.save(runtime, reference, chi=chi, mask=mask, registered=np.stack(magnitudes))
         facts = facts_of(self.inputs.names, directions, motions)
@@ -126,7 +126,7 @@ class InvertJointly(StepInterface):
         magnitude = read_volume(self.inputs.magnitudes[index])
         own = Orientation(read_volume(path), mask, weights, magnitude, affine_of(path))
         reference = self.inputs.local_fields[0]
-        return brought(own, motion, read_grid(reference).shape, affine_of(reference))
+        return brought(own, motion, self.grid(reference).shape, affine_of(reference))
 
 
 def facts_of(names: list[str], directions: list[Any], motions: Sequence[Matrix]) -> JointFacts:

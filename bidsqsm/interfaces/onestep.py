@@ -15,7 +15,6 @@ from bidsqsm.interfaces.step_interface import (
     convergence,
     not_converged,
     read_echoes,
-    read_grid,
     read_mask,
     read_optional_volume,
     read_volume,
@@ -62,7 +61,7 @@ class InvertTotalField(StepInterface):
         field, mask, grid = (
             read_volume(given.in_file),
             read_mask(given.in_mask),
-            read_grid(given.in_file),
+            self.grid(given.in_file),
         )
         data: dict[str, Any] = weights_for(invert, given.noise, mask) | {
             name: read_optional_volume(self.given(name))

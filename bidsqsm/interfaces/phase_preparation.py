@@ -75,7 +75,7 @@ def prepare_run(
             magnitude,
             None,
             run.echo_times,
-            run.grid,
+            run.body_grid,
             **corrections,
             readout=readout_of(run.metadata),
             unwrap=unwrap,
@@ -157,7 +157,7 @@ def _read(run: GreRun) -> tuple[Volume, Volume, PhaseFacts]:
 
 def _combine(run: GreRun, coil: Choice, unwrap: Choice) -> tuple[Volume, Volume, PhaseFacts]:
     load, scaling, negative = _channels(run)
-    phase, magnitude = coil(load, run.n_channels, run.echo_times, run.grid, unwrap)
+    phase, magnitude = coil(load, run.n_channels, run.echo_times, run.body_grid, unwrap)
     # files of single channels are not checked by themselves
     said = check_volumes(phase, magnitude, **_names(run))
     said += [negative_sentence(sum(negative.values()))] * any(negative.values())

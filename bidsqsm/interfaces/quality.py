@@ -21,12 +21,11 @@ from bidsqsm.interfaces.step_interface import (
     StepInterface,
     StepOutputSpec,
     read_echoes,
-    read_grid,
     read_mask,
     read_volume,
 )
 from bidsqsm.qsm.quality.maps import QUALITY_IMAGES, Maps
-from bidsqsm.qsm.quality.measure import alarms, in_order, measure
+from bidsqsm.qsm.quality.measure import alarms, in_lengths_of, in_order, measure
 from bidsqsm.rois.quality import iron_rich_labels, region_metrics
 from bidsqsm.rois.region_table import read_table
 
@@ -60,7 +59,7 @@ class MeasureQuality(StepInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         table = self.given('table') and read_table(Path(self.inputs.table))
-        values = measure(self._maps(table))
+        values = in_lengths_of(self.body, measure(self._maps(table)))
         if spectra := DipoleFacts.of(self.given('inversion_facts')).spectra:
             values |= {'unexplained_field': 100 * spectra.unexplained}
         if table is not None:
@@ -78,7 +77,7 @@ class MeasureQuality(StepInterface):
         )
         self._results['metrics'] = str(path)
         self._results['extras'] = [extra.as_dict()]
-        self._results['facts'] = StepFacts(warnings=tuple(alarms(values)))
+        self._results['facts'] = StepFacts(warnings=tuple(alarms(values, self.body)))
         return runtime
 
     def _maps(self, table: Any) -> Maps:
@@ -88,7 +87,7 @@ class MeasureQuality(StepInterface):
         if table is not None and self.given('labels'):
             labels, _ = load_labels(self.inputs.labels, none=True)
             images['nuclei'] = np.isin(labels, iron_rich_labels(table))
-        return Maps(grid=read_grid(like), echo_times=tuple(self.inputs.echo_times), **images)
+        return Maps(grid=self.grid(like), echo_times=tuple(self.inputs.echo_times), **images)
 
 
 def _read(name: str, path: str) -> Any:

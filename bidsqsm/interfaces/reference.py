@@ -12,7 +12,6 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    read_grid,
     read_mask,
     read_optional_volume,
     read_volume,
@@ -57,7 +56,7 @@ class ReferenceChi(StepInterface):
         if refer.method.takes('magnitude'):
             data['magnitude'] = read_optional_volume(self.given('magnitude'))
         with threads(self.inputs.num_threads):
-            found = refer(chi, mask, read_grid(self.inputs.in_file), r2star, labels, **data)
+            found = refer(chi, mask, self.grid(self.inputs.in_file), r2star, labels, **data)
         self.save(runtime, self.inputs.in_file, chi=found.chi, region=found.region)
         self._results['region_name'] = refer.method.name
         reach = reach_of(found.chi, mask)
@@ -66,7 +65,7 @@ class ReferenceChi(StepInterface):
             value=float(found.value),
             sd=float(found.spread),
             reach=round(reach, 4),
-            warnings=implausible(reach),
+            warnings=implausible(reach) if self.body.has_brain else (),
         )
         return runtime
 

@@ -13,7 +13,6 @@ from bidsqsm.interfaces.step_interface import (
     StepInterface,
     StepOutputSpec,
     read_echoes,
-    read_grid,
     read_mask,
     read_optional_volume,
 )
@@ -71,7 +70,7 @@ class FitRelaxation(StepInterface):
         if field is None:
             return None
         correct = STEPS['gradient_correction'].choose(self.inputs.gradient_correction)
-        grid, frequency = read_grid(self.inputs.in_field), self.inputs.imaging_frequency
+        grid, frequency = self.grid(self.inputs.in_field), self.inputs.imaging_frequency
         left: Volume = correct(field, mask, grid, self.inputs.echo_times, frequency)
         return left
 

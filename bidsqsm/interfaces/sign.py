@@ -13,7 +13,6 @@ from bidsqsm.interfaces.step_interface import (
     StepInterface,
     StepOutputSpec,
     read_echoes,
-    read_grid,
     read_mask,
     read_optional_volume,
     read_volume,
@@ -46,9 +45,12 @@ class DecideSign(StepInterface):
     def _run_interface(self, runtime: Any) -> Any:
         field, mask = read_volume(self.inputs.in_file), read_mask(self.inputs.in_mask)
         r2star = read_optional_volume(self.given('r2star'))
-        with threads(self.inputs.num_threads):
-            seen = decide_sign(field, mask, read_grid(self.inputs.in_file), r2star)
-        sign, facts = settled_sign(seen, self.inputs.phase_sign, self.inputs.expected)
+        seen = None
+        if self.body.has_brain:
+            with threads(self.inputs.num_threads):
+                seen = decide_sign(field, mask, self.grid(self.inputs.in_file), r2star)
+        settle = (self.inputs.phase_sign, self.inputs.expected)
+        sign, facts = settled_sign(seen, *settle) if seen else sign_without_brain(*settle)
         phase = read_echoes(self.inputs.unwrapped) * sign
         total_field = field * sign
         self.save(runtime, self.inputs.in_file, total_field=total_field, unwrapped=phase)
@@ -96,6 +98,27 @@ def settled_sign(seen: SignDecision, phase_sign: str, expected: int = 0) -> tupl
     evidence = round(float(seen.evidence), 3)
     facts = SignFacts(sign=sign, how=how, sign_evidence=evidence, warnings=tuple(warnings))
     return sign, facts
+
+
+def sign_without_brain(phase_sign: str, expected: int = 0) -> tuple[int, SignFacts]:
+    """Choose the sign for an object without veins and iron, whose map does not tell it.
+
+    Parameters
+    ----------
+    phase_sign, expected
+        As of :func:`settled_sign`.
+
+    """
+    if phase_sign != 'auto':
+        return int(phase_sign), SignFacts(sign=int(phase_sign), how='forced by the user')
+    if expected:
+        how = 'as the maker of the scanner stores it'
+        return expected, SignFacts(sign=expected, how=how)
+    text = (
+        'The sign of the phase is not known, as Manufacturer names no scanner whose sign is, and was '
+        'taken as +1: check that what is paramagnetic is bright in the map, else give --phase-sign -1.'
+    )
+    return 1, SignFacts(sign=1, how='as stored, the maker being unknown', warnings=(text,))
 
 
 def expected_sign(metadata: Mapping[str, Any]) -> int:

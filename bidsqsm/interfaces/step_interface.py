@@ -25,8 +25,10 @@ from bidsqsm.catalog import STEPS
 from bidsqsm.facts.record import Record, SolverFacts
 from bidsqsm.files.nifti import load_volume, save_volume
 from bidsqsm.method import Choice
+from bidsqsm.qsm.body import Body
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.iteration import Convergence
+from bidsqsm.qsm.registration.body_lengths import scaled_affine
 
 #: Points of the history of an iteration that are kept.
 CHANGES = 200
@@ -84,6 +86,8 @@ class StepInputSpec(BaseInterfaceInputSpec):
     """Inputs that every step has."""
 
     num_threads = traits.Int(1, usedefault=True, nohash=True, desc='threads the step may use')
+    body = traits.Str('adult', usedefault=True, desc='what was scanned')
+    body_scale = traits.Float(1.0, usedefault=True, desc="its lengths over an adult's")
     software = traits.Str(
         desc='version of the code and its libraries, part of what makes a result valid'
     )
@@ -120,6 +124,22 @@ class StepInterface(SimpleInterface):
         """An optional input, None where it was not set."""
         value = getattr(self.inputs, name)
         return value if isdefined(value) else None
+
+    @property
+    def body(self) -> Body:
+        """What was scanned."""
+        return Body(self.inputs.body, self.inputs.body_scale)
+
+    def grid(self, path: str) -> Grid:
+        """Grid of an image, in lengths of an adult's head."""
+        import nibabel as nb
+
+        image = nb.load(path)
+        return Grid.from_affine(image.shape, image.affine, self.inputs.body_scale)
+
+    def affine(self, path: str) -> npt.NDArray[np.float64]:
+        """Affine of an image, in lengths of an adult's head."""
+        return np.asarray(scaled_affine(affine_of(path), 1 / self.inputs.body_scale))
 
     def choice(self, step: str) -> Choice:
         """The method that was chosen for a step."""
@@ -200,11 +220,3 @@ def read_mask(path: str) -> Mask:
 def read_optional_mask(path: str | None) -> Mask | None:
     """A mask, None where there is no image."""
     return None if path is None else read_mask(path)
-
-
-def read_grid(path: str) -> Grid:
-    """Grid of an image."""
-    import nibabel as nb
-
-    image = nb.load(path)
-    return Grid.from_affine(image.shape, image.affine)

@@ -11,7 +11,6 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    read_grid,
     read_mask,
     read_volume,
 )
@@ -49,7 +48,7 @@ class CutHoles(StepInterface):
             read_volume(given.quality),
             read_volume(given.residual),
         )
-        size = read_grid(given.in_mask).voxel_size
+        size = self.grid(given.in_mask).voxel_size
         holed = holed_mask(mask, quality, residual, size, **(self.given('limits') or {}))
         self.save(runtime, given.in_mask, mask=holed)
         self._results['facts'] = HolesFacts(holes=int((mask & ~holed).sum()))

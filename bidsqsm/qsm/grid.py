@@ -26,9 +26,12 @@ class Grid:
     shape
         Number of voxels along each axis.
     voxel_size
-        Distance between voxel centres along each axis, in mm.
+        Distance between voxel centres along each axis, in mm of an adult's head.
     b0_direction
         Unit vector of the main field, in *voxel* axes.
+    body_scale
+        What such a mm is in the object, in mm: 1 but for bodies of another size. The field of a
+        susceptibility knows no length, so a small head is treated as an adult's in all else.
 
     Examples
     --------
@@ -48,21 +51,36 @@ class Grid:
     shape: tuple[int, int, int]
     voxel_size: Triple
     b0_direction: Triple = (0.0, 0.0, 1.0)
+    body_scale: float = 1.0
 
     def __post_init__(self) -> None:
         if not np.isclose(np.linalg.norm(self.b0_direction), 1, atol=1e-4):
             raise ValueError(f'b0_direction must be a unit vector, got {self.b0_direction}')
 
     @classmethod
-    def from_affine(cls, shape: tuple[int, ...], affine: Volume) -> Grid:
+    def from_affine(cls, shape: tuple[int, ...], affine: Volume, body_scale: float = 1.0) -> Grid:
         """Read a grid off a NIfTI affine, taking B0 along world z (the bore).
 
         ``b0_direction`` is the third row of the affine with its columns normalised.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Grid.from_affine((64, 64, 32), np.diag([0.1, 0.1, 0.2, 1]), 0.1).voxel_size
+        (1.0, 1.0, 2.0)
+
         """
         size = np.linalg.norm(affine[:3, :3], axis=0)
         x, y, z = (affine[2, :3] / size).tolist()
         nx, ny, nz = shape[:3]
-        return cls((nx, ny, nz), (float(size[0]), float(size[1]), float(size[2])), (x, y, z))
+        dx, dy, dz = size.tolist()
+        return cls((nx, ny, nz), (dx, dy, dz), (x, y, z)).of_body(body_scale)
+
+    @property
+    def body_voxel_size(self) -> Triple:
+        """Distance between voxel centres in mm of the object, as a ruler has it."""
+        x, y, z = (size * self.body_scale for size in self.voxel_size)
+        return x, y, z
 
     @property
     def tilt(self) -> float:
@@ -76,6 +94,14 @@ class Grid:
         """
         # a unit vector in rounded numbers may be a little longer than 1
         return math.degrees(math.acos(min(1.0, max(abs(b) for b in self.b0_direction))))
+
+    def of_body(self, body_scale: float) -> Grid:
+        """The grid of an object, which is in mm, in lengths of an adult's head."""
+        if body_scale == 1:
+            return self
+        # to six digits, so that widths that are multiples of a voxel stay so
+        x, y, z = (float(f'{size / body_scale:.6g}') for size in self.voxel_size)
+        return replace(self, voxel_size=(x, y, z), body_scale=body_scale)
 
     def frequencies(self) -> list[Volume]:
         """Spatial frequencies in cycles/mm, as three broadcastable float32 arrays (rfft layout)."""

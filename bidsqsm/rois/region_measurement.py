@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from bidsqsm.errors import DatasetError
 from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.files.json_files import write_json
 from bidsqsm.files.nifti import load_volume
+from bidsqsm.qsm.body import ADULT, BODIES, Body
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.spectra.field_spectra import FieldSpectra
 from bidsqsm.rois.literature import check
@@ -128,7 +130,8 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
     (['label-7'], [0.11])
 
     """
-    grid = one_grid(files.images.values())
+    body = body_of_map(sidecar_of(files.chi))
+    grid = one_grid(files.images.values()).of_body(body.scale)
     paths = files.images
     maps, notes = load_maps(
         {key: paths[key] for key in MEASURED_MAPS if key in paths}, files.units
@@ -149,7 +152,7 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
         names,
         maps,
         mask,
-        grid.voxel_size,
+        grid.body_voxel_size,
         noise=noise,
         grid=grid,
         deviation=load_volume(files.deviation)[0] if files.deviation else None,
@@ -157,9 +160,10 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
         total_field=total,
         csf=csf,
         coverage_limit=coverage,
-        age=age,
+        # nothing that is published of the regions of adults holds of other bodies
+        age=age if body.is_adult else math.nan,
     )
-    notes += [*unnamed, *check(table, age)]
+    notes += [*unnamed, *(check(table, age) if body.is_adult else ())]
     facts = {
         'MapReference': sidecar_of(files.chi).get('ReferenceRegion'),
         'CSFSusceptibility': csf,
@@ -168,6 +172,14 @@ def measure(files: Files, *, age: float | None = None, coverage: float = 0.5) ->
         'Notes': notes,
     }
     return Measurement(table, facts, notes)
+
+
+def body_of_map(sidecar: Mapping[str, Any]) -> Body:
+    """What was scanned, as the sidecar of a map tells; an adult where it does not."""
+    name, scale = sidecar.get('Body'), sidecar.get('BodyScale')
+    if name in BODIES and isinstance(scale, int | float):
+        return Body(name, float(scale))
+    return ADULT
 
 
 def _spectra(deviation: Path, grid: Grid) -> FieldSpectra | None:

@@ -14,7 +14,7 @@ from bidsqsm.atlases.structures import Label
 from bidsqsm.facts.registration_facts import RegistrationFacts
 from bidsqsm.files.nifti import load_volume
 from bidsqsm.interfaces.anatomy.registration import RegisterTemplate, RegisterTemplateInputSpec
-from bidsqsm.interfaces.step_interface import read_mask, read_volume
+from bidsqsm.interfaces.step_interface import affine_of, read_mask, read_volume
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.registration.head_image import HeadImage, shape_of
 from bidsqsm.qsm.registration.itk import affine_transform
@@ -93,13 +93,14 @@ class RegisterContrasts(RegisterTemplate):
     def _on(self, template: HeadImage, path: str | None) -> Volume:
         """A map of the template on the grid of its T1w; its labels draw it where there is none."""
         shape, still = shape_of(template.image), affine_transform(np.eye(4))
+        onto = affine_of(self.inputs.template)
         if path is not None:
             values, affine = load_volume(path)
-            return np.asarray(resample_through(values, affine, still, shape, template.affine))
+            return np.asarray(resample_through(values, affine, still, shape, onto))
         drawn: Volume = np.zeros(shape, np.float32)
         for image, names in zip(self.inputs.labels, self.inputs.names, strict=True):
             labels, affine = read_values(Path(image))
             chi = drawn_chi(labels, [Label(**name) for name in names])
-            there = resample_through(chi, affine, still, shape, template.affine)
+            there = resample_through(chi, affine, still, shape, onto)
             drawn = np.where(drawn > 0, drawn, there).astype(np.float32)
         return drawn

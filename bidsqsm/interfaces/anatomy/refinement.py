@@ -14,7 +14,6 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    read_grid,
     read_mask,
     read_optional_volume,
     read_volume,
@@ -54,7 +53,7 @@ class RefineRois(StepInterface):
                 )
         with threads(self.inputs.num_threads):
             r2star = read_optional_volume(self.given('r2star'))
-            after = refine(before, chi, mask, read_grid(self.inputs.chi), r2star=r2star)
+            after = refine(before, chi, mask, self.grid(self.inputs.chi), r2star=r2star)
         self.save(runtime, self.inputs.chi, labels=after)
         self._results['facts'] = replace(facts_of(before, after), roi_refine=refine.method.name)
         return runtime

@@ -7,6 +7,7 @@ points of the fixed world to the moving one. ``backward`` is its inverse.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ from bidsqsm.interfaces.step_interface import (
 from bidsqsm.qsm.grid import Mask, Volume
 from bidsqsm.qsm.jit import threads
 from bidsqsm.qsm.masking.brain import brain_mask
+from bidsqsm.qsm.registration.body_lengths import (
+    between_files,
+    rescaled,
+    scale_of_template,
+    scaled_affine,
+)
 from bidsqsm.qsm.registration.contrast import coarser, normalised, without_bias
 from bidsqsm.qsm.registration.head_image import HeadImage, shape_of
 from bidsqsm.qsm.registration.inverse import inverted
@@ -66,7 +73,7 @@ class MakeContrast(StepInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         magnitude = read_echoes(self.inputs.in_file)
-        affine = affine_of(self.inputs.in_file)
+        affine = self.affine(self.inputs.in_file)
         brain = read_optional_mask(self.given('in_mask'))
         if brain is None:
             combined = np.sqrt(np.mean(magnitude**2, axis=0))
@@ -104,10 +111,10 @@ class RegisterT1w(StepInterface):
         return runtime
 
     def _align(self, runtime: Any, what: str) -> None:
-        own, affine = read_volume(self.inputs.in_file), affine_of(self.inputs.in_file)
+        own, affine = read_volume(self.inputs.in_file), self.affine(self.inputs.in_file)
         mask = read_mask(self.inputs.in_mask)
-        t1w, t1w_affine = read_volume(self.inputs.t1w), affine_of(self.inputs.t1w)
-        brain = brain_on(self.given('t1w_mask'), t1w, t1w_affine)
+        t1w, t1w_affine = read_volume(self.inputs.t1w), self.affine(self.inputs.t1w)
+        brain = brain_on(self.given('t1w_mask'), t1w, t1w_affine, self.body.scale)
         if not (mask.any() and brain.any()):
             raise ValueError(f'no brain was found in {"the T1w" if mask.any() else "the run"}')
         with threads(self.inputs.num_threads):
@@ -130,7 +137,15 @@ class RegisterT1w(StepInterface):
             )
         self.save(runtime, self.inputs.t1w, brain=brain)
         # points of the T1w to the run bring the run's images onto the T1w
-        keep(self._results, runtime, affine_transform(np.linalg.inv(motion)), to_t1w, '.txt')
+        motion = rescaled(motion, self.body.scale)
+        forward, backward = np.linalg.inv(motion), motion
+        keep(
+            self._results,
+            runtime,
+            affine_transform(forward),
+            affine_transform(backward),
+            '.txt',
+        )
 
 
 def paired(fixed: HeadImage, moving: HeadImage) -> tuple[Any, ...]:
@@ -180,18 +195,20 @@ class RegisterTemplate(StepInterface):
         with threads(num_threads):
             found = register(head, template, num_threads=num_threads)
         self._results['facts'] = verdict(found, head, template, name)
+        scale = self.body.scale
+        found = between_files(found, scale, affine_of(self.inputs.template), template.affine)
         keep(self._results, runtime, found.to_head, found.to_template, '.h5')
 
     def _heads(self) -> tuple[HeadImage, HeadImage]:
-        image, affine = read_volume(self.inputs.in_file), affine_of(self.inputs.in_file)
+        image, affine = read_volume(self.inputs.in_file), self.affine(self.inputs.in_file)
         mask = read_optional_mask(self.given('in_mask'))
         if mask is None:
-            mask = brain_on(self.given('given_mask'), image, affine)
-        template = self.inputs.template
-        return (
-            HeadImage(image, mask, affine),
-            HeadImage(read_volume(template), self._template_brain(), affine_of(template)),
-        )
+            mask = brain_on(self.given('given_mask'), image, affine, self.body.scale)
+        path, brain = self.inputs.template, self._template_brain()
+        template = HeadImage(read_volume(path), brain, affine_of(path))
+        scale = scale_of_template(template.volume, self.body.scale)
+        template = replace(template, affine=scaled_affine(template.affine, 1 / scale))
+        return HeadImage(image, mask, affine), template
 
     def _template_brain(self) -> Mask:
         path = self.given('template_mask')
@@ -249,11 +266,15 @@ def keep(results: dict[str, Any], runtime: Any, forward: Any, backward: Any, end
         results[name] = str(path)
 
 
-def brain_on(path: str | None, t1w: Volume, affine: Affine) -> Mask:
-    """Brain of a T1w: the given mask, wherever its grid lies, else as the image shows it."""
+def brain_on(path: str | None, t1w: Volume, affine: Affine, body_scale: float = 1.0) -> Mask:
+    """Brain of a T1w: the given mask, wherever its grid lies, else as the image shows it.
+
+    The affine is that of an adult's lengths.
+    """
     size = np.linalg.norm(affine[:3, :3], axis=0)
     if path is None:
         # as it is, gray matter of a T1w would be nearer to the background than to white matter
         return brain_mask(np.maximum(t1w, 0) ** FLATTENING_POWER, (size[0], size[1], size[2]))
     values, own = load_image(path)
-    return carry_mask(values > 0, own, affine_transform(np.eye(4)), shape_of(t1w), affine)
+    placed = scaled_affine(own, 1 / body_scale)
+    return carry_mask(values > 0, placed, affine_transform(np.eye(4)), shape_of(t1w), affine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    read_grid,
     read_mask,
     read_optional_volume,
     read_volume,
@@ -71,7 +71,7 @@ class MeasureRois(StepInterface):
         if 'local_field' in maps:
             maps['local_field'] = in_hz(maps['local_field'], frequency)
         noise, total = (self._as_written(name) for name in ('noise', 'total_field'))
-        mask, grid = read_mask(self.inputs.in_mask), read_grid(self.inputs.in_mask)
+        mask, grid = read_mask(self.inputs.in_mask), self.grid(self.inputs.in_mask)
         told = DipoleFacts.of(self.given('inversion_facts')).spectra
         csf = csf_value(maps.get('chi'), mask, grid, maps.get('r2star'))
         table = roi_table(
@@ -79,17 +79,18 @@ class MeasureRois(StepInterface):
             names,
             maps,
             mask,
-            grid.voxel_size,
+            grid.body_voxel_size,
             noise=noise,
             grid=grid,
             deviation=read_optional_volume(self.given('deviation')),
             spectra=told.spectra(grid) if told else None,
             total_field=total,
             csf=csf,
-            age=self.given('age'),
+            # nothing that is published of the regions of adults holds of other bodies
+            age=self.given('age') if self.body.is_adult else math.nan,
         )
         self._results['table'] = str(write_table(table, Path(runtime.cwd, 'roi.tsv')))
-        judged = self.inputs.judged and 'chi' in maps
+        judged = self.inputs.judged and 'chi' in maps and self.body.is_adult
         self._results['facts'] = RegionsFacts(
             map_reference=self.given('reference_region'),
             csf=csf,

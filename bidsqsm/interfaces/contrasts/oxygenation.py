@@ -17,7 +17,6 @@ from bidsqsm.interfaces.step_interface import (
     StepInterface,
     StepOutputSpec,
     affine_of,
-    read_grid,
     read_mask,
     read_optional_volume,
     read_volume,
@@ -56,7 +55,7 @@ class MeasureVeins(StepInterface):
             found = measure(
                 chi,
                 mask,
-                read_grid(self.inputs.in_file),
+                self.grid(self.inputs.in_file),
                 read_optional_volume(self.given('r2star')),
             )
         self._results['facts'] = facts_of(found.table)
@@ -72,7 +71,11 @@ class MeasureVeins(StepInterface):
         return runtime
 
     def _extras(self, runtime: Any, veins: Sequence[Vein]) -> list[dict[str, Any]]:
-        table = vein_table(veins, affine_of(self.inputs.in_file))
+        scale = self.body.scale
+        table = vein_table(
+            [replace(v, volume=v.volume * scale**3, length=v.length * scale) for v in veins],
+            affine_of(self.inputs.in_file),
+        )
         path = write_table(table, Path(runtime.cwd, 'veins.tsv'))
         content = {
             'Description': 'Veins, numbered from branch to branch, the largest first; the table '

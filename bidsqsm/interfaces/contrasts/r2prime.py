@@ -16,7 +16,6 @@ from bidsqsm.interfaces.step_interface import (
     StepInputSpec,
     StepInterface,
     StepOutputSpec,
-    affine_of,
     read_echoes,
     read_mask,
     read_optional_volume,
@@ -79,7 +78,7 @@ class FitSpinEcho(StepInterface):
     def _run_interface(self, runtime: Any) -> Any:
         first, times = self.inputs.in_files[0], self.inputs.echo_times
         magnitude = np.stack([load_volume(path)[0] for path in self.inputs.in_files])
-        size = np.linalg.norm(affine_of(first)[:3, :3], axis=0)
+        size = np.linalg.norm(self.affine(first)[:3, :3], axis=0)
         brain = brain_mask(np.sqrt((magnitude**2).mean(axis=0)), (size[0], size[1], size[2]))
         # imperfect pulses make the first echo too small beside those that hold stimulated echoes
         skip = int(len(times) >= SKIP_FIRST)
@@ -116,7 +115,7 @@ class CarryR2(StepInterface):
     def _run_interface(self, runtime: Any) -> Any:
         about = R2PrimeFacts.of(self.given('about'))
         values = rates(read_volume(self.inputs.in_file), self.inputs.kind, self.inputs.scale)
-        affine, onto = (affine_of(one) for one in (self.inputs.in_file, self.inputs.magnitude))
+        affine, onto = (self.affine(one) for one in (self.inputs.in_file, self.inputs.magnitude))
         mask = read_mask(self.inputs.in_mask)
         with threads(self.inputs.num_threads):
             placing = self._placing(mask, affine, onto)

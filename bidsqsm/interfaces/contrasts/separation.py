@@ -15,7 +15,6 @@ from bidsqsm.interfaces.step_interface import (
     StepOutputSpec,
     convergence,
     not_converged,
-    read_grid,
     read_mask,
     read_optional_volume,
     read_volume,
@@ -64,7 +63,7 @@ class SeparateSources(StepInterface):
         data = weights_for(separate, given.noise, mask)
         if separate.method.takes('local_field'):
             data['local_field'] = read_volume(given.local_field)
-        where = (mask, read_grid(given.in_file), given.field_strength)
+        where = (mask, self.grid(given.in_file), given.field_strength)
         with threads(given.num_threads), watched() as endings:
             found = separate(chi, r2prime, *where, r2star=r2star, **data)
         self.save(

@@ -15,7 +15,6 @@ from bidsqsm.interfaces.step_interface import (
     StepInterface,
     StepOutputSpec,
     read_echoes,
-    read_grid,
     read_mask,
     read_volume,
 )
@@ -66,7 +65,7 @@ class WeightMagnitude(StepInterface):
     def _run_interface(self, runtime: Any) -> Any:
         given, weigh = self.inputs, self.choice(self.inputs.step)
         magnitude, mask = read_echoes(given.in_file), read_mask(given.in_mask)
-        grid = read_grid(given.in_file)
+        grid = self.grid(given.in_file)
         facts = self._results['facts'] = facts_of(magnitude, mask, grid, weigh.settings())
         if facts.left_out is not None:
             return runtime

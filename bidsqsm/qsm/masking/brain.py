@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.segmentation import watershed
 
+from bidsqsm.qsm.body import Body
 from bidsqsm.qsm.grid import Mask, Triple, Volume
 from bidsqsm.qsm.masking.distance import distance_inside
 from bidsqsm.qsm.masking.morphology import (
@@ -66,6 +67,39 @@ def brain_mask(magnitude: Volume, voxel_size: Triple) -> Mask:
     brain = fill_holes(close(brain, SULCUS, size))
     brain |= dilate(brain, 1.01 * max(size), size) & tissue
     return _refine(fill_holes(brain), magnitude.shape, factors)
+
+
+def object_mask(magnitude: Volume, voxel_size: Triple) -> Mask:
+    """Find an object that has no skull: the largest connected part with signal, its holes filled.
+
+    Parameters
+    ----------
+    magnitude : (nx, ny, nz) float32 array
+        Magnitude, any unit.
+    voxel_size
+        In mm.
+
+    Returns
+    -------
+    whole : (nx, ny, nz) bool array
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.mask_overlap import dice
+    >>> from bidsqsm.qsm.phantom.sphere import make_sphere
+    >>> sphere = make_sphere()
+    >>> mask = object_mask(sphere.echoes((0.01,)).magnitude[0], sphere.grid.voxel_size)
+    >>> bool(dice(mask, sphere.mask) > 0.98)
+    True
+
+    """
+    even = _even(magnitude, voxel_size)
+    return fill_holes(largest_component(even > tissue_threshold(even)))
+
+
+def whole_of(magnitude: Volume, voxel_size: Triple, body: Body) -> Mask:
+    """The brain where there is one, else the object."""
+    return (brain_mask if body.has_brain else object_mask)(magnitude, voxel_size)
 
 
 def times(voxel_size: Triple, factors: list[int]) -> Triple:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import numpy as np
 
+from bidsqsm.qsm.body import ADULT, Body
 from bidsqsm.qsm.bounds import Between, From
 from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
 from bidsqsm.qsm.masking.mask_result import Masks
@@ -22,6 +23,7 @@ def combined(
     quality_map: Volume,
     residual: Volume,
     grid: Grid,
+    body: Body = ADULT,
     *,
     template_mask: Mask | None = None,
     quality_limit: Annotated[float, Between(0, 1)] = QUALITY_LIMIT,
@@ -48,6 +50,8 @@ def combined(
         Relative residual of the field fit; 0 is a perfect fit.
     grid
         Voxel size and field direction.
+    body
+        What was scanned; where it is no head, the whole object is taken.
     template_mask : (nx, ny, nz) bool array
         Brain of the template on the grid of the run, where there is one.
     quality_limit
@@ -85,7 +89,7 @@ def combined(
     (3816, 3276)
 
     """
-    whole = structural(magnitude, grid, template_mask=template_mask, tolerance=tolerance)
+    whole = structural(magnitude, grid, body, template_mask=template_mask, tolerance=tolerance)
     brain = whole.brain
     if not brain.any():
         return whole

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from bidsqsm.qsm.body import ADULT, Body
 from bidsqsm.qsm.grid import Grid, Volume
-from bidsqsm.qsm.masking.brain import brain_mask
+from bidsqsm.qsm.masking.brain import whole_of
 from bidsqsm.qsm.masking.mask_result import Masks
 
 
-def magnitude(magnitude: Volume, grid: Grid) -> Masks:
+def magnitude(magnitude: Volume, grid: Grid, body: Body = ADULT) -> Masks:
     """Brain mask from the magnitude, untrimmed.
 
     Tissue is what exceeds a threshold between signal and background [otsu1979]_; the brain is the
@@ -21,6 +22,8 @@ def magnitude(magnitude: Volume, grid: Grid) -> Masks:
         Magnitude, any unit.
     grid
         Voxel size and field direction.
+    body
+        What was scanned; where it is no head, the whole object is taken.
 
     Returns
     -------
@@ -41,5 +44,5 @@ def magnitude(magnitude: Volume, grid: Grid) -> Masks:
     True
 
     """
-    brain = brain_mask(np.sqrt(np.mean(magnitude**2, axis=0)), grid.voxel_size)
+    brain = whole_of(np.sqrt(np.mean(magnitude**2, axis=0)), grid.voxel_size, body)
     return Masks(brain, brain.copy(), magnitude=brain)

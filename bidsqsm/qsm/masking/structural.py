@@ -6,9 +6,10 @@ from typing import Annotated
 
 import numpy as np
 
+from bidsqsm.qsm.body import ADULT, Body
 from bidsqsm.qsm.bounds import From
 from bidsqsm.qsm.grid import Grid, Mask, Triple, Volume
-from bidsqsm.qsm.masking.brain import brain_mask
+from bidsqsm.qsm.masking.brain import whole_of
 from bidsqsm.qsm.masking.head_mask import head_mask
 from bidsqsm.qsm.masking.mask_result import Masks
 from bidsqsm.qsm.masking.morphology import dilate, erode, fill_holes, largest_component
@@ -17,6 +18,7 @@ from bidsqsm.qsm.masking.morphology import dilate, erode, fill_holes, largest_co
 def structural(
     magnitude: Volume,
     grid: Grid,
+    body: Body = ADULT,
     *,
     template_mask: Mask | None = None,
     tolerance: Annotated[float, From(0, 100)] = 5.0,
@@ -33,6 +35,8 @@ def structural(
         Magnitude, any unit.
     grid
         Voxel size and field direction.
+    body
+        What was scanned; where it is no head, the whole object is taken.
     template_mask : (nx, ny, nz) bool array
         Brain of the template on the grid of the run, where there is one.
     tolerance
@@ -59,7 +63,7 @@ def structural(
     True
 
     """
-    found = brain_mask(np.sqrt(np.mean(magnitude**2, axis=0)), grid.voxel_size)
+    found = whole_of(np.sqrt(np.mean(magnitude**2, axis=0)), grid.voxel_size, body)
     brain = found
     if template_mask is not None:
         signal = head_mask(magnitude)

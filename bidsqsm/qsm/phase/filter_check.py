@@ -56,12 +56,15 @@ def is_filtered(
     slow, fast = pairs[best]
     evidence = (
         f'at {1000 * echo_times[best]:.3g} ms the phase spreads by {slow:.2g} rad over distances '
-        f'beyond {SLOW_SIGMA_MM:g} mm and by {fast:.2g} rad below'
+        f'beyond {SLOW_SIGMA_MM * grid.body_scale:g} mm and by {fast:.2g} rad below'
     )
     if max(max(pair) for pair in pairs) < SMALLEST_SPREAD_RAD:
         return False, f'Whether phase was filtered cannot be told: {evidence}.'
     if slow < RATIO * fast:
-        return True, f'Phase looks high-pass filtered: {evidence}; the field of a head is smooth.'
+        return (
+            True,
+            f'Phase looks high-pass filtered: {evidence}; a field that was measured is smooth.',
+        )
     return False, f'Phase is not filtered: {evidence}.'
 
 

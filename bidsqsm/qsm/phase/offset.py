@@ -95,7 +95,7 @@ def remove_offset(
     spread = _spread(offset[mask])
     sentence = (
         f'Receive phase removed (MCPC-3D-S, echoes {echoes[0]} and {echoes[1]}, '
-        f'smoothed by {OFFSET_WIDTH_MM:g} mm); it varied by {spread:.2g} rad over the head.'
+        f'smoothed by {OFFSET_WIDTH_MM * grid.body_scale:g} mm); it varied by {spread:.2g} rad over the head.'
     )
     facts = ReceivePhase(removed=True, echoes=echoes, spread_rad=spread, sentence=sentence)
     if slices is not None:

@@ -183,7 +183,7 @@ def _bipolar(
     facts = ReadoutPhase(
         removed=removed,
         constant_rad=term.plane.constant,
-        gradient_rad_per_mm=tuple(term.plane.gradient),
+        gradient_rad_per_mm=tuple(slope / grid.body_scale for slope in term.plane.gradient),
         across_head_rad=tuple(term.across),
         sentence=term.sentence + (' It was removed.' if removed else ''),
         warning=warning if term.found and readout == 'monopolar' else None,

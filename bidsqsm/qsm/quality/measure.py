@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from bidsqsm.qsm.body import ADULT, Body
 from bidsqsm.qsm.quality import coverage, field, local, signal, susceptibility
 from bidsqsm.qsm.quality.maps import Maps
 from bidsqsm.qsm.quality.metric_table import METRICS, echo_of, metric_of
@@ -74,11 +76,27 @@ def in_order(values: Mapping[str, float]) -> dict[str, float]:
     return {key: values[key] for key in keys}
 
 
-def alarms(values: Mapping[str, float]) -> list[str]:
-    """A sentence for each metric that no good run has."""
+def in_lengths_of(body: Body, values: Mapping[str, float]) -> dict[str, float]:
+    """Metrics in mm of the object, of those that were measured in mm of an adult's head.
+
+    Examples
+    --------
+    >>> from bidsqsm.qsm.body import Body
+    >>> in_lengths_of(Body('small-animal', 0.1), {'mask_volume': 1400.0, 'fit_residual': 0.1})
+    {'mask_volume': 1.4000000000000004, 'fit_residual': 0.1}
+
+    """
+    return {key: value * body.scale ** metric_of(key).of_length for key, value in values.items()}
+
+
+def alarms(values: Mapping[str, float], body: Body = ADULT) -> list[str]:
+    """A sentence for each metric, in mm of the object, that no good run has."""
     said = []
     for key, value in values.items():
-        metric = metric_of(key)
+        found = metric_of(key)
+        metric = replace(found, alarm=found.alarm * body.scale**found.of_length)
+        if metric.of_brain and not body.has_brain:
+            continue
         if math.isfinite(value) and metric.alarming(value):
             shown = f'{value:.3g} {metric.unit}'.rstrip()
             said.append(

@@ -42,6 +42,8 @@ class Metric:
         A value beyond which, on the worse side, something is amiss in any run; none where NaN.
     warning
         What a person is told then, as the sentence's beginning.
+    of_brain
+        Whether the alarm holds of brains only, with their veins and nuclei.
 
     """
 
@@ -56,6 +58,12 @@ class Metric:
     per_echo: bool = False
     alarm: float = math.nan
     warning: str = ''
+    of_brain: bool = False
+
+    @property
+    def of_length(self) -> int:
+        """Power of a length that the unit has."""
+        return {'mm': 1, 'ml': 3, 'ppb/mm': -1}.get(self.unit, 0)
 
     @property
     def spoken(self) -> str:

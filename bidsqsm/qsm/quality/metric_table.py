@@ -296,6 +296,7 @@ _ROWS = (
         high=1.0,
         stage='chi',
         alarm=0.0,
+        of_brain=True,
         warning='Susceptibility falls where R2* rises, which points to a phase of the wrong sign',
         about='Rank correlation of susceptibility and R2* over the fiftieth of the mask, less 6 mm of its '
         'rim, that stands out of its surroundings in R2* most. Iron raises both: below zero, the sign of '

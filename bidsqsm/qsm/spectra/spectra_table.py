@@ -18,7 +18,7 @@ class SpectraTable:
     Attributes
     ----------
     frequency
-        Middle of each shell, in cycles/mm.
+        Middle of each shell, in cycles/mm of the object.
     noise, susceptibility
         Square roots of N and S, in ppb: the standard deviation that white noise of this power has.
     count
@@ -35,7 +35,7 @@ class SpectraTable:
     def of(cls, spectra: FieldSpectra) -> SpectraTable:
         """The table of some spectra."""
         return cls(
-            frequency=_rounded(spectra.shells.middle),
+            frequency=_rounded(spectra.shells.middle / spectra.shells.grid.body_scale),
             noise=_rounded(1e3 * np.sqrt(spectra.noise)),
             susceptibility=_rounded(1e3 * np.sqrt(spectra.susceptibility)),
             count=tuple(spectra.count.tolist()),
@@ -64,7 +64,7 @@ class SpectraTable:
         noise, chi = (
             (1e-3 * np.asarray(one, float)) ** 2 for one in (self.noise, self.susceptibility)
         )
-        shells = Shells(grid, self.frequency[0] / STEP**0.5)
+        shells = Shells(grid, grid.body_scale * self.frequency[0] / STEP**0.5)
         return FieldSpectra(shells, noise, chi, np.asarray(self.count, float))
 
 

@@ -43,7 +43,8 @@ def _volume(scene: RunImages) -> Number | None:
     if 'brain_mask' not in scene.products:
         return None
     millilitres = _mask(scene, 'brain_mask').sum() * np.prod(scene.run.grid.voxel_size) / 1000
-    return 'Brain mask', f'{millilitres:.0f} ml', ''
+    digits = f'{millilitres:.0f}' if millilitres >= 100 else f'{millilitres:.3g}'
+    return ('Brain mask' if scene.run.body.has_brain else 'Mask'), f'{digits} ml', ''
 
 
 def _kept(scene: RunImages) -> Number | None:
@@ -51,7 +52,11 @@ def _kept(scene: RunImages) -> Number | None:
         return None
     brain = _mask(scene, 'brain_mask')
     share = (_mask(scene, 'qsm_mask') & brain).sum() / max(int(brain.sum()), 1)
-    return 'With a susceptibility', f'{100 * share:.1f} %', 'of the brain mask'
+    return (
+        'With a susceptibility',
+        f'{100 * share:.1f} %',
+        ('of the brain mask' if scene.run.body.has_brain else 'of the mask'),
+    )
 
 
 def _noise(scene: RunImages) -> Number | None:

@@ -102,12 +102,13 @@ def _field_strength(known: Known, *, recorded: bool) -> Advice:
 def _voxel(known: Known, _: RunFacts) -> Advice:
     size = _measured(known)
     edge = float(np.cbrt(np.prod(size)))
-    verdict = MET if edge <= VOXEL[0] else PARTLY if edge <= VOXEL[1] else MISSED
+    scale = _scale(known)
+    verdict = MET if edge <= VOXEL[0] * scale else PARTLY if edge <= VOXEL[1] * scale else MISSED
     return Advice(
         'Voxel size',
         verdict,
         product_of(size, ' mm'),
-        '1 mm or less',
+        f'{scale:.3g} mm or less',
         'In large voxels the fields of small structures cancel: nuclei and veins lose '
         'susceptibility.',
     )
@@ -128,16 +129,17 @@ def _shape(known: Known, _: RunFacts) -> Advice:
 
 def _coverage(known: Known, _: RunFacts) -> Advice | None:
     matrix, size, b0 = (known.get(key) for key in ('MatrixSize', 'VoxelSize', 'B0Direction'))
-    if not (matrix and size and b0):
+    if not (matrix and size and b0) or known.get('Body') == 'none':
         return None
+    whole, slab = (length * _scale(known) for length in COVERAGE)
     axis = int(np.argmax(np.abs(b0)))
     length = matrix[axis] * size[axis]
-    verdict = MET if length >= COVERAGE[0] else PARTLY if length >= COVERAGE[1] else MISSED
+    verdict = MET if length >= whole else PARTLY if length >= slab else MISSED
     return Advice(
         'Coverage',
         verdict,
-        f'{length:.0f} mm along the main field',
-        f'the whole brain: {COVERAGE[0]:.0f} mm or more',
+        f'{length:{".0f" if length >= 100 else ".3g"}} mm along the main field',
+        f'the whole brain: {whole:.3g} mm or more',
         'Near the faces of a slab neither background nor susceptibility can be told well, and the '
         'whole brain cannot serve as reference.',
         practice=True,
@@ -241,6 +243,12 @@ _ITEMS: tuple[Callable[[Known, RunFacts], Advice | None], ...] = (
     _filter,
     _coils,
 )
+
+
+def _scale(known: Known) -> float:
+    """Lengths of the body over those of an adult."""
+    scale = known.get('BodyScale', 1.0)
+    return float(scale) if isinstance(scale, int | float) else 1.0
 
 
 def _options(known: Known) -> set[str]:
