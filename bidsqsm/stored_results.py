@@ -28,14 +28,14 @@ def remove_unusable(node: Any, tell: Callable[[Any, str], None], *, contents: bo
         Whether every file is read that it was made from and consists of.
 
     """
-    folder = Path(node.output_dir())
-    if folder.exists() and not folder.is_dir():
-        folder.unlink()
+    for place in _folders_of(node):
+        if place.is_symlink() or place.is_file():  # damage, since all of them are folders
+            place.unlink()
     if node.interface.always_run or not all(node.is_cached()):
         return
     if trouble := _trouble(node, contents=contents):
         tell(node, trouble)
-        shutil.rmtree(folder)
+        shutil.rmtree(node.output_dir())
 
 
 def _trouble(node: Any, *, contents: bool) -> str | None:

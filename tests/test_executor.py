@@ -217,7 +217,12 @@ def test_a_damaged_result_is_told_and_made_again(watch, tmp_path, spoil, name):
     assert not after.used
 
 
-@pytest.mark.parametrize('spoil', [Path.unlink, in_a_folders_place])
+def over_all_folders(path):
+    shutil.rmtree(path.parents[1])
+    path.parents[1].touch()
+
+
+@pytest.mark.parametrize('spoil', [Path.unlink, in_a_folders_place, over_all_folders])
 def test_a_result_that_is_gone_is_made_again(watch, tmp_path, spoil):
     watch.run(tmp_path, ['fine', 'well'])
     spoil(tmp_path / 'wf' / 'fine_0' / 'result_fine_0.pklz')

@@ -22,6 +22,7 @@ _CACHES = {
 }
 #: Folders of the work folder whose files are loaded as objects or as compiled code.
 _OWN_PARTS = {'bidsqsm_wf', *_CACHES.values()}
+_ALL_PARTS = {*_OWN_PARTS, 'claims', 'records'}
 
 
 def check_places(bids: Path, out: Path) -> None:
@@ -115,6 +116,14 @@ def _open_to_all(folder: Path) -> DatasetError:
         'group may write to, since what is read back from it can run code: take the right from '
         f'them (chmod -R o-w {shlex.quote(str(folder))}) or choose another with --work-dir'
     )
+
+
+def mend_parts(work: Path) -> None:
+    """Remove what lies in the place of a folder of the work folder, and can only be damage."""
+    for name in sorted(_ALL_PARTS):
+        place = work / name
+        if (place.is_symlink() or place.exists()) and not place.is_dir():
+            place.unlink()
 
 
 def contain_caches(work_dir: Path) -> None:

@@ -27,6 +27,7 @@ from bidsqsm.cli.paths import (
     contain_caches,
     keep_others_out,
     make_writable,
+    mend_parts,
     write_for_no_others,
 )
 from bidsqsm.cli.resources import available_cpus, available_memory
@@ -117,6 +118,7 @@ def participant(config: Config, command: str) -> tuple[str, int]:
     make_writable(config.output_dir, 'output')
     make_writable(config.work_dir, 'work')
     keep_others_out(config.work_dir)
+    mend_parts(config.work_dir)
     contain_caches(config.work_dir)
     # what follows needs the caches in their place
     from bidsqsm.cli.call import Call

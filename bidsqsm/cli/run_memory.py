@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -46,7 +47,10 @@ class RunMemory:
             'used': {node: asdict(use) for node, use in state.used.items()},
             'methods': state.methods,
         }
-        write_json(self._path(state.run), content)
+        path = self._path(state.run)
+        if path.is_dir():  # damage
+            shutil.rmtree(path)
+        write_json(path, content)
 
     def used(self, run: GreRun) -> Mapping[str, Any]:
         """What the steps of a run took in an earlier call, as it was written down."""

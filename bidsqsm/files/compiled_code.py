@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickletools
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,11 @@ _ENDINGS = ('.nbi', '.nbc')
 
 def list_compiled(folder: Path) -> None:
     """Write down the compiled loops of a folder, for :func:`remove_damaged` of a later call."""
-    found = {f'{path.relative_to(folder)}': file_entry(path) for path in _files(folder)}
+    found = {
+        f'{path.relative_to(folder)}': file_entry(path)
+        for path in _files(folder)
+        if path.is_file()
+    }
     write_text(folder / INVENTORY, json.dumps(found))
 
 
@@ -34,7 +39,10 @@ def remove_damaged(folder: Path) -> list[Path]:
     known = _known(folder)
     damaged = [path for path in _files(folder) if not _is_sound(path, folder, known)]
     for path in damaged:
-        path.unlink(missing_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     # what stands for a set of methods, all of whose loops are there
     for marker in folder.glob('compiled-*.txt') if damaged else ():
         marker.unlink(missing_ok=True)
@@ -42,7 +50,7 @@ def remove_damaged(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob('*') if path.suffix in _ENDINGS and path.is_file())
+    return sorted(path for path in folder.rglob('*') if path.suffix in _ENDINGS)
 
 
 def _known(folder: Path) -> Mapping[str, Any]:
@@ -54,6 +62,8 @@ def _known(folder: Path) -> Mapping[str, Any]:
 
 
 def _is_sound(path: Path, folder: Path, known: Mapping[str, Any]) -> bool:
+    if not path.is_file():
+        return False
     entry = known.get(f'{path.relative_to(folder)}')
     with suppress(KeyError, TypeError):
         if entry and entry['time_ns'] == path.stat().st_mtime_ns:

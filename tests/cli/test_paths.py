@@ -7,7 +7,13 @@ import os
 import pytest
 
 from bidsqsm.cli.parser import parse_arguments
-from bidsqsm.cli.paths import check_paths, keep_others_out, make_writable, write_for_no_others
+from bidsqsm.cli.paths import (
+    check_paths,
+    keep_others_out,
+    make_writable,
+    mend_parts,
+    write_for_no_others,
+)
 from bidsqsm.errors import DatasetError
 from helpers.bids_skeleton import Skeleton
 
@@ -68,6 +74,17 @@ def test_in_a_shared_folder_for_temporary_files_the_parts_must_be_of_the_user(wo
     monkeypatch.setattr(os, 'geteuid', lambda: 12345)
     with pytest.raises(DatasetError, match='bidsqsm_wf belongs to another user'):
         keep_others_out(work)
+
+
+@pytest.mark.parametrize('name', ['bidsqsm_wf', 'numba', 'claims', 'records', 'matplotlib'])
+def test_a_file_in_the_place_of_a_part_of_the_work_folder_gives_way(tmp_path, name):
+    (tmp_path / name).write_text('x')
+    (tmp_path / 'own.txt').write_text('x')
+    mend_parts(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['own.txt']
+    (tmp_path / name).symlink_to('nowhere')
+    mend_parts(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['own.txt']
 
 
 def test_what_is_made_from_then_on_is_not_for_others_to_write(work):

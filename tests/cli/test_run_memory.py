@@ -102,6 +102,14 @@ def test_a_damaged_record_is_as_none(runs, tmp_path, content):
     assert memory.used(runs[0]) == {}
 
 
+def test_a_folder_in_the_place_of_a_record_gives_way(runs, tmp_path):
+    memory = RunMemory(tmp_path / 'work')
+    (tmp_path / f'work/records/{runs[0].name}.json/deep').mkdir(parents=True)
+    assert memory.recall(runs[0]) is None
+    memory.keep(good(runs[0], tmp_path))
+    assert memory.recall(runs[0]) is not None
+
+
 @pytest.fixture
 def report(runs, config, monkeypatch):
     """Report on states; gives the records by subject and what was printed of pages that stay."""

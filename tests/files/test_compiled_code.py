@@ -58,6 +58,16 @@ def test_a_bit_that_turned_on_the_disk_is_noticed(folder):
     assert names(remove_damaged(folder)) == ['f.1.nbc']
 
 
+def test_what_lies_in_the_place_of_code_gives_way(folder):
+    list_compiled(folder)
+    (folder / 'qsm_1' / 'f.nbi').unlink()
+    (folder / 'qsm_1' / 'f.nbi').symlink_to('nowhere')
+    (folder / 'qsm_1' / 'f.1.nbc').unlink()
+    (folder / 'qsm_1' / 'f.1.nbc' / 'deep').mkdir(parents=True)
+    assert names(remove_damaged(folder)) == ['f.1.nbc', 'f.nbi']
+    assert [*(folder / 'qsm_1').iterdir()] == []
+
+
 def test_what_another_call_compiled_anew_is_kept(folder):
     list_compiled(folder)
     (folder / 'qsm_1' / 'f.1.nbc').write_bytes(pickle.dumps(b'other code'))
