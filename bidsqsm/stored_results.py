@@ -9,6 +9,9 @@ from typing import Any
 
 from bidsqsm.files.inventory import damage, others_may_write, write_inventory
 
+#: How the files end in which Nipype keeps account of a node.
+_BOOKS = ('.json', '.pklz')
+
 
 def keep_account(node: Any) -> None:
     """Write down what a node that has just ended made, and of what."""
@@ -31,11 +34,14 @@ def remove_unusable(node: Any, tell: Callable[[Any, str], None], *, contents: bo
     for place in _folders_of(node):
         if place.is_symlink() or place.is_file():  # damage, since all of them are folders
             place.unlink()
+    folder = Path(node.output_dir())
+    if any(path.is_dir() for path in folder.glob('*') if path.suffix in _BOOKS):
+        shutil.rmtree(folder)
     if node.interface.always_run or not all(node.is_cached()):
         return
     if trouble := _trouble(node, contents=contents):
         tell(node, trouble)
-        shutil.rmtree(node.output_dir())
+        shutil.rmtree(folder)
 
 
 def _trouble(node: Any, *, contents: bool) -> str | None:

@@ -222,7 +222,15 @@ def over_all_folders(path):
     path.parents[1].touch()
 
 
-@pytest.mark.parametrize('spoil', [Path.unlink, in_a_folders_place, over_all_folders])
+def over_the_hash(path):
+    (found,) = path.parent.glob('_0x*.json')
+    found.unlink()
+    found.mkdir()
+
+
+@pytest.mark.parametrize(
+    'spoil', [Path.unlink, in_a_folders_place, over_all_folders, over_the_hash]
+)
 def test_a_result_that_is_gone_is_made_again(watch, tmp_path, spoil):
     watch.run(tmp_path, ['fine', 'well'])
     spoil(tmp_path / 'wf' / 'fine_0' / 'result_fine_0.pklz')
