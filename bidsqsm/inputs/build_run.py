@@ -68,6 +68,7 @@ def build_run(files: Sequence[BidsFile], sidecars: Sidecars) -> GreRun:
         layout=layout,
         n_channels=n_channels,
         echo_times=tuple(times),
+        echo_numbers=tuple(file.echo for file in parts[order[-1]] if file.echo is not None),
         field_strength=field_strength,
         imaging_frequency=imaging_frequency,
         shape=header.shape,

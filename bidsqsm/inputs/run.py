@@ -73,6 +73,9 @@ class GreRun:
         Receive channels, 1 where they are combined.
     echo_times
         In s, ascending.
+    echo_numbers
+        Place of each echo in the train, counted from 1, from the names of the files; empty where they
+        have none.
     field_strength
         In T.
     imaging_frequency
@@ -124,6 +127,7 @@ class GreRun:
     r2_source: R2Source | None = None
     body: Body = ADULT
     warnings: tuple[str, ...] = ()
+    echo_numbers: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
@@ -239,7 +243,7 @@ class GreRun:
         if values['r2_source'] is not None:
             values['r2_source'] = R2Source.of(values['r2_source'])
         values['body'] = Body(**values['body'])
-        for several in ('echo_times', 'shape', 'warnings'):
+        for several in ('echo_times', 'echo_numbers', 'shape', 'warnings'):
             values[several] = tuple(values[several])
         values['affine'] = tuple(tuple(row) for row in values['affine'])
         return {item.name: values[item.name] for item in fields(cls)}

@@ -78,6 +78,7 @@ def prepare_run(
             run.body_grid,
             **corrections,
             readout=readout_of(run.metadata),
+            echo_numbers=run.echo_numbers,
             unwrap=unwrap,
         )
     except DatasetError:

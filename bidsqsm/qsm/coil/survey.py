@@ -12,7 +12,7 @@ from bidsqsm.qsm.coil.channels import Channels, Complex, add_in_phase, visit_cha
 from bidsqsm.qsm.grid import Grid, Mask, Volume
 from bidsqsm.qsm.jit import kernel
 from bidsqsm.qsm.masking.brain import block_mean
-from bidsqsm.qsm.phase.bipolar import equally_spaced, parity_of_doubled
+from bidsqsm.qsm.phase.bipolar import equally_spaced, parity_of_doubled, readout_parities
 from bidsqsm.qsm.phase.chopper import AlternatingAxes, alternating_signs, alternation_of
 from bidsqsm.qsm.phase.difference import signal_mask
 from bidsqsm.qsm.phase.neighbours import neighbour_phasors
@@ -56,7 +56,9 @@ class ChannelSurvey:
         alternating = bipolar == 'yes' or (
             bipolar == 'auto' and _odd_differs(self.steps, echo_times, grid)
         )
-        return 2 if alternating and len(self.steps) == 2 else 1
+        # with an echo missing between them the first two are of one direction
+        apart = any(readout_parities(echo_times)[1:2])
+        return 2 if alternating and apart and len(self.steps) == 2 else 1
 
     def difference(self, second: int) -> Complex:
         """Phasor of the phase that grew from the first echo to the second or third."""

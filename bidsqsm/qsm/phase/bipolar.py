@@ -14,6 +14,8 @@ from bidsqsm.qsm.phase.linear_phase import LinearPhase, fit_linear_phase, linear
 from bidsqsm.qsm.phase.wrap import wrap
 from bidsqsm.qsm.units import TURN_RAD
 
+#: How far echo times may lie beside whole multiples of the shortest interval, as a share of it
+UNEVEN_SHARE = 0.1
 READOUT_FLOOR_RAD = 0.1  # rad over the head: less than this bends no field by a ppb
 SIGMAS = 5.0
 
@@ -41,6 +43,56 @@ class ParityTerm:
     sentence: str
 
 
+def readout_parities(
+    echo_times: Sequence[float], echo_numbers: Sequence[int] = ()
+) -> tuple[int, ...]:
+    """Direction in which each echo of a bipolar readout was read: 0 as the first one, 1 against it.
+
+    Where numbers leave echoes out, they tell; else the echo times, whose gaps are whole multiples of
+    the shortest interval where echoes are missing; else each echo is read against the one before.
+
+    Parameters
+    ----------
+    echo_times
+        In s, ascending.
+    echo_numbers
+        Place of each echo in the train, counted from 1, where it is known.
+
+    Examples
+    --------
+    Of five echoes the second is missing:
+
+    >>> readout_parities((0.005, 0.015, 0.020, 0.025))
+    (0, 0, 1, 0)
+    >>> readout_parities((0.005, 0.015, 0.021, 0.025), (1, 3, 4, 5))
+    (0, 0, 1, 0)
+    >>> readout_parities((0.004, 0.0095, 0.0175))
+    (0, 1, 0)
+
+    """
+    numbers = np.asarray(echo_numbers)
+    if numbers.size != len(echo_times) or np.all(np.diff(numbers) == 1):
+        times = np.asarray(echo_times)
+        places = (times - times[0]) / np.diff(times).min(initial=np.inf)
+        numbers = np.rint(places).astype(int)
+        if np.abs(places - numbers).max() > UNEVEN_SHARE:
+            numbers = np.arange(len(times))
+    return tuple(((numbers - numbers[0]) % 2).tolist())
+
+
+def same_direction(parities: Sequence[int]) -> int:
+    """The first echo after the first that was read as that one, else the second.
+
+    Examples
+    --------
+    >>> same_direction((0, 1, 0, 1)), same_direction((0, 0, 1)), same_direction((0, 1))
+    (2, 1, 1)
+
+    """
+    alike = [n for n, parity in enumerate(parities) if n and parity == parities[0]]
+    return alike[0] if alike else 1
+
+
 def estimate_parity(
     phase: Volume,
     magnitude: Volume,
@@ -48,11 +100,13 @@ def estimate_parity(
     echo_times: Sequence[float],
     grid: Grid,
     unwrap: Unwrapper | None = None,
+    *,
+    parities: Sequence[int] | None = None,
 ) -> ParityTerm:
     r"""Measure the linear phase by which odd echoes differ from even ones.
 
-    The middle one of three echoes is compared with the line between its neighbours, on which
-    offset and field lie:
+    An echo is compared with the line through two of the other direction, on which offset and field
+    lie; where none is missing, the middle one of three with its neighbours:
 
     .. math:: \delta = (1 - a) \phi_1 + a \phi_3 - \phi_2, \quad
         a = \frac{TE_2 - TE_1}{TE_3 - TE_1}
@@ -76,6 +130,9 @@ def estimate_parity(
         Voxel size.
     unwrap
         Method of the step ``unwrap``, for unequal spacing; ROMEO where None.
+    parities
+        Direction of each echo, 0 or 1, both of which occur; see :func:`readout_parities`, which is
+        asked where None.
 
     Returns
     -------
@@ -83,23 +140,44 @@ def estimate_parity(
 
     """
     extent = _extent(mask, grid)
+    parities = readout_parities(echo_times) if parities is None else parities
+    triples = _triples(parities)
 
-    def fit(n: int) -> LinearPhase:
-        three = slice(n, n + 3)
-        plane = _fit_three(phase[three], magnitude[three], mask, echo_times[three], grid, unwrap)
-        return plane.scaled((-1) ** n)
+    def fit(three: list[int]) -> LinearPhase:
+        times = [echo_times[n] for n in three]
+        plane = _fit_three(phase[three], magnitude[three], mask, times, grid, unwrap)
+        return plane.scaled((-1) ** parities[three[0]])
 
-    plane = fit(0)
+    plane = fit(triples[0])
     across, found = _significant(plane, extent)
     steady = True
-    if found and len(echo_times) > 3:
-        later = fit(1)
+    if found and len(triples) > 1:
+        later = fit(triples[1])
         steady, plane = _same(plane, later, extent), plane.mean_with(later)
         across, found = _significant(plane, extent)
     return ParityTerm(plane, across, found and steady, _sentence(plane, across, found, steady))
 
 
-def remove_parity(phase: Volume, term: ParityTerm) -> Volume:
+def _triples(parities: Sequence[int]) -> list[list[int]]:
+    """Echoes to compare: two of one direction, one of the other between them if there is any."""
+    count = len(parities)
+    triples = []
+    for first in range(count):
+        other = [n for n in range(first + 1, count) if parities[n] != parities[first]]
+        third = [n for n in range(first + 1, count) if parities[n] == parities[first]]
+        after = [n for n in third if other and n > other[0]]
+        if after:
+            triples.append([first, other[0], after[0]])
+    if triples:
+        return triples
+    pairs = [[n for n in range(count) if parities[n] == parity] for parity in (0, 1)]
+    (two, one) = (pairs[0], pairs[1]) if len(pairs[0]) > 1 else (pairs[1], pairs[0])
+    return [[two[0], one[0], two[1]]]
+
+
+def remove_parity(
+    phase: Volume, term: ParityTerm, parities: Sequence[int] | None = None
+) -> Volume:
     """Take half of the difference off odd echoes and add half to even ones.
 
     Parameters
@@ -108,6 +186,8 @@ def remove_parity(phase: Volume, term: ParityTerm) -> Volume:
         Phase in rad.
     term
         As measured.
+    parities
+        Direction of each echo, 0 or 1, as it was measured with; they alternate where None.
 
     Returns
     -------
@@ -118,7 +198,8 @@ def remove_parity(phase: Volume, term: ParityTerm) -> Volume:
     half = linear_phase(term.plane, phase.shape[1:]) / 2
     result = np.empty_like(phase)
     for n, echo in enumerate(phase):
-        result[n] = wrap(echo - half if n % 2 == 0 else echo + half)
+        odd = n % 2 == 0 if parities is None else parities[n] == 0
+        result[n] = wrap(echo - half if odd else echo + half)
     return result
 
 

@@ -25,7 +25,7 @@ def remove_offset(
     echo_times: Sequence[float],
     grid: Grid,
     *,
-    bipolar: bool = False,
+    second: int = 1,
     unwrap: Unwrapper | None = None,
 ) -> tuple[Volume, Volume, ReceivePhase]:
     r"""Remove the phase at echo time zero, by MCPC-3D-S on combined data [eckstein2018]_.
@@ -50,9 +50,9 @@ def remove_offset(
         Echo times in s, ascending.
     grid
         Voxel size.
-    bipolar
-        Whether echoes were read in alternating directions: echoes 1 and 3 are used then, so that
-        no difference between directions is extrapolated.
+    second
+        Index of the echo to compare with the first: of those of a bipolar readout one of the same
+        direction, so that no difference between directions is extrapolated.
     unwrap
         Method of the step ``unwrap``; ROMEO where None.
 
@@ -73,7 +73,6 @@ def remove_offset(
     if len(echo_times) < 2:
         nothing = np.zeros(phase.shape[1:], np.float32)
         return phase, nothing, _of_one_echo(phase[0], magnitude[0] * mask)
-    second = 2 if bipolar and len(echo_times) > 2 else 1
     first_time, interval = echo_times[0], echo_times[second] - echo_times[0]
     weight = np.where(mask, magnitude[0] * magnitude[second], np.float32(0))
     weight /= np.float32(max(float(weight.max()), 1e-30))

@@ -9,7 +9,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from bidsqsm.qsm.grid import Grid, Mask, Volume
-from bidsqsm.qsm.phase.bipolar import estimate_parity, remove_parity
+from bidsqsm.qsm.phase.bipolar import (
+    estimate_parity,
+    readout_parities,
+    remove_parity,
+    same_direction,
+)
 from bidsqsm.qsm.phase.chopper import detect_alternation, undo_alternation
 from bidsqsm.qsm.phase.difference import Unwrapper, signal_mask
 from bidsqsm.qsm.phase.filter_check import is_filtered
@@ -52,6 +57,7 @@ def prepare(
     bipolar: Wish = 'auto',
     offset: Wish = 'auto',
     readout: Literal['monopolar', 'bipolar'] | None = None,
+    echo_numbers: Sequence[int] = (),
     unwrap: Unwrapper | None = None,
 ) -> Prepared:
     """Undo a sign that alternates over slices, then remove readout and receive phase.
@@ -73,6 +79,8 @@ def prepare(
         its size (an alternation: along the last axis), ``no`` leaves it.
     readout
         What the metadata says of the readout; data that disagrees gives a warning.
+    echo_numbers
+        Place of each echo in the train, counted from 1, where some are missing.
     unwrap
         Method of the step ``unwrap``; ROMEO where None.
 
@@ -104,8 +112,9 @@ def prepare(
     if not mask.any():
         raise ValueError('the mask is empty, expected the head; check mask and magnitude')
     phase, sign = _alternation(phase, magnitude, echo_times, alternation)
+    parities = readout_parities(echo_times, echo_numbers)
     phase, directions = _bipolar(
-        phase, magnitude, mask, echo_times, grid, bipolar, readout, unwrap
+        phase, magnitude, mask, echo_times, grid, bipolar, readout, parities, unwrap
     )
     found, sentence = is_filtered(phase, magnitude, mask, echo_times, grid)
     # echoes of one direction even then: what is left of the readout phase would count several times
@@ -113,8 +122,9 @@ def prepare(
     if offset == 'no':
         receive = ReceivePhase(removed=False, sentence='Receive phase left in, as asked.')
     else:
+        second = same_direction(parities) if alternating else 1
         phase, _, receive = remove_offset(
-            phase, magnitude, mask, echo_times, grid, bipolar=alternating, unwrap=unwrap
+            phase, magnitude, mask, echo_times, grid, second=second, unwrap=unwrap
         )
     if directions.warning is not None:
         warnings.append(directions.warning)
@@ -167,17 +177,21 @@ def _bipolar(
     grid: Grid,
     wish: Wish,
     readout: str | None,
+    parities: Sequence[int],
     unwrap: Unwrapper | None,
 ) -> tuple[Volume, ReadoutPhase]:
     expected = wish == 'yes' or readout == 'bipolar'
     if wish == 'no':
         return phase, ReadoutPhase(removed=False, sentence='Readout phase left in, as asked.')
+    if len(echo_times) > 1 and not any(parities):
+        sentence = 'All echoes were read in one direction, those between them are missing.'
+        return phase, ReadoutPhase(removed=False, sentence=sentence)
     if len(echo_times) < 3:
         sentence = 'Readout phase cannot be told from the field with fewer than three echoes.'
         warned = expected and len(echo_times) == 2
         warning = f'Bipolar readout: {sentence} It is left in.' if warned else None
         return phase, ReadoutPhase(removed=False, sentence=sentence, warning=warning)
-    term = estimate_parity(phase, magnitude, mask, echo_times, grid, unwrap)
+    term = estimate_parity(phase, magnitude, mask, echo_times, grid, unwrap, parities=parities)
     removed = term.found or wish == 'yes'
     warning = f'The metadata says monopolar readout, the data bipolar. {term.sentence}'
     facts = ReadoutPhase(
@@ -188,4 +202,4 @@ def _bipolar(
         sentence=term.sentence + (' It was removed.' if removed else ''),
         warning=warning if term.found and readout == 'monopolar' else None,
     )
-    return (remove_parity(phase, term) if removed else phase), facts
+    return (remove_parity(phase, term, parities) if removed else phase), facts

@@ -240,6 +240,41 @@ def test_everything_together_leaves_the_field():
     assert np.abs(done.phase).max() < np.pi + 1e-5
 
 
+@pytest.mark.parametrize(
+    'kept', [(1, 3, 4, 5), (2, 3, 5), (1, 2, 4), (1, 3, 4), (1, 4, 5), (1, 3, 5)]
+)
+@pytest.mark.parametrize(
+    ('unequal', 'numbered'),
+    [(False, True), (False, False), (True, True)],
+    ids=['numbers', 'times', 'numbers of unequal echoes'],
+)
+def test_missing_echoes_of_a_bipolar_readout_turn_no_sign(kept, unequal, numbered):
+    """Parity goes by the number of an echo, or its time; never by its place among those that are left."""
+    times = (
+        (0.003, 0.0068, 0.0095, 0.0138, 0.0162)
+        if unequal
+        else tuple(0.003 * n for n in range(1, 6))
+    )
+    plain = scan(times, noise=0.02)
+    head = scan(times, noise=0.02, parity=0.4 + 0.02 * along(plain.grid, 1))
+    index = [n - 1 for n in kept]
+    done = prepare(
+        head.phase[index],
+        head.magnitude[index],
+        None,
+        [times[n] for n in index],
+        head.grid,
+        offset='no',
+        echo_numbers=kept if numbered else (),
+    )
+    # what is left in common is an offset of all echoes
+    off = np.exp(1j * (done.phase - plain.phase[index]))[:, head.mask]
+    apart = [np.angle((echo * off[0].conj()).mean()) for echo in off[1:]]
+    assert np.abs(apart).max() < 0.03
+    assert min(abs((echo * off[0].conj()).mean()) for echo in off[1:]) > 0.99
+    assert done.bipolar.removed == (kept != (1, 3, 5))
+
+
 def test_each_step_can_be_forced_or_left_out():
     head = scan((0.004, 0.008, 0.012))
     args = head.phase, head.magnitude, head.mask, head.echo_times, head.grid
