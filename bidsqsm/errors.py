@@ -23,7 +23,7 @@ class DatasetError(ValueError):
         super().__init__(shortened(sentence))
 
 
-def shortened(sentence: str) -> str:
+def shortened(sentence: str, most: int = _LONGEST_SENTENCE) -> str:
     """A sentence of bearable length, its middle left out where it quotes too much.
 
     Examples
@@ -32,7 +32,7 @@ def shortened(sentence: str) -> str:
     4007
 
     """
-    half = _LONGEST_SENTENCE // 2
+    half = most // 2
     if len(sentence) <= 2 * half:
         return sentence
     return f'{sentence[:half]} [...] {sentence[-half:]}'

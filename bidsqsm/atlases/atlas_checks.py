@@ -212,6 +212,7 @@ def _check_sides(
 
 
 def _volume(path: Path) -> tuple[npt.NDArray[np.float32], Affine]:
+    read_header(path, thin=True)
     volume, affine = load_volume(path)
     volume = volume[0] if volume.ndim == 4 and len(volume) == 1 else volume
     if volume.ndim != 3:

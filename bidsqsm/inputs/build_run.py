@@ -15,6 +15,7 @@ from bidsqsm.inputs.metadata import (
     echo_times,
     field_of,
     merge_echoes,
+    usable,
 )
 from bidsqsm.inputs.names import LABEL, BidsFile, in_order, join, listed
 from bidsqsm.inputs.run import LAYOUTS, GreRun
@@ -56,6 +57,8 @@ def build_run(files: Sequence[BidsFile], sidecars: Sidecars) -> GreRun:
     for part in order:
         metadata |= merge_echoes(each[part])
     leading, header = parts[order[-1]][0], headers[order[-1]][0]
+    metadata, left_aside = usable(metadata, leading.name)
+    said += left_aside
     field_strength, imaging_frequency = field_of(metadata, leading.name)
     said += dict.fromkeys(w for h in chain(*headers.values()) for w in h.warnings)
     return GreRun(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from bidsqsm.errors import DatasetError
+from bidsqsm.errors import DatasetError, shortened
 from bidsqsm.files.json_files import read_json
 from bidsqsm.files.regular_files import unreadable
 from bidsqsm.inputs.names import BidsFile, listed, parse
@@ -17,6 +17,9 @@ Metadata = Mapping[str, Any]
 LONGEST_TE_S = 1.0  # nothing of a gradient echo is left by then, so more means milliseconds
 TE_TOLERANCE_S = 1e-5  # sidecars are rounded
 FIELD_RANGE_T = (0.02, 25.0)  # from portable low-field scanners to the strongest animal magnets
+#: What is told of an acquisition as numbers, beside what the maps need.
+_NUMBERS = ('FlipAngle', 'RepetitionTime', 'PixelBandwidth', 'AcquisitionVoxelSize')
+_QUOTED = 80  # characters of a value in a sentence
 FIELD_TOLERANCE = 0.1  # relative; the "3 T" of one vendor is 2.89 T
 
 
@@ -73,6 +76,38 @@ def merge_echoes(each: Sequence[Metadata]) -> dict[str, Any]:
         same = all(value == values[0] for value in values)
         merged[key] = values[0] if same else values
     return merged
+
+
+def usable(metadata: Metadata, name: str) -> tuple[dict[str, Any], list[str]]:
+    """Leave out what should be numbers and is not, which the maps do not depend on.
+
+    Parameters
+    ----------
+    metadata
+        Of the run; what varies over echoes is a list.
+    name
+        File to name in a sentence.
+
+    Returns
+    -------
+    kept
+        The others.
+    said
+        A sentence for each that was left out.
+
+    """
+    lost = {key for key in _NUMBERS if key in metadata and not _are_numbers(metadata[key])}
+    said = [
+        f'{name}: {key} {shortened(repr(metadata[key]), _QUOTED)} is left aside, expected a number '
+        'in the sidecar of every echo.'
+        for key in _NUMBERS
+        if key in lost
+    ]
+    return {key: value for key, value in metadata.items() if key not in lost}, said
+
+
+def _are_numbers(value: object) -> bool:
+    return all(map(_is_number, value)) if isinstance(value, list) else _is_number(value)
 
 
 def echo_times(files: Sequence[BidsFile], each: Sequence[Metadata], n_echoes: int) -> list[float]:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from bidsqsm.derivatives.acquisition_text import rows as acquisition_rows
+from bidsqsm.derivatives.sidecars import acquisition
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.nifti import load_volume
 from bidsqsm.inputs.discovery import find_runs
@@ -289,3 +291,16 @@ def test_a_derivative_dataset_that_may_not_be_read_is_not_passed_over():
             closed.chmod(0o755)
     assert isinstance(good, GreRun)
     assert f'{closed} may not be read by this user' in lost.reason
+
+
+@pytest.mark.parametrize(
+    'value', [{}, [None, 15], [[1]], 'fifteen', True, ['15', '15'], {'a': []}]
+)
+@pytest.mark.parametrize('key', ['FlipAngle', 'RepetitionTime', 'AcquisitionVoxelSize'])
+def test_what_should_be_a_number_and_is_none_is_left_aside(two, key, value):
+    for echo in (1, 2, 3):
+        two.change(f'sub-02_echo-{echo}_part-phase_MEGRE.nii.gz', **{key: value})
+    _, run = find_runs(two.root)
+    assert key not in run.metadata
+    assert [said for said in run.warnings if f'{key} ' in said and 'is left aside' in said]
+    acquisition_rows(acquisition(run))
