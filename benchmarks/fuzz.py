@@ -185,7 +185,7 @@ def header_fields(root: Path, draw: Draw) -> str:
 
 def _integers(kind: np.dtype[Any]) -> st.SearchStrategy[int]:
     about = np.iinfo(kind)
-    return st.integers(-2, 9) | st.integers(int(about.min), int(about.max))
+    return st.integers(max(-2, int(about.min)), 9) | st.integers(int(about.min), int(about.max))
 
 
 def stream(root: Path, draw: Draw) -> str:
