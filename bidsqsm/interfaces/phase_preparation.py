@@ -19,7 +19,7 @@ from bidsqsm.inputs.run import GreRun
 from bidsqsm.method import Choice
 from bidsqsm.qsm.grid import Volume
 from bidsqsm.qsm.phase.conventions import PhaseScale
-from bidsqsm.qsm.phase.jumps import find_turn
+from bidsqsm.qsm.phase.jumps import find_turn, unwrapped_evidence
 from bidsqsm.qsm.phase.prepare import prepare
 from bidsqsm.qsm.phase.scaling import decide_scale, polar, scale_phase
 from bidsqsm.qsm.phase.terms import PhaseFilter
@@ -227,7 +227,8 @@ def _scale_of_channels(run: GreRun, read: Reader) -> PhaseScale:
         raise ValueError('the phase holds no finite value, expected a phase in every voxel')
     turn = find_turn(first, low, high)
     units, maker = _text(run, 'Units'), _text(run, 'Manufacturer')
-    return decide_scale(low, high, whole, 1.0, 0.0, units, maker, turn)
+    unwrapped = '' if whole else unwrapped_evidence(first)
+    return decide_scale(low, high, whole, 1.0, 0.0, units, maker, turn, unwrapped)
 
 
 def _text(run: GreRun, key: str) -> str | None:

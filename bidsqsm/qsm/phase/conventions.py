@@ -1,8 +1,8 @@
-"""Known ranges of stored phase, and the rules by which values are told to lie in one."""
+"""Known ranges and units of stored phase, and what is known of values that may lie in one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,24 @@ Stored = npt.NDArray[np.number]
 
 
 class Convention(NamedTuple):
-    """A range of values that is known to stand for a full turn."""
+    """A range of values that is known to stand for a full turn.
+
+    Attributes
+    ----------
+    name
+        In words, with the range.
+    low, high
+        Ends of the range.
+    period
+        What a full turn is.
+    zero
+        The value of no phase.
+    maker
+        Whose scanners store it.
+    is_rare
+        Whether both ends must be reached: other quantities come close to the range by chance.
+
+    """
 
     name: str
     low: float
@@ -25,6 +42,7 @@ class Convention(NamedTuple):
     period: float
     zero: float
     maker: str = ''
+    is_rare: bool = False
 
 
 RADIANS = Convention('radians from -pi to pi', -np.pi, np.pi, TURN_RAD, 0)
@@ -44,11 +62,16 @@ PHASE_CONVENTIONS = (
     Convention('8192 steps to the turn, -4096 to 4095', -4096, 4095, 8192, 0, 'siemens'),
     Convention('4096 steps to the turn, -2048 to 2047', -2048, 2047, 4096, 0),
     MILLIRADIANS,
+    Convention('degrees from -180 to 180', -180, 180, 360, 0, is_rare=True),
+    Convention('degrees from 0 to 360', 0, 360, 360, 0, is_rare=True),
+    Convention('65536 steps to the turn, 0 to 65535', 0, 65535, 65536, 32768, is_rare=True),
+    Convention('65536 steps to the turn, -32768 to 32767', -32768, 32767, 65536, 0, is_rare=True),
 )
 PHASE_UNITS = {
     'rad': TURN_RAD,
     'radian': TURN_RAD,
     'radians': TURN_RAD,
+    'rads': TURN_RAD,
     'mrad': 1000 * TURN_RAD,
     'milliradian': 1000 * TURN_RAD,
     'milliradians': 1000 * TURN_RAD,
@@ -57,10 +80,10 @@ PHASE_UNITS = {
     'degrees': 360.0,
     '°': 360.0,
 }
-NOT_PHASE = ('hz', 'rad/s', 'ppm', 't', 'tesla', 's', 'ms')
+NOT_PHASE = ('hz', 'hertz', 'rad/s', 'rad/sec', 'ppm', 'ppb', 't', 'tesla', 's', 'ms')
 ADVICE = (
-    "set Units to 'rad' or 'deg' in the sidecar if that is what the values are, "
-    'or rewrite the images in radians'
+    "set Units to 'rad' or 'deg' in the sidecar if that is what the values are, unwrapped or "
+    'not; a field map is not taken as phase'
 )
 
 
@@ -115,6 +138,7 @@ class Values:
     units: str
     maker: str
     turn: Turn | None
+    unwrapped: str = ''
 
     @property
     def values(self) -> tuple[float, float]:
@@ -140,103 +164,9 @@ class Values:
         return text + (f', Units {self.units!r}' if self.units else '')
 
     def without_header(self) -> Values:
-        return Values(self.stored, self.is_integer, 1.0, 0.0, self.units, self.maker, self.turn)
+        return replace(self, slope=1.0, inter=0.0)
 
     def scale(self, zero: float, period: float, why: str, *, unusual: bool = False) -> PhaseScale:
         factor = TURN_RAD / period
         sentence = f'{self.describe()}: {why}.'
         return PhaseScale(factor * self.slope, factor * (self.inter - zero), sentence, unusual)
-
-
-def _agrees(found: Values, period: float) -> bool:
-    return found.turn_size is None or abs(found.turn_size - period) < 0.1 * period
-
-
-def _confirmed(found: Values) -> str:
-    return '' if found.turn is None else f', confirmed: {found.turn.evidence}'
-
-
-def _inside(found: Values, known: Convention, share: float) -> bool:
-    """Whether the values lie in the range and fill at least this share of it."""
-    low, high = found.values
-    slack = 0.01 * known.period
-    return (
-        known.low - slack <= low
-        and high <= known.high + slack
-        and high - low >= share * known.period
-        and not (found.whole and known.period == TURN_RAD)
-    )
-
-
-def by_units(found: Values) -> PhaseScale:
-    """Believe the sidecar, unless the values contradict it."""
-    period = PHASE_UNITS[found.units]
-    low, high = found.values
-    plausible = 0.01 * period < high - low < 64 * period and _agrees(found, period)
-    if plausible and not (found.whole and period == TURN_RAD):
-        beyond = high - low > 1.01 * period
-        note = '; the values exceed one turn and were wrapped again' if beyond else ''
-        return found.scale(0, period, f'taken as Units says{_confirmed(found)}{note}')
-    bare = found.without_header()
-    if period == TURN_RAD and any(
-        _inside(bare, known, 0.9) for known in (RADIANS, POSITIVE_RADIANS)
-    ):
-        return bare.scale(
-            0, TURN_RAD, 'the stored values are radians, the scale in the header is not'
-        )
-    raise ValueError(
-        f'{found.describe()}: the values contradict Units, expected a turn of {period:.6g}; '
-        "correct Units (or set it to 'arbitrary' to decide by the range)"
-    )
-
-
-def by_range(found: Values) -> PhaseScale | None:
-    """Take a known range that the values fill."""
-    for known in PHASE_CONVENTIONS:
-        if _inside(found, known, 0.9) and _agrees(found, known.period):
-            return found.scale(known.zero, known.period, f'{known.name}{_confirmed(found)}')
-    return None
-
-
-def by_turn(found: Values) -> PhaseScale | None:
-    """Take the turn from the data: the range that is filled from end to end, or 2 pi."""
-    size = found.turn_size
-    if found.turn is None or size is None:
-        return None
-    if not found.whole and abs(size - TURN_RAD) < 0.03 * TURN_RAD:
-        return found.scale(0, TURN_RAD, f'radians beyond one turn, since {found.turn.evidence}')
-    low, high = found.values
-    if abs(size - (high - low)) > 0.08 * (high - low):
-        return None
-    centre = (low + high) / 2
-    zero = 0.0 if abs(centre) < 0.01 * (high - low) else centre
-    why = f'an unusual range, taken for a full turn since {found.turn.evidence}'
-    return found.scale(zero, high - low, why, unusual=True)
-
-
-def by_stored_range(found: Values) -> PhaseScale | None:
-    """Fall back to the values before the header, where these are in a known range."""
-    if (found.slope, found.inter) == (1.0, 0.0):
-        return None
-    scale = by_range(found.without_header())
-    if scale is None:
-        return None
-    why = 'the values after the header are in no known range, those before it are'
-    return PhaseScale(scale.slope, scale.intercept, f'{found.describe()}; {why}. {scale.sentence}')
-
-
-def by_part_of_range(found: Values) -> PhaseScale | None:
-    """Accept a range that is filled by half only where nothing else explains the values."""
-    for known in PHASE_CONVENTIONS:
-        fitting = known.period == TURN_RAD or (known.maker and known.maker in found.maker)
-        if fitting and _inside(found, known, 0.5) and found.turn is None:
-            why = f'{known.name}, though the ends are not reached and nothing in the data shows what a turn is'
-            return found.scale(known.zero, known.period, why, unusual=True)
-    return None
-
-
-def expected() -> str:
-    """The known ranges, in words."""
-    return (
-        'one of: ' + '; '.join(c.name for c in PHASE_CONVENTIONS) + '; or wraps that show the turn'
-    )

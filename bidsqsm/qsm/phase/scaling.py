@@ -15,14 +15,21 @@ from bidsqsm.qsm.phase.conventions import (
     PhaseScale,
     Stored,
     Values,
+)
+from bidsqsm.qsm.phase.jumps import Turn, echoes_repeat, find_turn, unwrapped_evidence
+from bidsqsm.qsm.phase.scale_rules import (
     by_part_of_range,
     by_range,
     by_stored_range,
     by_turn,
     by_units,
+    by_unwrapped,
     expected,
+    filled_range,
 )
-from bidsqsm.qsm.phase.jumps import Turn, find_turn
+from bidsqsm.qsm.units import TURN_RAD
+
+BEYOND_ONE_TURN = 1.5 * TURN_RAD
 
 
 def decide_scale(
@@ -34,6 +41,7 @@ def decide_scale(
     units: str | None = None,
     manufacturer: str | None = None,
     turn: Turn | None = None,
+    unwrapped: str = '',
 ) -> PhaseScale:
     """Decide what stored values stand for, from header, metadata and range.
 
@@ -55,6 +63,9 @@ def decide_scale(
     turn
         What the data shows to be a full turn, in stored units, as
         :func:`~bidsqsm.qsm.phase.jumps.find_turn` finds it.
+    unwrapped
+        What shows that the values were unwrapped, as
+        :func:`~bidsqsm.qsm.phase.jumps.unwrapped_evidence` says it.
 
     Returns
     -------
@@ -80,6 +91,7 @@ def decide_scale(
         (units or '').strip().lower(),
         (manufacturer or '').strip().lower(),
         turn,
+        unwrapped,
     )
     low, high = found.values
     if not (math.isfinite(low) and math.isfinite(high) and max(-low, high) < 1e9):
@@ -95,7 +107,7 @@ def decide_scale(
         )
     if found.units in PHASE_UNITS:
         return by_units(found)
-    for rule in (by_range, by_turn, by_stored_range, by_part_of_range):
+    for rule in (by_range, by_unwrapped, by_turn, by_stored_range, by_part_of_range):
         if (scale := rule(found)) is not None:
             return scale
     raise ValueError(f'{found.describe()}: expected {expected()}; {ADVICE}')
@@ -155,11 +167,46 @@ def scale_phase(
             [s * e.astype(np.float64) + i for e, (s, i) in zip(stored, scales, strict=True)]
         )
         scales = [(1.0, 0.0)]
+    if (units or '').strip().lower() not in PHASE_UNITS:
+        apart = _each_by_its_range(stored, scales[0])
+        if apart is not None:
+            return apart
     low, high = _finite_range(stored)
-    whole = bool(np.issubdtype(stored.dtype, np.integer)) or _all_whole(stored)
+    whole = _is_whole(stored)
     turn = find_turn(stored, low, high)
-    scale = decide_scale(low, high, whole, *scales[0], units, manufacturer, turn)
+    unwrapped = '' if whole else unwrapped_evidence(stored)
+    scale = decide_scale(low, high, whole, *scales[0], units, manufacturer, turn, unwrapped)
+    if abs(scale.slope) * (high - low) > BEYOND_ONE_TURN and echoes_repeat(stored):
+        raise ValueError(
+            f'{low:.6g} to {high:.6g} in every echo, with the same value in each, expected phase '
+            'that grows with the echo time: this looks like a field map, leave it out of the '
+            'gradient echo'
+        )
     return scale.apply(stored), scale
+
+
+def _each_by_its_range(
+    stored: Stored, header: tuple[float, float]
+) -> tuple[Volume, PhaseScale] | None:
+    """Scale each echo by the known range that it fills, where these are not the same for all."""
+    found = []
+    for echo in stored:
+        ends = _ends(echo)
+        if not math.isfinite(ends[0]):
+            return None
+        values = Values(ends, _is_whole(echo), *header, '', '', None)
+        known = filled_range(values)
+        if known is None:
+            return None
+        found.append((values, known))
+    if len({(known.zero, known.period) for _, known in found}) < 2:
+        return None
+    phase = np.empty(stored.shape, np.float32)
+    for out, echo, (values, known) in zip(phase, stored, found, strict=True):
+        out[:] = values.scale(known.zero, known.period, '').apply(echo[np.newaxis])[0]
+    each = '; '.join(f'echo {n}: {known.name}' for n, (_, known) in enumerate(found, start=1))
+    sentence = f'Phase is not stored alike in all echoes, each was scaled by its range ({each}).'
+    return phase, PhaseScale(1.0, 0.0, sentence, unusual=True)
 
 
 def polar(real: Volume, imaginary: Volume) -> tuple[Volume, Volume]:
@@ -212,7 +259,10 @@ def _ends(part: Stored) -> tuple[float, float]:
     return (float(finite.min()), float(finite.max())) if finite.size else (np.inf, -np.inf)
 
 
-def _all_whole(stored: Stored) -> bool:
+def _is_whole(stored: Stored) -> bool:
+    """Whether all values are whole numbers, whatever their type."""
+    if np.issubdtype(stored.dtype, np.integer):
+        return True
     some = stored.ravel()[:: max(1, stored.size // 100_000)]
     some = some[np.isfinite(some)]
     return bool(some.size) and bool(np.all(some == np.rint(some)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bidsqsm.qsm.phase.jumps import find_turn, wrap_sizes
+from bidsqsm.qsm.phase.jumps import Turn, find_turn, wrap_sizes
 from bidsqsm.qsm.phase.scaling import decide_scale, polar, scale_phase
 from bidsqsm.qsm.phase.wrap import wrap
-from helpers.phase_scans import scan
+from bidsqsm.qsm.units import ppm_to_rad
+from helpers.phase_scans import receive_phase, scan
 
 PI = np.pi
 
@@ -191,3 +192,97 @@ def test_real_and_imaginary_give_phase_and_magnitude():
     assert np.allclose(magnitude, [[2, 2, 3, 4]])
     with pytest.raises(ValueError, match=r'real image goes from 0 to 2.*store it signed'):
         polar(np.array([[0, 2]]), np.array([[-1, 1]]))
+
+
+@pytest.fixture(scope='module')
+def unwrapped():
+    """Phase of five echoes that was never wrapped, with noise in it, and the head."""
+    head = scan(noise=0.05)
+    plain = np.stack([ppm_to_rad(head.field, head.frequency, te) for te in head.echo_times])
+    plain += receive_phase(head.grid)
+    return (plain + wrap(head.phase - plain)).astype(np.float32), head
+
+
+@pytest.mark.parametrize('units', ['rad', 'radians', 'arbitrary', None])
+@pytest.mark.parametrize(
+    'shift', [0.0, 40 * PI, 2 * PI * np.arange(5)[:, None, None, None]], ids=['', 'all', 'each']
+)
+@pytest.mark.parametrize('outside', [True, False])
+def test_unwrapped_radians_are_wrapped_again_whatever_their_offset(
+    unwrapped, units, shift, outside
+):
+    phase, head = unwrapped
+    stored = (phase + shift).astype(np.float32)
+    stored = stored if outside else np.where(head.mask, stored, 0)
+    radians, scale = scale_phase(stored, units=units)
+    assert worst(radians, stored) < 2e-5
+    assert 'wrapped again' in scale.sentence
+    assert scale.unusual == (units in {'arbitrary', None})
+
+
+def test_unwrapped_phase_in_another_unit_needs_its_name_and_the_advice_works(unwrapped):
+    phase, _ = unwrapped
+    for factor, units in ((180 / PI, 'deg'), (1000, 'mrad')):
+        with pytest.raises(ValueError, match=r"set Units to 'rad' or 'deg'.*unwrapped or not"):
+            scale_phase(phase * np.float32(factor))
+        assert worst(scale_phase(phase * np.float32(factor), units=units)[0], phase) < 2e-5
+    with pytest.raises(ValueError, match="set Units to 'rad'"):
+        scale_phase(phase[-1:])
+    assert worst(scale_phase(phase[-1:], units='rad')[0], phase[-1:]) < 2e-5
+
+
+def test_a_field_map_in_place_of_every_echo_is_none(unwrapped):
+    _, head = unwrapped
+    field = np.repeat((head.field * head.frequency)[None], 5, axis=0)
+    with pytest.raises(ValueError, match='field map'):
+        scale_phase(field)
+    with pytest.raises(ValueError, match=r'the same value in each.*field map'):
+        scale_phase(field, units='rad')
+
+
+@pytest.mark.parametrize(
+    ('factor', 'steps'), [(1, 0), (180 / PI, 0), (1000, 0), (180 / PI, 1), (1000, 1)]
+)
+def test_a_range_that_is_filled_is_believed_whatever_edges_say(factor, steps):
+    x, y, z = np.meshgrid(*(np.arange(48) - 23.5,) * 3, indexing='ij')
+    phase = np.zeros((2, 48, 48, 48))
+    for level, half in ((1.7, 20), (1.6, 12), (-1.2, 6)):
+        box = (abs(x) < half) & (abs(y) < half) & (abs(z) < half)
+        phase += box * (level + 0.01 * x + 0.003 * y)
+    phase[:, 0, 0, :2] = PI - 1e-4, 1e-4 - PI
+    phase = phase.clip(-PI, PI)
+    stored = (np.rint(factor * phase) if steps else factor * phase).astype(np.float32)
+    edges = Turn(0.6 * 2 * PI * factor, '99 pairs of neighbours differ', wraps=True)
+    scale = decide_scale(stored.min(), stored.max(), bool(steps), turn=edges)
+    assert scale.slope == pytest.approx(1 / factor)
+    radians, scale = scale_phase(stored)
+    assert worst(radians, phase) < (1e-5 if not steps else 0.01)
+    assert not scale.unusual
+
+
+def test_known_ranges_of_other_units_contradict_units(radians):
+    degrees = np.degrees(radians)
+    assert worst(scale_phase(degrees)[0], radians) < 1e-5
+    assert worst(scale_phase(np.rint(degrees).astype(np.int16))[0], radians) < 0.01
+    for stored, units in ((degrees, 'rad'), (radians, 'deg'), (1000 * radians, 'rad')):
+        with pytest.raises(ValueError, match='contradict Units'):
+            scale_phase(stored, units=units)
+
+
+@pytest.mark.parametrize(('dtype', 'low'), [(np.uint16, 0), (np.int16, -32768)])
+def test_phase_in_sixteen_bits(radians, dtype, low):
+    phase, scale = scale_phase(stored_as(radians, 65536, low, dtype))
+    assert worst(phase, radians) < 2e-4
+    assert not scale.unusual
+
+
+def test_each_echo_may_fill_a_range_of_its_own(radians):
+    steps = stored_as(radians, 4096, 0, np.int16)
+    for stored in (
+        np.stack([steps[0], 2 * steps[1] - 4096]),
+        np.stack([steps[0].astype(np.float32), radians[1]]),
+    ):
+        phase, scale = scale_phase(stored)
+        assert worst(phase, radians) < 2e-3
+        assert 'not stored alike in all echoes' in scale.sentence
+        assert scale.unusual
