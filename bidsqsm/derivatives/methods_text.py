@@ -50,7 +50,8 @@ def methods_text(provenances: Sequence[Mapping[str, Any]]) -> str:
 
     """
     opening = f'Images were processed with bidsqsm {__version__}.'
-    if any(_INVERSION_STEPS & {*one['Processing']} for one in provenances):
+    of_brains = [one for one in provenances if one['Acquisition'].get('Body') != 'none']
+    if any(_INVERSION_STEPS & {*one['Processing']} for one in of_brains):
         opening = (
             f'Susceptibility maps were made with bidsqsm {__version__}, which follows the consensus '
             'recommendations for quantitative susceptibility mapping of the brain [@bilgic2024].'

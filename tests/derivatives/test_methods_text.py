@@ -56,6 +56,18 @@ def test_runs_measured_alike_share_a_paragraph(run):
     assert 'sub-02: ' in apart
 
 
+def test_the_body_is_told_and_objects_are_no_brains(run):
+    one = provenance(run, RunFacts(), everyday_choices())
+    told = {}
+    for name in ('infant', 'none'):
+        acquisition = {**one['Acquisition'], 'Body': name, 'BodyScale': 0.65}
+        told[name] = methods_text([{**one, 'Acquisition': acquisition}])
+    assert 'body infant, lengths of the methods 0.65 times those for an adult' in told['infant']
+    assert 'mapping of the brain' in told['infant']
+    assert 'body no head, lengths' in told['none']
+    assert 'mapping of the brain' not in told['none']
+
+
 def test_what_differs_from_head_to_head_is_told_once_for_all(run):
     """Hundreds of runs with their own scale, reference value and frequency make one paragraph."""
     texts = []
