@@ -155,6 +155,31 @@ def channel_loader(
     return load
 
 
+def channel_file_loader(
+    paths: Sequence[Path | str], n_channels: int
+) -> Callable[[int], npt.NDArray[np.float32]]:
+    """Give a reader of one receive channel at a time, where each has files of its own.
+
+    Parameters
+    ----------
+    paths
+        Files of one part, channel after channel, each in the order of its echoes.
+    n_channels
+        How many channels they hold.
+
+    Returns
+    -------
+    A function from the index of a channel (from 0) to float32 (n_echoes, nx, ny, nz), scaled.
+
+    """
+    each = len(paths) // n_channels
+
+    def load(channel: int) -> npt.NDArray[np.float32]:
+        return load_volumes(paths[channel * each : (channel + 1) * each])
+
+    return load
+
+
 def slope_and_intercept(image: Any, path: Path) -> tuple[float, float]:
     """Slope and intercept of an image; a slope of 0 means 1 and 0, as NIfTI says.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain, pairwise, permutations
 from pathlib import Path
 from typing import Any
 
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.headers import Header, check_grids, read_header
+from bidsqsm.inputs.channel_files import channels_of, join_channels
 from bidsqsm.inputs.metadata import (
     Sidecars,
     agreed_echo_times,
@@ -27,7 +29,7 @@ Parts = dict[str, list[BidsFile]]
 
 
 def build_run(files: Sequence[BidsFile], sidecars: Sidecars) -> GreRun:
-    """Make a run of the files that share all entities but echo and part.
+    """Make a run of the files that share all entities but echo, part and receive channel.
 
     Parameters
     ----------
@@ -42,6 +44,14 @@ def build_run(files: Sequence[BidsFile], sidecars: Sidecars) -> GreRun:
         With the file, what was found, what was expected and what to do.
 
     """
+    channels, said = channels_of(list(files))
+    if channels:
+        return join_channels([_build(channel, sidecars) for channel in channels], said)
+    run = _build([file for file in files if file.channel is None], sidecars)
+    return replace(run, warnings=(*run.warnings, *said))
+
+
+def _build(files: Sequence[BidsFile], sidecars: Sidecars) -> GreRun:
     _check_labels(files[0])
     parts, said = _parts(files)
     headers = {part: [read_header(file.path) for file in of] for part, of in parts.items()}

@@ -11,6 +11,7 @@ from typing import Any
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.regular_files import unreadable
 from bidsqsm.inputs.build_run import build_run
+from bidsqsm.inputs.channel_files import with_channels
 from bidsqsm.inputs.dataset import (
     GRE,
     PHASE,
@@ -84,7 +85,7 @@ def find_runs(
     subjects = select_subjects(root, participant_label, troubles)
     sessions = select_sessions(root, subjects, session_label)
     database = None if database_dir is None else Path(database_dir)
-    images = anatomical_images(root, subjects, sessions, troubles, database)
+    images = with_channels(anatomical_images(root, subjects, sessions, troubles, database))
     groups, t1w = _group(images, queries)
     if not groups and not troubles:
         raise DatasetError(_nothing(root, subjects, sessions, images, queries))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bidsqsm.files.plain_text import escaped
 
@@ -50,6 +51,25 @@ IMAGE = ('.nii', '.nii.gz')
 WITHIN_RUN = ('echo', 'part')  # what may differ between the files of one run
 
 
+class Channel(NamedTuple):
+    """A receive channel as a file name tells it.
+
+    Attributes
+    ----------
+    key
+        The entity that tells it.
+    rest
+        What is left of the entity's label without it; empty where that is nothing.
+    label
+        Of the channel.
+
+    """
+
+    key: str
+    rest: str
+    label: str
+
+
 @dataclass(frozen=True)
 class BidsFile:
     """A file and what its name says.
@@ -64,6 +84,8 @@ class BidsFile:
         The last word of the name, such as ``MEGRE``.
     extension
         With its dot.
+    channel
+        The receive channel that it holds, where its name tells one.
 
     """
 
@@ -71,6 +93,7 @@ class BidsFile:
     entities: Mapping[str, str]
     suffix: str
     extension: str
+    channel: Channel | None = None
 
     @property
     def name(self) -> str:
@@ -84,7 +107,10 @@ class BidsFile:
     @property
     def run_entities(self) -> dict[str, str]:
         """What all files of one run share."""
-        return {key: value for key, value in self.entities.items() if key not in WITHIN_RUN}
+        shared = {key: value for key, value in self.entities.items() if key not in WITHIN_RUN}
+        if self.channel is not None:
+            shared[self.channel.key] = self.channel.rest
+        return {key: value for key, value in shared.items() if value}
 
 
 def parse(path: Path) -> BidsFile | None:

@@ -22,6 +22,7 @@ LAYOUTS = {
     'echoes-4d': 'echoes along axis 4',
     'channels-4d': 'one file per echo with receive channels along axis 4',
     'channels-5d': 'echoes along axis 4, receive channels along axis 5',
+    'channel-files': 'files of their own for each receive channel',
 }
 
 
@@ -65,7 +66,8 @@ class GreRun:
     suffix
         ``'MEGRE'``, ``'T2starw'`` or ``'T1w'``.
     magnitude, phase, real, imag
-        Files in the order of the echoes, or one file; either the first two, the last two, or the
+        Files in the order of the echoes, or one file, channel after channel where these have files
+        of their own; either the first two, the last two, or the
         magnitude of several echoes alone.
     layout
         One of ``LAYOUTS``.
@@ -138,8 +140,11 @@ class GreRun:
                 f'{self.name} has echo times {self.echo_times}, expected ascending ones in seconds'
             )
         wanted = self.n_echoes if self.layout in {'echo-files', 'channels-4d'} else 1
+        possible = {0, wanted}
+        if self.layout == 'channel-files':
+            possible |= {self.n_channels, self.n_channels * self.n_echoes}
         for part in PARTS:
-            if len(files := getattr(self, part)) not in {0, wanted}:
+            if len(files := getattr(self, part)) not in possible:
                 raise DatasetError(
                     f'{self.name} has {len(files)} files of {part}, expected {wanted}: '
                     'one for each echo time'

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bidsqsm.errors import DatasetError
 from bidsqsm.facts.field_facts import PhaseFacts
-from bidsqsm.files.nifti import channel_loader, load_stored, load_volumes
+from bidsqsm.files.nifti import channel_file_loader, channel_loader, load_stored, load_volumes
 from bidsqsm.files.voxel_checks import check_volumes, clip_negative, negative_sentence
 from bidsqsm.inputs.metadata import readout_of
 from bidsqsm.inputs.run import GreRun
@@ -179,7 +179,7 @@ def _channels(
     Then how many magnitudes of each channel were below zero, once it has been read.
     """
     if run.real:
-        real, imag = channel_loader(run.real), channel_loader(run.imag)
+        real, imag = _reader(run, run.real), _reader(run, run.imag)
 
         def join(index: int) -> npt.NDArray[np.complex64]:
             part = real(index)
@@ -188,7 +188,7 @@ def _channels(
             return channel
 
         return join, 'Channels were read as real and imaginary images.', {}
-    phase, (magnitude, negative) = channel_loader(run.phase), _magnitudes(run)
+    phase, (magnitude, negative) = _reader(run, run.phase), _magnitudes(run)
     scale = _scale_of_channels(run, phase)
 
     def load(index: int) -> npt.NDArray[np.complex64]:
@@ -199,9 +199,15 @@ def _channels(
     return load, scale.sentence, negative
 
 
+def _reader(run: GreRun, paths: Sequence[Path]) -> Reader:
+    if run.layout == 'channel-files':
+        return channel_file_loader(paths, run.n_channels)
+    return channel_loader(paths)
+
+
 def _magnitudes(run: GreRun) -> tuple[Reader, Mapping[int, int]]:
     """A reader of the magnitude of a channel, and how many voxels of each it found below zero."""
-    read = channel_loader(run.magnitude)
+    read = _reader(run, run.magnitude)
     negative: dict[int, int] = {}
 
     def load(index: int) -> Volume:

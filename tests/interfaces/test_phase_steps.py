@@ -136,6 +136,10 @@ def test_channels_combine_to_the_same_field(echoes, make_run):
     assert found.facts.channels == 3
     off = field_between(found, ball) - field_between(plain, ball)
     assert np.percentile(np.abs(off - np.median(off)), 99) < 2e-3
+    each = {part: [echo[..., n] for n in range(3) for echo in of] for part, of in stacked.items()}
+    apart = prepared(make_run(each, layout='channel-files', n_channels=3, Units='rad'))
+    assert np.array_equal(apart.phase, found.phase)
+    assert np.array_equal(apart.magnitude, found.magnitude)
 
 
 @pytest.mark.parametrize('layout', ['channels', 'combined'])

@@ -186,6 +186,7 @@ def raw_volume(run: GreRun, echo: int, part: str) -> Volume:
 
 def _located(run: GreRun, files: tuple[Path, ...], echo: int) -> tuple[Path, int]:
     # the second number counts along the fourth axis: echoes, or channels (the first is shown)
-    if run.layout in ('echo-files', 'channels-4d'):
+    by_echo = run.layout == 'channel-files' and len(files) > run.n_channels
+    if by_echo or run.layout in ('echo-files', 'channels-4d'):
         return files[echo], 0
     return files[0], echo
