@@ -22,6 +22,7 @@ from bidsqsm.inputs.dataset import (
 )
 from bidsqsm.inputs.filters import check_filters, matches
 from bidsqsm.inputs.metadata import Sidecars
+from bidsqsm.inputs.misnamed import told_by_name
 from bidsqsm.inputs.names import BidsFile, listed, natural
 from bidsqsm.inputs.precomputed import (
     check_derivatives,
@@ -87,13 +88,15 @@ def find_runs(
     database = None if database_dir is None else Path(database_dir)
     images = with_channels(anatomical_images(root, subjects, sessions, troubles, database))
     groups, t1w = _group(images, queries)
-    if not groups and not troubles:
-        raise DatasetError(_nothing(root, subjects, sessions, images, queries))
     sidecars = Sidecars(root)
     runs = _claim_names(
         [_make(group, sidecars, images, t1w, given, mask_pattern) for group in groups]
     )
     runs += troubles
+    if not queries.get('megre'):  # who filters has said which images are meant
+        runs = told_by_name(root, runs, subjects, sessions)
+    if not runs:
+        raise DatasetError(_nothing(root, subjects, sessions, images, queries))
     if participant_label:
         runs += _without_any(runs, subjects)
     return sorted(runs, key=lambda run: (natural(run.name), run.suffix))
