@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from bidsqsm.atlases.structures import Label
 from bidsqsm.errors import DatasetError
-from bidsqsm.files.nifti import Affine, check_length, open_image
+from bidsqsm.files.nifti import Affine, check_length, open_image, scanner_affine
 from bidsqsm.files.regular_files import open_regular, told
 
 SPACES = ('orig', 'T1w')
@@ -173,7 +173,9 @@ def load_image(path: Path | str) -> tuple[npt.NDArray[Any], Affine]:
         raise DatasetError(f'{path.name} has shape {shape}, expected one volume: split the file')
     if volume.dtype.kind not in 'iuf':
         raise DatasetError(f'{path.name} holds {volume.dtype} values, expected real numbers')
-    return volume.reshape(shape[:3]), np.asarray(image.affine, dtype=np.float64)
+    nifti = isinstance(image, nb.Nifti1Pair)
+    affine = scanner_affine(image) if nifti else np.asarray(image.affine, dtype=np.float64)
+    return volume.reshape(shape[:3]), affine
 
 
 def survey(path: Path) -> Survey:

@@ -19,7 +19,7 @@ from bidsqsm.derivatives.sidecars import dataset_root, processing, sidecar, sour
 from bidsqsm.facts.run_facts import RunFacts
 from bidsqsm.files.atomic import staged, write_image
 from bidsqsm.files.json_files import write_json
-from bidsqsm.files.nifti import Affine, Array
+from bidsqsm.files.nifti import Affine, Array, scanner_affine
 from bidsqsm.inputs.run import GreRun
 from bidsqsm.method import Choice
 
@@ -212,7 +212,7 @@ def _geometry(
 ) -> tuple[Affine, nb.Nifti1Header]:
     """Affine and header, with the input's own qform and sform where the grid is the input's."""
     same = image.shape == template.shape[:3] and np.allclose(
-        image.affine, template.affine, atol=1e-4
+        image.affine, scanner_affine(template), atol=1e-4
     )
     origin = template if same else image
     header = nb.Nifti1Header()

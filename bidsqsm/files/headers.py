@@ -12,10 +12,12 @@ import numpy.typing as npt
 
 from bidsqsm.errors import DatasetError
 from bidsqsm.files.nifti import (
+    SCANNER_CODE,
     WHOLE_FILE,
     Affine,
     check_length,
     open_image,
+    scanner_affine,
     slope_and_intercept,
 )
 from bidsqsm.files.regular_files import told
@@ -28,6 +30,7 @@ VOXEL_RANGE = (0.01, 20.0)  # mm
 _KNOWN_UNITS = range(4)  # codes of NIfTI: unknown, m, mm and um
 SHEAR_COSINE = 1e-3  # cosine between two columns of the affine
 SAME_GRID = 0.05  # of the smallest voxel, at the farthest corner
+FIRST_TEMPLATE_CODE = 3  # of NIfTI: Talairach, MNI and other templates
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ def _checked_affine(image: Any, path: Path) -> Affine:
         raise DatasetError(
             f'{path.name} is in units of {unit}, expected mm: rewrite its header and affine'
         )
-    affine = np.asarray(image.affine, dtype=np.float64)
+    affine = scanner_affine(image)
     size = np.linalg.norm(affine[:3, :3], axis=0)
     low, high = VOXEL_RANGE
     # written so that NaN fails as well
@@ -182,12 +185,27 @@ def _checked_affine(image: Any, path: Path) -> Affine:
 
 def _odd(image: Any, path: Path) -> tuple[str, ...]:
     header = image.header
-    if not (header['sform_code'] and header['qform_code']):
-        return ()
-    away = _voxels_apart(header.get_sform(), header.get_qform(), image.shape[:3])
-    if away < SAME_GRID:
-        return ()
-    return (f'{path.name}: sform and qform disagree by up to {away:.2g} voxels; sform is used.',)
+    sform, qform = int(header['sform_code']), int(header['qform_code'])
+    away = 0.0
+    if sform and qform:
+        away = _voxels_apart(header.get_sform(), header.get_qform(), image.shape[:3])
+    if away >= SAME_GRID:
+        said = (
+            f'{path.name}: sform (code {sform}) and qform (code {qform}) disagree by up to {away:.2g} '
+            'voxels, and the direction of B0 hangs on which is taken'
+        )
+        if (sform == SCANNER_CODE) == (qform == SCANNER_CODE):
+            return (f"{said}; both or neither claim to be the scanner's: sform was taken.",)
+        name = 'sform' if sform == SCANNER_CODE else 'qform'
+        return (f'{said}: {name} was, whose code is that of the scanner.',)
+    if min(code for code in (sform, qform) if code) >= FIRST_TEMPLATE_CODE:
+        said = (
+            f'{path.name} lies in the space of a template by its header (code {sform or qform}), and '
+            'B0 was taken along the third axis of that space: give the image as the scanner made it '
+            'where the head was turned.'
+        )
+        return (said,)
+    return ()
 
 
 def _triple(numbers: Any) -> str:

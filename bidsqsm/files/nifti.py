@@ -21,6 +21,8 @@ from bidsqsm.files.regular_files import open_regular, told
 
 Array = npt.NDArray[Any]
 Affine = npt.NDArray[np.float64]
+#: Code of the affine that the scanner gave, as NIfTI says
+SCANNER_CODE = 1
 _CACHE_LINE_BYTES = 64  # axes are turned in strips of as much, several times as fast
 #: What may lie behind an image in its file, such as what fills a block up.
 MOST_PADDING_BYTES = 2**20
@@ -52,6 +54,27 @@ def open_image(path: Path | str, *, keep_file_open: bool = False) -> Any:
     return image
 
 
+def scanner_affine(image: Any) -> Affine:
+    """Affine that places an image in its scanner, on which the direction of B0 hangs.
+
+    That of the qform where it alone has code 1, which is the scanner's; else that of the sform, if
+    there is one.
+
+    Examples
+    --------
+    >>> image = nb.Nifti1Image(np.zeros((4, 4, 4), np.float32), np.eye(4))
+    >>> image.set_qform(np.diag([2.0, 2.0, 2.0, 1.0]), 1)
+    >>> image.set_sform(np.diag([3.0, 3.0, 3.0, 1.0]), 4)
+    >>> float(scanner_affine(image)[0, 0])
+    2.0
+
+    """
+    header = image.header
+    if int(header['qform_code']) == SCANNER_CODE != int(header['sform_code']):
+        return np.asarray(header.get_qform(), dtype=np.float64)
+    return np.asarray(image.affine, dtype=np.float64)
+
+
 def load_volume(path: Path | str) -> tuple[npt.NDArray[np.float32], Affine]:
     """Read one image, scaled by the slope and intercept in its header.
 
@@ -78,7 +101,7 @@ def load_volume(path: Path | str) -> tuple[npt.NDArray[np.float32], Affine]:
         # in float64 by plane: slope * integer + intercept may need more digits than float32 has
         for index in range(volume.shape[0]):
             volume[index] = stored[index] * np.float64(slope) + inter
-    return volume, np.asarray(image.affine, dtype=np.float64)
+    return volume, scanner_affine(image)
 
 
 def load_volumes(paths: Sequence[Path | str]) -> npt.NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain, pairwise, permutations
 from pathlib import Path
@@ -70,7 +70,7 @@ def _build(files: Sequence[BidsFile], sidecars: Sidecars) -> GreRun:
     metadata, left_aside = usable(metadata, leading.name)
     said += left_aside
     field_strength, imaging_frequency = field_of(metadata, leading.name)
-    said += dict.fromkeys(w for h in chain(*headers.values()) for w in h.warnings)
+    said += _once(w for h in chain(*headers.values()) for w in h.warnings)
     return GreRun(
         entities=leading.run_entities,
         suffix=leading.suffix,
@@ -101,6 +101,14 @@ def _remarks(files: Sequence[BidsFile], parts: Parts, layout: str, n_echoes: int
     if layout != 'echo-files':
         said.append(f'{next(iter(parts.values()))[0].name}: {LAYOUTS[layout]} were taken.')
     return said
+
+
+def _once(warnings: Iterable[str]) -> list[str]:
+    """What several files have in common is told of the first of them."""
+    first: dict[str, str] = {}
+    for warning in warnings:
+        first.setdefault(warning.partition(': ')[2], warning)
+    return [*first.values()]
 
 
 def _check_labels(file: BidsFile) -> None:

@@ -23,7 +23,7 @@ from nipype.interfaces.base import (
 import bidsqsm
 from bidsqsm.catalog import STEPS
 from bidsqsm.facts.record import Record, SolverFacts
-from bidsqsm.files.nifti import load_volume, save_volume
+from bidsqsm.files.nifti import load_volume, save_volume, scanner_affine
 from bidsqsm.method import Choice
 from bidsqsm.qsm.body import Body
 from bidsqsm.qsm.grid import Grid, Mask, Volume
@@ -135,7 +135,7 @@ class StepInterface(SimpleInterface):
         import nibabel as nb
 
         image = nb.load(path)
-        return Grid.from_affine(image.shape, image.affine, self.inputs.body_scale)
+        return Grid.from_affine(image.shape, scanner_affine(image), self.inputs.body_scale)
 
     def affine(self, path: str) -> npt.NDArray[np.float64]:
         """Affine of an image, in lengths of an adult's head."""
@@ -190,10 +190,10 @@ def _rounded(value: float) -> float:
 
 
 def affine_of(path: str) -> npt.NDArray[np.float64]:
-    """Affine of an image."""
+    """Affine that places an image in its scanner."""
     import nibabel as nb
 
-    return np.asarray(nb.load(path).affine, dtype=np.float64)
+    return scanner_affine(nb.load(path))
 
 
 def read_volume(path: str) -> Volume:

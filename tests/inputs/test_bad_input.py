@@ -305,17 +305,48 @@ def test_other_units_than_mm(one_run, unit):
     assert f'{PHASE2} is in units of {unit}, expected mm' in reason(one_run)
 
 
-def test_sform_and_qform_that_disagree_are_a_warning(one_run):
+@pytest.mark.parametrize(
+    ('sform', 'qform', 'taken', 'told'),
+    [
+        (1, 4, 'sform', 'sform was, whose code is that of the scanner'),
+        (1, 2, 'sform', 'sform was, whose code is that of the scanner'),
+        (4, 1, 'qform', 'qform was, whose code is that of the scanner'),
+        (2, 1, 'qform', 'qform was, whose code is that of the scanner'),
+        (1, 1, 'sform', 'both or neither claim'),
+        (2, 4, 'sform', 'both or neither claim'),
+    ],
+)
+def test_of_sform_and_qform_that_disagree_that_of_the_scanner_is_taken(
+    one_run, sform, qform, taken, told
+):
+    """One warning for all files of a run, which names B0."""
     for name in ALL:
         path = one_run.find(f'{name}.nii.gz')
         image = nb.load(path)
         other = image.affine.copy()
         other[0, 3] += 5
-        image.set_qform(other, code=1)
+        image.set_sform(image.affine, code=sform)
+        image.set_qform(other, code=qform)
         nb.save(nb.Nifti1Image(image.get_fdata(), image.affine, image.header), path)
     (run,) = find_runs(one_run.root)
-    assert run.affine[0][3] == -4
-    assert 'sform and qform disagree by up to 5 voxels; sform is used' in run.warnings[0]
+    assert run.affine[0][3] == {'sform': -4, 'qform': 1}[taken]
+    (warning,) = run.warnings
+    assert 'disagree by up to 5 voxels, and the direction of B0 hangs on' in warning
+    assert told in warning
+
+
+@pytest.mark.parametrize(('sform', 'qform'), [(4, 0), (0, 3), (4, 4)])
+def test_an_image_in_the_space_of_a_template_is_a_warning(one_run, sform, qform):
+    for name in ALL:
+        path = one_run.find(f'{name}.nii.gz')
+        image = nb.load(path)
+        place = image.affine.copy()
+        image.set_sform(place, code=sform)
+        image.set_qform(place, code=qform)
+        nb.save(image, path)
+    (run,) = find_runs(one_run.root)
+    (warning,) = run.warnings
+    assert 'space of a template by its header' in warning
 
 
 def test_a_sidecar_that_is_no_json(one_run):
