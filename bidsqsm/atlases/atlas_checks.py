@@ -63,7 +63,7 @@ def check_template(t1w: Path, mask: Path | None) -> Brain:
     if mask is None:
         head = image > _HEAD_SHARE_OF_P99 * np.percentile(image, 99)
         return Brain(ndimage.binary_fill_holes(head), affine, t1w)
-    headers = read_header(t1w, thin=True), read_header(mask, thin=True)
+    headers = read_header(t1w), read_header(mask)
     if not same_grid(*headers):
         raise DatasetError(different_grids(*headers))
     inside = _volume(mask)[0] > 0.5
@@ -212,7 +212,7 @@ def _check_sides(
 
 
 def _volume(path: Path) -> tuple[npt.NDArray[np.float32], Affine]:
-    read_header(path, thin=True)
+    read_header(path)
     volume, affine = load_volume(path)
     volume = volume[0] if volume.ndim == 4 and len(volume) == 1 else volume
     if volume.ndim != 3:

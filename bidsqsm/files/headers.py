@@ -24,8 +24,6 @@ from bidsqsm.files.regular_files import told
 
 Points = npt.NDArray[np.float64]
 
-#: A thinner slab holds too little of the dipole field to be inverted
-THINNEST_SLAB_VOXELS = 8
 VOXEL_RANGE = (0.01, 20.0)  # mm
 _KNOWN_UNITS = range(4)  # codes of NIfTI: unknown, m, mm and um
 SHEAR_COSINE = 1e-3  # cosine between two columns of the affine
@@ -59,15 +57,13 @@ class Header:
     warnings: tuple[str, ...] = ()
 
 
-def read_header(path: Path, *, thin: bool = False) -> Header:
+def read_header(path: Path) -> Header:
     """Read and check a header, and that the file is as long as its header says.
 
     Parameters
     ----------
     path
         A NIfTI file.
-    thin
-        Whether a slab of few slices will do.
 
     Raises
     ------
@@ -78,18 +74,17 @@ def read_header(path: Path, *, thin: bool = False) -> Header:
     """
     image = open_image(path)
     with told(path, WHOLE_FILE):
-        return _checked(image, path, thin=thin)
+        return _checked(image, path)
 
 
-def _checked(image: Any, path: Path, *, thin: bool) -> Header:
+def _checked(image: Any, path: Path) -> Header:
     shape = tuple(int(n) for n in image.shape)
     extra = list(shape[3:])
     while extra and extra[-1] == 1:
         extra.pop()
-    if len(shape) < 3 or min(shape[:3]) < (1 if thin else THINNEST_SLAB_VOXELS):
+    if len(shape) < 3:
         raise DatasetError(
-            f'{path.name} has shape {shape}, expected a 3-D volume of at least {THINNEST_SLAB_VOXELS} voxels '
-            'along each axis: a single slice or thin slab cannot be mapped'
+            f'{path.name} has shape {shape}, expected a 3-D volume: convert it anew'
         )
     if min(shape) < 1:
         raise DatasetError(

@@ -26,6 +26,8 @@ PART_NAMES = {'mag': 'magnitude', 'phase': 'phase', 'real': 'real', 'imag': 'ima
 #: Sidecars by what they say of what matters: that of the phase, or the real part, has the last word.
 _LAST_WORD = ('mag', 'imag', 'phase', 'real')
 Parts = dict[str, list[BidsFile]]
+#: A thinner slab holds too little of the dipole field to be inverted
+THINNEST_SLAB_VOXELS = 8
 
 
 def build_run(files: Sequence[BidsFile], sidecars: Sidecars) -> GreRun:
@@ -57,7 +59,14 @@ def _build(files: Sequence[BidsFile], sidecars: Sidecars) -> GreRun:
     headers = {part: [read_header(file.path) for file in of] for part, of in parts.items()}
     check_grids(list(chain(*headers.values())))
     layout, n_echoes, n_channels = _layout(parts, headers)
-    said += _remarks(files, parts, layout, n_echoes)
+    shape = next(iter(headers.values()))[0].shape
+    if min(shape) < THINNEST_SLAB_VOXELS:
+        parts, more = _of_thin_slab(parts, shape, n_echoes)
+        said += more
+    else:
+        said += _remarks(files, parts, n_echoes)
+    if layout != 'echo-files':
+        said.append(f'{next(iter(parts.values()))[0].name}: {LAYOUTS[layout]} were taken.')
     each = {part: [sidecars.of(file) for file in of] for part, of in parts.items()}
     times = agreed_echo_times(
         {PART_NAMES[p]: (of, echo_times(of, each[p], n_echoes)) for p, of in parts.items()}
@@ -91,15 +100,31 @@ def _build(files: Sequence[BidsFile], sidecars: Sidecars) -> GreRun:
     )
 
 
-def _remarks(files: Sequence[BidsFile], parts: Parts, layout: str, n_echoes: int) -> list[str]:
-    """Tell of a missing phase and of files that hold several volumes; one magnitude is refused."""
+def _of_thin_slab(
+    parts: Parts, shape: tuple[int, int, int], n_echoes: int
+) -> tuple[Parts, list[str]]:
+    """The magnitudes of a slab in which no field can be inverted, and what to say of it."""
+    names = next(iter(parts.values()))[0].name
+    found = f'{names} has shape {shape}, expected {THINNEST_SLAB_VOXELS} voxels or more along each axis'
+    if 'mag' not in parts or n_echoes == 1:
+        raise DatasetError(
+            f'{found}: a single slice or thin slab has no susceptibility map, and R2* wants magnitudes '
+            'of two echoes or more'
+        )
+    said = (
+        f'{found} for susceptibility, field and all else that needs phase: they are left out, and R2*, T2* '
+        'and what else the magnitude tells are made.'
+    )
+    return {'mag': parts['mag']}, [said]
+
+
+def _remarks(files: Sequence[BidsFile], parts: Parts, n_echoes: int) -> list[str]:
+    """Tell of a missing phase; one magnitude is refused."""
     said = []
     if [*parts] == ['mag']:
         if n_echoes == 1:
             raise DatasetError(_no_phase(files))
         said.append(_magnitude_alone(files))
-    if layout != 'echo-files':
-        said.append(f'{next(iter(parts.values()))[0].name}: {LAYOUTS[layout]} were taken.')
     return said
 
 

@@ -58,7 +58,7 @@ def with_t1w(run: GreRun, t1w: Sequence[BidsFile]) -> GreRun:
             'the subject.'
         )
     try:
-        read_header(chosen.path, thin=True)
+        read_header(chosen.path)
     except DatasetError as error:
         # it only helps: the maps can be made without it
         return replace(run, warnings=(*run.warnings, *said, f'T1w not used: {error}.'))
@@ -97,7 +97,7 @@ def _with_dataset(run: GreRun, given: DerivativeDataset, own: Header) -> GreRun:
     preprocessed = preprocessed_t1w(given)
     t1w = preprocessed
     if t1w is None and run.t1w is not None:
-        t1w = read_header(run.t1w, thin=True)
+        t1w = read_header(run.t1w)
     before = run
     masks = [f for f in given.files if f.suffix == 'mask' and _is_of_brain(f)]
     # of its own earlier output, the mask that the map had, not the brain that it was trimmed from
@@ -223,7 +223,7 @@ def _of_t1w(
     chosen = []
     for file in (file for file in masks if given.of_t1w(file)):
         try:
-            header = read_header(file.path, thin=True)
+            header = read_header(file.path)
         except DatasetError:
             continue  # said before, where it is of the run
         if 'space' in file.entities or (same_extent(header, t1w) and not same_grid(own, header)):

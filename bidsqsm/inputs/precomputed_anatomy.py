@@ -88,7 +88,7 @@ def preprocessed_t1w(given: DerivativeDataset) -> Header | None:
             if file.entities.get('desc') != 'preproc':
                 continue
             try:
-                return read_header(file.path, thin=True)
+                return read_header(file.path)
             except DatasetError:
                 continue  # the T1w of the raw dataset serves as well
     return None

@@ -66,7 +66,7 @@ def _spin_echo(files: Sequence[BidsFile], sidecars: Sidecars) -> R2Source:
             f'{files[0].name} has {len(files)} files with {len(times)} echo times, expected '
             f'{FEWEST_SPIN_ECHOES} or more, one file for each echo: complete them'
         )
-    headers = [read_header(file.path, thin=True) for file in files]
+    headers = [read_header(file.path) for file in files]
     if extra := next((header.extra for header in headers if header.extra), ()):
         raise DatasetError(
             f'{files[0].name} has axes {extra} beyond the third, expected one file for each echo: '
@@ -108,7 +108,7 @@ def with_r2_map(run: GreRun, given: DerivativeDataset) -> GreRun:
 
 
 def _map(file: BidsFile) -> R2Source:
-    header = read_header(file.path, thin=True)
+    header = read_header(file.path)
     if header.extra:
         raise DatasetError(
             f'{file.name} has axes {header.extra} beyond the third, expected one volume: split it'

@@ -31,7 +31,7 @@ def one_grid(paths: Iterable[Path]) -> Grid:
     ((24, 24, 24), (2.0, 2.0, 2.0))
 
     """
-    headers = [read_header(path, thin=True) for path in paths]
+    headers = [read_header(path) for path in paths]
     for header in headers:
         if header.extra:
             raise DatasetError(

@@ -94,6 +94,8 @@ def steepness(volume: Volume, maps: Maps) -> Volume:
     """Length of the gradient, per mm."""
     steep: Volume = np.zeros_like(volume)
     for axis, size in enumerate(maps.grid.voxel_size):
+        if volume.shape[axis] < 2:  # a single slice
+            continue
         slope = np.gradient(volume, size, axis=axis)
         slope *= slope
         steep += slope

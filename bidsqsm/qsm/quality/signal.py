@@ -107,7 +107,7 @@ def echo_shift(maps: Maps) -> dict[str, float]:
     signal = maps.magnitude[(slice(None), *box)]
     bright = signal.min(axis=0) > 0.2 * np.median(signal[-1][maps.brain_mask[box]])
     inside &= bright
-    if np.count_nonzero(inside) < 1000:
+    if np.count_nonzero(inside) < 1000 or min(inside.shape) < 2:
         return {'echo_shift': float('nan')}
     smooth = [ndimage.gaussian_filter(np.log(np.maximum(echo, 1e-6)), 0.8) for echo in signal]
     slopes = np.stack(
