@@ -17,6 +17,14 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
+    try:
+        return _main(argv)
+    except KeyboardInterrupt:  # while the app was still being loaded, or by a sub-command
+        sys.stderr.write('bidsqsm failed: interrupted\n')
+        return 130
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     # a dataset may be called demo, too
     if arguments[:1] and arguments[2:3] not in (['participant'], ['group']):

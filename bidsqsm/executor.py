@@ -16,6 +16,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -203,7 +204,7 @@ def _start_server() -> None:
 
 def _run_node(node: Any, updatehash: bool, outbox: Connection, levels: dict[str, int]) -> None:
     """Run a node in its process; send its log records, then a Failure or its Usage."""
-    _end_with_the_server()
+    end_with_the_app()
     # numba would make a lock to share with forks, left behind if this process is killed
     mp.set_start_method('spawn', force=True)
     _log_into(outbox, levels)
@@ -229,10 +230,22 @@ def _tell(outbox: Connection, message: Any) -> None:
         os._exit(1)
 
 
-def _end_with_the_server() -> None:
-    """Ask the kernel to end this process if the app dies, however it dies; Linux only."""
+def end_with_the_app() -> None:
+    """End this process if the app dies, however it dies.
+
+    The server ends with the app, and the kernel (of Linux) kills this process with the server; elsewhere, and
+    where the server died before it could be asked, a thread waits for the end of the app.
+    """
     if sys.platform == 'linux':
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
+    app = mp.parent_process()
+    if app is not None:
+        threading.Thread(target=_end_after, args=(app,), daemon=True).start()
+
+
+def _end_after(process: Any) -> None:
+    process.join()
+    os._exit(1)
 
 
 class _PipeHandler(logging.Handler):

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bidsqsm.catalog import STEPS, in_use
-from bidsqsm.executor import forget_handlers
+from bidsqsm.executor import end_with_the_app, forget_handlers
 from bidsqsm.files.atomic import write_text
 from bidsqsm.files.compiled_code import list_compiled, remove_damaged
 from bidsqsm.interfaces.step_interface import software
@@ -92,6 +92,7 @@ def marker_of(texts: Mapping[str, str]) -> Path | None:
 
 def compile_loops(texts: Mapping[str, str], marker: Path) -> None:
     """Run methods, each written as ``name:parameter=value``, on a small sphere; leave the marker."""
+    end_with_the_app()
     forget_handlers()
     signal.signal(signal.SIGTERM, _leave)
     os.nice(5)  # the steps of a run come first

@@ -35,6 +35,7 @@ from bidsqsm.cli.terminal import say
 from bidsqsm.cli.validation import find_validator, refuse, validation_errors
 from bidsqsm.config import Config
 from bidsqsm.errors import DatasetError
+from bidsqsm.files.atomic import sweep_staged
 from bidsqsm.files.folder_lock import InUseError, exclusive
 from bidsqsm.files.json_files import load_json
 from bidsqsm.files.plain_text import escaped
@@ -116,6 +117,7 @@ def participant(config: Config, command: str) -> tuple[str, int]:
     anatomy = _resolve(config)
     write_for_no_others()
     make_writable(config.output_dir, 'output')
+    sweep_staged(config.output_dir)
     make_writable(config.work_dir, 'work')
     keep_others_out(config.work_dir)
     mend_parts(config.work_dir)

@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bidsqsm.files.gzip_files import created
+
+#: Age from which on a folder that is locked by no one is taken for left behind, in s
+YOUNGEST_ABANDONED_S = 2.0
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -65,13 +69,45 @@ def staged(output_dir: Path, name: str) -> Iterator[Path]:
     """
     output_dir.mkdir(parents=True, exist_ok=True)
     room = Path(tempfile.mkdtemp(prefix=f'.{name}-', dir=output_dir))
+    # the kernel lets go of it when this process ends, however it does
+    handle = os.open(room, os.O_RDONLY)
     try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         new, old = room / 'new', room / 'old'
         new.mkdir()
         yield new
         _move_all(new, old, output_dir)
     finally:
         shutil.rmtree(room, ignore_errors=True)
+        os.close(handle)
+
+
+def sweep_staged(output_dir: Path) -> None:
+    """Remove the folders of :func:`staged` whose process was killed; those in use stay."""
+    for room in output_dir.glob('.*-*'):
+        if room.is_symlink() or not room.is_dir() or not _abandoned(room):
+            continue
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def _abandoned(room: Path) -> bool:
+    # a folder that was made a moment ago may not have its lock yet
+    try:
+        if {part.name for part in room.iterdir()} - {'new', 'old'}:
+            return False
+        if time.time() - room.stat().st_mtime < YOUNGEST_ABANDONED_S:
+            return False
+        handle = os.open(room, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # in use, or on a disk that has no such locks
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def _move_all(new: Path, old: Path, target: Path) -> None:

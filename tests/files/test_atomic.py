@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -89,3 +92,24 @@ def test_writers_of_one_file_in_threads_all_succeed_with_the_rights_of_the_user(
     assert [one.name for one in tmp_path.iterdir()] == ['a.txt']
     (tmp_path / 'plain').touch()
     assert path.stat().st_mode == (tmp_path / 'plain').stat().st_mode
+
+
+def test_folders_that_a_killed_process_left_are_swept_and_those_in_use_stay(tmp_path):
+    """A process of its own is killed while it writes; this one writes on."""
+    code = (
+        'import os, signal\nfrom pathlib import Path\nfrom bidsqsm.files.atomic import staged\n'
+        f'with staged(Path({str(tmp_path)!r}), "sub-01") as room:\n'
+        '    (room / "half.txt").write_text("half")\n'
+        '    os.kill(os.getpid(), signal.SIGKILL)\n'
+    )
+    subprocess.run([sys.executable, '-c', code], check=False)  # noqa: S603 - written above
+    (killed,) = tmp_path.glob('.sub-01-*')
+    (tmp_path / '.git-own').mkdir()
+    (tmp_path / '.git-own' / 'file').touch()
+    with atomic.staged(tmp_path, 'sub-02') as room:
+        for folder in (killed, room.parent):
+            os.utime(folder, (0, 0))
+        atomic.sweep_staged(tmp_path)
+        assert not killed.exists()
+        assert room.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ['.git-own']
