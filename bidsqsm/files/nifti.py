@@ -48,7 +48,10 @@ def open_image(path: Path | str, *, keep_file_open: bool = False) -> Any:
     path = Path(path)
     with told(path, WHOLE_FILE):
         open_regular(path).close()
-        image = nb.load(path, keep_file_open=keep_file_open)
+        try:
+            image = nb.Nifti1Image.from_filename(path, keep_file_open=keep_file_open)
+        except (nb.filebasedimages.ImageFileError, nb.spatialimages.HeaderDataError):
+            image = nb.load(path, keep_file_open=keep_file_open)  # which tells other formats
     if not isinstance(image, nb.Nifti1Pair):
         raise DatasetError(f'{path} holds a {type(image).__name__}, expected NIfTI: convert it')
     return image

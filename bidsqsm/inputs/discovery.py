@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from bidsqsm.inputs.precomputed import (
     with_mask_pattern,
     with_t1w,
 )
-from bidsqsm.inputs.r2_source import with_spin_echo
+from bidsqsm.inputs.r2_source import MESE, with_spin_echo
 from bidsqsm.inputs.run import GreRun, Skipped
 
 LOGGER = logging.getLogger(__name__)
@@ -89,9 +89,22 @@ def find_runs(
     images = with_channels(anatomical_images(root, subjects, sessions, troubles, database))
     groups, t1w = _group(images, queries)
     sidecars = Sidecars(root)
-    runs = _claim_names(
-        [_make(group, sidecars, images, t1w, given, mask_pattern) for group in groups]
-    )
+    # each run looks among those of its own subject: there may be thousands
+    spin_echoes = _by_subject(file for file in images if file.suffix == MESE)
+    structural = _by_subject(t1w)
+
+    def make(group: Group) -> GreRun | Skipped:
+        subject = group[0].entities.get('sub', '')
+        return _make(
+            group,
+            sidecars,
+            spin_echoes.get(subject, []),
+            structural.get(subject, []),
+            given,
+            mask_pattern,
+        )
+
+    runs = _claim_names([make(group) for group in groups])
     runs += troubles
     if not queries.get('megre'):  # who filters has said which images are meant
         runs = told_by_name(root, runs, subjects, sessions)
@@ -100,6 +113,13 @@ def find_runs(
     if participant_label:
         runs += _without_any(runs, subjects)
     return sorted(runs, key=lambda run: (natural(run.name), run.suffix))
+
+
+def _by_subject(images: Iterable[BidsFile]) -> dict[str, list[BidsFile]]:
+    found: dict[str, list[BidsFile]] = {}
+    for file in images:
+        found.setdefault(file.entities.get('sub', ''), []).append(file)
+    return found
 
 
 def _group(images: Sequence[BidsFile], queries: Mapping[str, Any]) -> tuple[list[Group], Group]:
@@ -134,14 +154,14 @@ def _has_phase(group: Group) -> bool:
 def _make(
     group: Group,
     sidecars: Sidecars,
-    images: Sequence[BidsFile],
+    spin_echoes: Sequence[BidsFile],
     t1w: Sequence[BidsFile],
     derivatives: Mapping[str, Path],
     mask_pattern: str | None,
 ) -> GreRun | Skipped:
     try:
         run = with_t1w(build_run(group, sidecars), t1w)
-        run = with_spin_echo(run, images, sidecars)
+        run = with_spin_echo(run, spin_echoes, sidecars)
         # a pattern is the more explicit wish: its mask stays
         if mask_pattern:
             run = with_mask_pattern(run, mask_pattern)
