@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from bidsqsm.errors import NO_MEMORY, is_of_memory
+
 #: Sub-commands and the modules whose ``main`` takes their arguments.
 COMMANDS = {
     'demo': 'bidsqsm.cli.demo',
@@ -22,6 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # while the app was still being loaded, or by a sub-command
         sys.stderr.write('bidsqsm failed: interrupted\n')
         return 130
+    except (MemoryError, ImportError, OSError) as error:
+        if not is_of_memory(error):
+            raise
+        sys.stderr.write(f'{NO_MEMORY}\n')
+        return 1
 
 
 def _main(argv: Sequence[str] | None) -> int:

@@ -36,3 +36,27 @@ def shortened(sentence: str, most: int = _LONGEST_SENTENCE) -> str:
     if len(sentence) <= 2 * half:
         return sentence
     return f'{sentence[:half]} [...] {sentence[-half:]}'
+
+
+#: What a last line says of it
+NO_MEMORY = 'bidsqsm failed: memory ran out: give the job more'
+
+
+def is_of_memory(error: BaseException) -> bool:
+    """Whether an error, or what it came from, says that no more memory could be had.
+
+    Examples
+    --------
+    >>> is_of_memory(MemoryError()), is_of_memory(OSError(12, 'Cannot allocate memory'))
+    (True, True)
+    >>> is_of_memory(ImportError('a.so: failed to map segment from shared object'))
+    True
+    >>> is_of_memory(ImportError('no module named a'))
+    False
+
+    """
+    cause = error.__cause__ or error.__context__
+    if cause is not None and is_of_memory(cause):
+        return True
+    said = 'failed to map segment' in str(error) or 'allocate memory' in str(error).lower()
+    return isinstance(error, MemoryError) or (isinstance(error, ImportError | OSError) and said)

@@ -34,7 +34,7 @@ from bidsqsm.cli.resources import available_cpus, available_memory
 from bidsqsm.cli.terminal import say
 from bidsqsm.cli.validation import find_validator, refuse, validation_errors
 from bidsqsm.config import Config
-from bidsqsm.errors import DatasetError
+from bidsqsm.errors import NO_MEMORY, DatasetError, is_of_memory
 from bidsqsm.files.atomic import sweep_staged
 from bidsqsm.files.folder_lock import InUseError, exclusive
 from bidsqsm.files.json_files import load_json
@@ -80,14 +80,13 @@ def main(argv: Sequence[str]) -> int:
         line, code = f'bidsqsm failed: {error}: {advice}', 1
     except OSError as error:
         LOGGER.debug('the app ended', exc_info=True)
-        line, code = f'bidsqsm failed: {_of_disk(error)}', 1
+        line = NO_MEMORY if is_of_memory(error) else f'bidsqsm failed: {_of_disk(error)}'
+        code = 1
     except Exception as error:  # whatever it is, the last line must say that the call failed
         LOGGER.exception('a fault of the program')
         what = ' '.join(f'{type(error).__name__}: {error}'.split())
-        line, code = (
-            f'bidsqsm failed: a fault of the program ({what}): please report it with the log',
-            1,
-        )
+        fault = f'bidsqsm failed: a fault of the program ({what}): please report it with the log'
+        line, code = NO_MEMORY if is_of_memory(error) else fault, 1
     finally:
         signal.signal(signal.SIGTERM, before)
     if line:

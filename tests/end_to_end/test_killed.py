@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -58,3 +59,21 @@ def test_ctrl_c_while_the_app_is_being_loaded_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr(__main__, '_main', interrupted)
     assert __main__.main(['bids', 'out', 'participant']) == 130
     assert capsys.readouterr().err == 'bidsqsm failed: interrupted\n'
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='limits of memory are those of Linux')
+@pytest.mark.parametrize('megabytes', [300, 600])
+def test_too_little_memory_to_load_the_app_is_a_line_and_an_end(dataset, tmp_path, megabytes):
+    def limited():
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes * 10**6,) * 2)
+
+    command = [sys.executable, '-m', 'bidsqsm', str(dataset), str(tmp_path / 'out'), 'participant']
+    ended = subprocess.run(  # noqa: S603 - the app itself
+        [*command, '--atlases', 'none', '--skip-bids-validation', '-w', str(tmp_path / 'work')],
+        preexec_fn=limited,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.decode().strip().endswith('memory ran out: give the job more')
