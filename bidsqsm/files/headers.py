@@ -57,13 +57,16 @@ class Header:
     warnings: tuple[str, ...] = ()
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, *, like: Header | None = None) -> Header:
     """Read and check a header, and that the file is as long as its header says.
 
     Parameters
     ----------
     path
         A NIfTI file.
+    like
+        The image that it is drawn on, if it is a mask or a label image: of the same shape, it lies there
+        where its own header has no place, or that of the other affine of that image.
 
     Raises
     ------
@@ -74,10 +77,10 @@ def read_header(path: Path) -> Header:
     """
     image = open_image(path)
     with told(path, WHOLE_FILE):
-        return _checked(image, path)
+        return _checked(image, path, like)
 
 
-def _checked(image: Any, path: Path) -> Header:
+def _checked(image: Any, path: Path, like: Header | None) -> Header:
     shape = tuple(int(n) for n in image.shape)
     extra = list(shape[3:])
     while extra and extra[-1] == 1:
@@ -93,9 +96,36 @@ def _checked(image: Any, path: Path) -> Header:
     _check_type(image, path)
     slope_and_intercept(image, path)
     check_length(image, path)
-    affine = _checked_affine(image, path)
     nx, ny, nz = shape[:3]
+    if like is not None and like.shape == (nx, ny, nz):
+        if not _codes(image):
+            said = (
+                f'{path.name} has no place in its header (neither sform nor qform) and was taken to lie '
+                f'where {like.path.name} does, whose shape it has.'
+            )
+            return Header(path, like.shape, tuple(extra), like.affine, (said,))
+        if _lies_on(image, like):
+            return Header(path, like.shape, tuple(extra), like.affine)
+    affine = _checked_affine(image, path)
     return Header(path, (nx, ny, nz), tuple(extra), affine, _odd(image, path))
+
+
+def _codes(image: Any) -> list[int]:
+    """Codes of the affines that the header has, the sform's first."""
+    return [code for name in ('sform_code', 'qform_code') if (code := int(image.header[name]))]
+
+
+def _lies_on(image: Any, like: Header) -> bool:
+    """Whether the place of an image is any that the header of another one has."""
+    other = open_image(like.path).header
+    places = [
+        other.get_sform() if other['sform_code'] else None,
+        other.get_qform() if other['qform_code'] else None,
+    ]
+    return any(
+        place is not None and _voxels_apart(place, image.affine, like.shape) < SAME_GRID
+        for place in places
+    )
 
 
 def same_grid(a: Header, b: Header) -> bool:

@@ -167,8 +167,9 @@ def with_mask_pattern(run: GreRun, pattern: str) -> GreRun:
     if len(found) != 1:
         what = f'{len(found)} files ({listed(found, 3)})' if found else 'no file'
         raise DatasetError(f'mask {filled} matches {what}, expected one: correct the pattern')
-    header = read_header(Path(found[0]).absolute())
-    return replace(run, mask=_on_grid(header_of(run), [header]))
+    own = header_of(run)
+    header = read_header(Path(found[0]).absolute(), like=own)
+    return _with_mask_of(run, _on_grid(own, [header]))
 
 
 def load_mask(path: Path | str) -> tuple[npt.NDArray[np.bool_], Affine]:
@@ -208,10 +209,10 @@ def _is_of_brain(file: BidsFile) -> bool:
 
 
 def _with_mask(run: GreRun, own: Header, t1w: Header | None, masks: Sequence[BidsFile]) -> GreRun:
-    headers = [] if run.mask is not None else [read_header(file.path) for file in masks]
+    headers = [] if run.mask is not None else [read_header(f.path, like=own) for f in masks]
     of_t1w = [t1w is not None and not same_grid(own, h) and same_extent(h, t1w) for h in headers]
     headers = [h for h, apart in zip(headers, of_t1w, strict=True) if not apart]
-    return replace(run, mask=_on_grid(own, headers)) if headers else run
+    return _with_mask_of(run, _on_grid(own, headers)) if headers else run
 
 
 def _of_t1w(
@@ -231,10 +232,14 @@ def _of_t1w(
     return chosen
 
 
-def _on_grid(own: Header, headers: Sequence[Header]) -> Path:
+def _with_mask_of(run: GreRun, header: Header) -> GreRun:
+    return replace(run, mask=header.path, warnings=(*run.warnings, *header.warnings))
+
+
+def _on_grid(own: Header, headers: Sequence[Header]) -> Header:
     for header in headers:
         if same_grid(own, header) and not header.extra:
-            return header.path
+            return header
     if extra := headers[0].extra:
         raise DatasetError(
             f'{headers[0].path.name} has axes {extra} beyond the third, expected one volume: '
@@ -251,11 +256,11 @@ def _with_labels(run: GreRun, given: DerivativeDataset, own: Header, t1w: Header
     files = [f for f in files if given.of_run(f) and not (given.is_own and 'atlas' in f.entities)]
     taken = {one.path for one in run.segmentations}
     try:
-        headers = [read_header(file.path) for file in files]
+        headers = [read_header(file.path, like=own) for file in files]
         on_grid = [header for header in headers if same_grid(own, header)]
         lost = [h for h in headers if h.path not in taken and not (t1w and same_extent(h, t1w))]
         found = on_grid or lost
-        return replace(run, labels=_on_grid(own, found)) if found else run
+        return replace(run, labels=_on_grid(own, found).path) if found else run
     except DatasetError as error:
         # labels come along with many derivatives, often of the T1w: nothing depends on them
         return replace(run, warnings=(*run.warnings, f'Labels not used: {error}.'))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import nibabel as nb
 import numpy as np
 import pytest
 
@@ -67,6 +68,55 @@ def test_the_first_derivatives_that_have_a_mask_win(one_run, given, tmp_path):
     run = first(one_run, given, second, third)
     assert run.mask.is_relative_to(second.root)
     assert run.labels.is_relative_to(third.root)
+
+
+def without_place(path):
+    image = nb.load(path)
+    image.header['sform_code'] = image.header['qform_code'] = 0
+    bare = nb.Nifti1Image(np.asanyarray(image.dataobj), None, image.header)
+    bare.header['sform_code'] = bare.header['qform_code'] = 0
+    nb.save(bare, path)
+
+
+@pytest.mark.parametrize('how', ['derivatives', 'pattern'])
+def test_a_mask_without_a_place_lies_on_the_run_whose_shape_it_has(one_run, given, how):
+    path = given.image('sub-01_desc-brain_mask.nii.gz', data=ONES)
+    without_place(path)
+    source = (
+        {'derivatives': {'masks': given.root}}
+        if how == 'derivatives'
+        else {'mask_pattern': str(path)}
+    )
+    (run,) = find_runs(one_run.root, **source)
+    assert run.mask == path
+    (said,) = run.warnings
+    assert said.startswith('sub-01_desc-brain_mask.nii.gz has no place in its header')
+    assert 'B0' not in said
+
+
+def test_labels_without_a_place_lie_on_the_run_as_well(one_run, given):
+    path = given.image('sub-01_dseg.nii.gz', data=ONES)
+    without_place(path)
+    (run,) = find_runs(one_run.root, derivatives={'labels': given.root})
+    assert run.labels == path
+
+
+@pytest.mark.parametrize('place', ['sform', 'qform'])
+def test_a_mask_lies_where_either_affine_of_the_run_says(one_run, given, place):
+    """As scripts save it: with the affine that nibabel calls the image's."""
+    for path in one_run.root.rglob('*.nii.gz'):
+        image = nb.load(path)
+        own = image.affine.copy()
+        other = own.copy()
+        other[1, 3] += 9
+        image.set_qform(own, code=1)
+        image.set_sform(other, code=4)
+        nb.save(image, path)
+    path = given.image('sub-01_desc-brain_mask.nii.gz', data=ONES)
+    nb.save(nb.Nifti1Image(ONES, other if place == 'sform' else own), path)
+    (run,) = find_runs(one_run.root, derivatives={'masks': given.root})
+    assert run.mask == path
+    assert np.allclose(run.affine, own, atol=1e-4)
 
 
 def test_a_mask_on_another_grid_skips_the_run(one_run, given):
