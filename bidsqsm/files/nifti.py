@@ -50,8 +50,8 @@ def open_image(path: Path | str, *, keep_file_open: bool = False) -> Any:
         open_regular(path).close()
         try:
             image = nb.Nifti1Image.from_filename(path, keep_file_open=keep_file_open)
-        except (nb.filebasedimages.ImageFileError, nb.spatialimages.HeaderDataError):
-            image = nb.load(path, keep_file_open=keep_file_open)  # which tells other formats
+        except Exception:  # noqa: BLE001 - slower, this knows other formats and says what is wrong
+            image = nb.load(path, keep_file_open=keep_file_open)
     if not isinstance(image, nb.Nifti1Pair):
         raise DatasetError(f'{path} holds a {type(image).__name__}, expected NIfTI: convert it')
     return image

@@ -56,7 +56,12 @@ def single_magnitude(s: Subject) -> None:
         path.unlink()
 
 
-GOOD = {'two+signs': unfriendly, 'sessions': two_sessions, 'magnitude': bad_subjects.no_phase}
+GOOD = {
+    'two+signs': unfriendly,
+    'sessions': two_sessions,
+    'magnitude': bad_subjects.no_phase,
+    'oneslice': bad_subjects.one_slice,
+}
 #: Label of each bad subject: how it was spoilt, and what the reason must say.
 BAD = {
     'nophase': (
@@ -114,7 +119,6 @@ BAD = {
         'echo-1_part-phase.* cannot be read .*expected a whole NIfTI',
     ),
     'empty': (bad_subjects.empty_file, 'echo-1_part-phase.* cannot be read .*Empty file'),
-    'oneslice': (bad_subjects.one_slice, r'has shape \(40, 48, 1\), expected a 3-D volume'),
     'flat': (bad_subjects.flat, r'has shape \(40, 48\), expected a 3-D volume'),
     'overflow': (
         bad_subjects.overflow,
@@ -126,7 +130,7 @@ BAD = {
     'filtered': (bad_subjects.filtered, 'looks high-pass filtered.*--force filtered-phase'),
     'json': (bad_subjects.broken_json, 'echo-1_part-phase_MEGRE.json is not valid JSON'),
     'nomask': (untouched, 'sub-nomask_desc-brain_mask.nii.gz is empty, expected a mask'),
-    'odd label': (untouched, "has 'sub-odd label' in its name, expected letters, digits"),
+    'odd label': (untouched, "its label is 'odd label', expected letters, digits"),
 }
 
 
@@ -196,9 +200,16 @@ def test_magnitudes_without_phase_are_finished_as_far_as_they_go(call):
     assert not [*call.out.rglob('sub-magnitude*_Chimap*')]
 
 
+def test_a_slice_is_finished_as_far_as_it_goes(call):
+    status = call.status('sub-oneslice')
+    assert (status['status'], status['reason'], status['crash']) == ('ok', None, None)
+    assert 'expected 8 voxels or more along each axis for susceptibility' in status['warnings'][0]
+    assert len([*call.out.rglob('sub-oneslice_R2starmap.nii.gz')]) == 1
+
+
 def test_the_call_fails_and_says_so_in_its_last_line(call):
     assert call.code == 1
-    assert call.last_line.startswith(f'bidsqsm failed: 4 runs ok, {len(BAD) + 1} skipped; sub-')
+    assert call.last_line.startswith(f'bidsqsm failed: 5 runs ok, {len(BAD) + 1} skipped; sub-')
     assert 'Traceback' not in call.printed
     missing = call.status('sub-sessions_ses-b')
     assert 'ses-b_echo-2_part-phase_MEGRE.nii.gz is missing' in missing['reason']
